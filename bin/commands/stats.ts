@@ -1,0 +1,42 @@
+/** `lagan stats`: what the repository holds. */
+import type { Command } from 'commander';
+import { type Context, contextOf } from '../shared/context.ts';
+import { addExamples } from '../shared/options.ts';
+import { openRepository } from '../shared/repository.ts';
+import { Running } from '../shared/running.ts';
+import { formatCount, formatSize } from '../shared/sizes.ts';
+import { formatFields } from '../shared/table.ts';
+
+export function define(command: Command): void {
+  command
+    .description('Shows what the repository holds, and how much deduplication and compression save.')
+    .action(async (_options: object, self: Command) => run(contextOf(self)));
+  addExamples(command, [
+    ['lagan stats', 'for people'],
+    ['lagan stats --json', 'for programs'],
+  ]);
+}
+
+async function run(context: Context): Promise<void> {
+  const { engine, repository, storage } = await openRepository(context, 'metadata');
+  const running = new Running(context, 'counting');
+  try {
+    const statistics = await engine.statistics(repository, running.engineOptions);
+    running.end();
+    await context.output.json({ type: 'statistics', repository: repository.id, location: storage.location, ...statistics });
+    const lines = formatFields([
+      ['repository', `${repository.id} at ${context.output.name(storage.location)}`],
+      ['snapshots', formatCount(statistics.snapshots)],
+      ['in all snapshots', `${formatCount(statistics.files)} files, ${formatSize(statistics.bytes)}`],
+      ['after deduplication', `${formatCount(statistics.chunks)} chunks, ${formatSize(statistics.rawBytes)}${ratio(statistics.bytes, statistics.rawBytes)}`],
+      ['stored', `${formatCount(statistics.packs)} packs, ${formatSize(statistics.storedBytes)}${ratio(statistics.bytes, statistics.storedBytes)}`],
+    ]);
+    for (const line of lines) await context.output.line(line);
+  } finally {
+    running.end();
+  }
+}
+
+function ratio(whole: number, part: number): string {
+  return part > 0 && whole > 0 ? ` (1 : ${(whole / part).toFixed(1)})` : '';
+}

@@ -1,0 +1,49 @@
+/**
+ * The process: arguments, streams, signals and the exit code. All else is in run.ts, which knows no process.
+ *
+ * Ctrl-C (SIGINT), SIGTERM and SIGHUP ask the command to end; a second one, or a command that does not end in time, ends the process at once.
+ */
+import { programVersion } from './shared/version.ts';
+
+/** A command has this long to end by itself after a signal. */
+const graceMs = 900;
+const interruptedExitCode = 130;
+
+const argv = process.argv.slice(2);
+if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) printVersion();
+else await start();
+
+function printVersion(): void {
+  process.stdout.on('error', () => {});
+  process.stdout.write(`lagan ${programVersion()}\n`);
+}
+
+async function start(): Promise<void> {
+  // For this process only: it is no business of the commands that it starts.
+  delete process.env['NODE_COMPILE_CACHE'];
+  const { runCommand } = await import('./run.ts');
+  const { exactArguments } = await import('./shared/text.ts');
+  const interruption = new AbortController();
+  onSignals(interruption);
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  const exitCode = await runCommand(exactArguments(argv), {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    env: process.env,
+    cwd: process.cwd(),
+    signal: interruption.signal,
+    askPassword: async (prompt, signal) => (await import('./shared/terminal.ts')).askPassword(prompt, signal),
+  });
+  process.exit(exitCode);
+}
+
+function onSignals(interruption: AbortController): void {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      if (interruption.signal.aborted) process.exit(interruptedExitCode);
+      interruption.abort(new DOMException(`ended by ${name}`, 'AbortError'));
+      setTimeout(() => process.exit(interruptedExitCode), graceMs);
+    });
+  }
+}

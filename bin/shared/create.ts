@@ -1,0 +1,108 @@
+/** Makes repositories: the one in the user's data folder by itself, others with `lagan init`. */
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Context } from './context.ts';
+import type { Engine, NewSlot, Repository, Secret, Storage } from './engine.ts';
+import { isLaganError, LaganError } from './errors.ts';
+import { defaultKeyFile } from './places.ts';
+import { isExisting, openRepository, type OpenedRepository, type Place, placeOfRepository, repeatedOptions, shellQuote, sourceOfSecret, unlock } from './repository.ts';
+import { askNewPassword, noSecret, readSecret } from './secrets.ts';
+
+/** The secret of a new repository; `keyFile` if it is one, and whether it was made just now. */
+interface NewSecret {
+  readonly secret: Secret;
+  readonly keyFile?: string;
+  readonly isNewKeyFile: boolean;
+}
+
+export interface CreatedRepository extends OpenedRepository {
+  readonly keyFile: string | undefined;
+  readonly isNewKeyFile: boolean;
+}
+
+/** Opens the repository for a backup; the default one may be made if it is not there. */
+export async function openOrCreateDefault(context: Context, absence: 'must exist' | 'may be made'): Promise<OpenedRepository> {
+  const place = await placeOfRepository(context);
+  if (place.origin !== 'default' || absence === 'must exist') return openRepository(context, 'write');
+  const engine = await context.engine();
+  const { state } = await engine.inspectPlace(engine.openStorage(place.location));
+  if (state === 'repository' || state === 'damaged' || state === 'foreign') return openRepository(context, 'write');
+  return createRepository(context, 'may exist');
+}
+
+/** Makes the repository of the command, with its key. `may exist`: one that somebody else makes at the same time is opened instead. */
+export async function createRepository(context: Context, presence: 'must be new' | 'may exist'): Promise<CreatedRepository> {
+  const place = await placeOfRepository(context);
+  const engine = await context.engine();
+  const storage = engine.openStorage(place.location);
+  await assertPlaceIsFree(engine, storage, presence);
+  const { secret, keyFile, isNewKeyFile } = await newSecretOf(context, engine, place);
+  const slot: NewSlot = { secret, label: keyFile === undefined ? 'password' : `key file of ${hostname()}` };
+  const repository = await create(context, { engine, storage, slot, presence });
+  const created = { engine, storage, place, repository, keyFile, isNewKeyFile };
+  await tell(context, created);
+  return created;
+}
+
+async function create(context: Context, parts: { engine: Engine; storage: Storage; slot: NewSlot; presence: string }): Promise<Repository> {
+  const { engine, storage, slot, presence } = parts;
+  try {
+    return await engine.createRepository(storage, { slots: [slot], signal: context.signal });
+  } catch (error) {
+    if (presence !== 'may exist' || !isExisting(error)) throw error;
+    return unlock(context, engine, storage, { secret: slot.secret as Secret, mode: 'write' });
+  }
+}
+
+/** Before a key is made or asked for. */
+async function assertPlaceIsFree(engine: Engine, storage: Storage, presence: string): Promise<void> {
+  const { state } = await engine.inspectPlace(storage);
+  if (presence === 'may exist' || !['repository', 'damaged'].includes(state)) return;
+  throw new LaganError('repository-exists', `there is a repository at ${storage.location} already`, { object: storage.location });
+}
+
+/** A named secret; a named key file that does not exist is made; for the default repository its own key file; else a new password. */
+async function newSecretOf(context: Context, engine: Engine, place: Place): Promise<NewSecret> {
+  const source = await sourceOfSecret(context, place);
+  if (source?.kind === 'key-file') return keyFileSecret(context, engine, source.path);
+  if (source) return { secret: await readSecret(context, source), isNewKeyFile: false };
+  if (place.origin === 'default') return keyFileSecret(context, engine, defaultKeyFile(context.io.env));
+  try {
+    return { secret: await askNewPassword(context), isNewKeyFile: false };
+  } catch (error) {
+    if (!isLaganError(error, 'no-key')) throw error;
+    throw new LaganError('no-key', error.message, { hint: `lagan init -r ${shellQuote(place.location)} --key-file FILE makes a key file; ${noSecret().hint}` });
+  }
+}
+
+/** The secret of a key file, which is made if there is none. */
+export async function keyFileSecret(context: Context, engine: Engine, path: string): Promise<NewSecret & { keyFile: string }> {
+  if (!existsSync(path)) {
+    const secret = engine.newKeyFileSecret();
+    try {
+      await engine.writeKeyFile(path, secret);
+      return { secret, keyFile: path, isNewKeyFile: true };
+    } catch (error) {
+      if (!isLaganError(error, 'exists')) throw error;
+    }
+  }
+  const secret = await readSecret(context, { kind: 'key-file', path, origin: path });
+  return { secret, keyFile: path, isNewKeyFile: false };
+}
+
+/** Said once, when it matters: where the key is and that a copy is needed. */
+async function tell(context: Context, created: CreatedRepository): Promise<void> {
+  const { output } = context;
+  const { repository, storage, keyFile, isNewKeyFile, place } = created;
+  await output.jsonNow({ type: 'repository-created', id: repository.id, location: storage.location, keyFile: keyFile ?? null, isNewKeyFile });
+  output.note(`made a repository at ${storage.location}`);
+  if (keyFile === undefined) {
+    output.note('Nobody can read it without the password: keep it safe, or make a recovery key with: ' + `lagan key recovery${repeatedOptions(context, place)}`);
+    return;
+  }
+  output.note(`${isNewKeyFile ? 'its key is in' : 'it opens with the key in'} ${keyFile}`);
+  output.note('');
+  output.note('  Keep a copy of that key away from this machine: without it nobody can read the backups, not even you.');
+  output.note(`  It is one line of text. Copy the file, or print the line with: lagan key recovery${repeatedOptions(context, place)}`);
+  output.note('');
+}

@@ -1,0 +1,48 @@
+/** Pieces of which the options of commands are made. */
+import { type Command, Option } from 'commander';
+import { usageError } from './errors.ts';
+import { parseSize } from './sizes.ts';
+import { parseTime, type Time } from './times.ts';
+
+/** An option that may be given several times. */
+export function listOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
+}
+
+/** An option whose value is a size; its values are bytes. */
+export function sizeOption(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  return option.argParser((value: string) => parseSize(value, option.long ?? flags));
+}
+
+/** An option whose value is a point in time. */
+export function timeOption(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  return option.argParser((value: string): Time => parseTime(value, option.long ?? flags));
+}
+
+/** An option whose value is a whole number within limits. */
+export function countOption(flags: string, description: string, { minimum, maximum }: { minimum: number; maximum: number }): Option {
+  const option = new Option(flags, description);
+  return option.argParser((value: string) => parseCount(value, option.long ?? flags, { minimum, maximum }));
+}
+
+export function parseCount(text: string, name: string, { minimum, maximum }: { minimum: number; maximum: number }): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= minimum && count <= maximum) return count;
+  throw usageError(`${name}: '${text}' is not valid`, `give a whole number from ${minimum} to ${maximum}`);
+}
+
+/** Options that choose among snapshots. */
+export function addFilterOptions(command: Command): Command {
+  return command
+    .option('--host <name>', 'only snapshots of this host')
+    .addOption(listOption('--path <path>', 'only snapshots of this path (may be repeated: of all of them)'))
+    .addOption(listOption('--tag <tag>', 'only snapshots with this tag (may be repeated: with all of them)'));
+}
+
+/** Examples at the end of a command's help. */
+export function addExamples(command: Command, examples: readonly (readonly [line: string, meaning: string])[]): void {
+  const width = Math.max(...examples.map(([line]) => line.length));
+  command.addHelpText('after', `\nExamples:\n${examples.map(([line, meaning]) => `  ${line.padEnd(width)}   ${meaning}`).join('\n')}\n`);
+}

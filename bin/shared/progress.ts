@@ -1,0 +1,180 @@
+/**
+ * Shows how far a long command is: on a terminal a bar with rate and time left, elsewhere a plain line every 30 s, with
+ * `--json` a message every second. Events may come as often as they like; only the newest is shown.
+ */
+import { formatCountOf, formatShare, formatSize } from './sizes.ts';
+import { formatClock } from './times.ts';
+import { pathFields } from './json.ts';
+import type { Output } from './output.ts';
+import { escapeText, textOfBytes } from './text.ts';
+
+export interface ProgressEvent {
+  readonly phase: string;
+  readonly filesDone: number;
+  readonly filesTotal?: number | undefined;
+  readonly bytesDone: number;
+  readonly bytesTotal?: number | undefined;
+  readonly currentPath?: Uint8Array | undefined;
+  readonly newBytes?: number | undefined;
+  readonly storedBytes?: number | undefined;
+  readonly errors?: number | undefined;
+}
+
+export interface ProgressOptions {
+  /** What is being done, such as `backing up`. */
+  readonly verb: string;
+  readonly display: 'shown' | 'hidden';
+  readonly isUnicode: boolean;
+  readonly now?: () => number;
+}
+
+const redrawIntervalMs = 150;
+const plainIntervalMs = 30_000;
+const jsonIntervalMs = 1000;
+const rateWindowMs = 10_000;
+const barWidth = 20;
+
+export class Progress {
+  readonly #output: Output;
+  readonly #options: ProgressOptions;
+  readonly #now: () => number;
+  readonly #startedMs: number;
+  #event: ProgressEvent | undefined;
+  #samples: { atMs: number; bytes: number; files: number }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #isDrawn = false;
+
+  constructor(output: Output, options: ProgressOptions) {
+    this.#output = output;
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#startedMs = this.#now();
+    if (options.display === 'shown') this.#start();
+  }
+
+  get elapsedMs(): number {
+    return this.#now() - this.#startedMs;
+  }
+
+  update(event: ProgressEvent): void {
+    this.#event = event;
+  }
+
+  /** Takes the bar away; nothing is shown after this. */
+  end(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#output.setTransient(undefined);
+  }
+
+  /** One line of text about the newest event, cut to `columns`. */
+  render(columns: number): string {
+    const event = this.#event;
+    if (!event) return `${this.#options.verb} ${formatClock(this.elapsedMs)}`;
+    const parts = [this.#options.verb, ...this.#amounts(event), ...this.#speed(event)];
+    if (event.errors) parts.push(formatCountOf(event.errors, 'error'));
+    const line = parts.join('  ');
+    const room = columns - line.length - 3;
+    return room > 12 && event.currentPath ? `${line}  ${shorten(escapeText(textOfBytes(event.currentPath)), room)}` : line.slice(0, columns - 1);
+  }
+
+  /** The newest event with rate and time left, as `--json` prints it. */
+  message(): object | undefined {
+    const event = this.#event;
+    if (!event) return undefined;
+    const { currentPath, ...numbers } = event;
+    const left = this.#leftMs(event);
+    return {
+      type: 'progress',
+      ...numbers,
+      ...(currentPath && pathFields(currentPath, 'currentPath')),
+      elapsedMs: Math.round(this.elapsedMs),
+      bytesPerSecond: Math.round(this.#rate((sample) => sample.bytes)),
+      ...(left !== undefined && { leftMs: Math.round(left) }),
+    };
+  }
+
+  #start(): void {
+    const output = this.#output;
+    if (output.isJson) {
+      this.#every(jsonIntervalMs, () => this.#printJson());
+    } else if (output.canRedraw) {
+      output.setTransient({ clear: () => this.#clear(), draw: () => this.#draw() });
+      this.#every(redrawIntervalMs, () => this.#draw());
+    } else {
+      this.#every(plainIntervalMs, () => output.note(this.render(200)));
+    }
+  }
+
+  #every(intervalMs: number, show: () => void): void {
+    this.#timer = setInterval(() => {
+      this.#sample();
+      show();
+    }, intervalMs);
+    this.#timer.unref();
+  }
+
+  #printJson(): void {
+    const message = this.message();
+    if (message) this.#output.jsonNow(message).catch(() => {});
+  }
+
+  #draw(): void {
+    this.#output.drawRaw(`\r${this.render(this.#output.columns)}\u001b[K`);
+    this.#isDrawn = true;
+  }
+
+  #clear(): void {
+    if (this.#isDrawn) this.#output.drawRaw('\r\u001b[K');
+    this.#isDrawn = false;
+  }
+
+  #sample(): void {
+    const event = this.#event;
+    if (!event) return;
+    const atMs = this.#now();
+    this.#samples.push({ atMs, bytes: event.bytesDone, files: event.filesDone });
+    while (this.#samples.length > 2 && this.#samples[0]!.atMs < atMs - rateWindowMs) this.#samples.shift();
+  }
+
+  #amounts(event: ProgressEvent): string[] {
+    const files = formatCountOf(event.filesDone, 'file');
+    if (!event.bytesTotal) return [formatSize(event.bytesDone), files, formatClock(this.elapsedMs)];
+    const share = Math.min(1, event.bytesDone / event.bytesTotal);
+    return [
+      `${this.#bar(share)} ${formatShare(event.bytesDone, event.bytesTotal).padStart(5)}`,
+      `${formatSize(event.bytesDone)} of ${formatSize(event.bytesTotal)}`,
+      files,
+    ];
+  }
+
+  #speed(event: ProgressEvent): string[] {
+    const rate = this.#rate((sample) => sample.bytes);
+    const left = this.#leftMs(event);
+    return [...(rate > 0 ? [`${formatSize(rate)}/s`] : []), ...(left === undefined ? [] : [`${formatClock(left)} left`])];
+  }
+
+  #bar(share: number): string {
+    const [full, empty] = this.#options.isUnicode ? ['█', '░'] : ['#', '.'];
+    const count = Math.round(share * barWidth);
+    return full!.repeat(count) + empty!.repeat(barWidth - count);
+  }
+
+  /** Units per second over the last 10 s. */
+  #rate(valueOf: (sample: { bytes: number; files: number }) => number): number {
+    const [first, last] = [this.#samples[0], this.#samples.at(-1)];
+    if (!first || !last || last.atMs <= first.atMs) return 0;
+    return Math.max(0, ((valueOf(last) - valueOf(first)) / (last.atMs - first.atMs)) * 1000);
+  }
+
+  #leftMs(event: ProgressEvent): number | undefined {
+    const rate = this.#rate((sample) => sample.bytes);
+    if (!event.bytesTotal || rate <= 0) return undefined;
+    return (Math.max(0, event.bytesTotal - event.bytesDone) / rate) * 1000;
+  }
+}
+
+/** The end of a path matters more than its beginning. */
+function shorten(text: string, width: number): string {
+  return text.length <= width ? text : `…${text.slice(text.length - width + 1)}`;
+}

@@ -1,0 +1,116 @@
+/** Which repository a command works on, and how it is opened. */
+import { existsSync } from 'node:fs';
+import { type Context, contextOf } from './context.ts';
+import type { Engine, Repository, Secret, Storage } from './engine.ts';
+import { isLaganError, LaganError } from './errors.ts';
+import { defaultKeyFile, defaultRepository, resolvePath } from './places.ts';
+import { askSecret, noSecret, readSecret, type SecretSource, secretSource } from './secrets.ts';
+
+export { contextOf };
+
+/** Where the repository is, and what said so. `default` is the one in the user's data folder. */
+export interface Place {
+  readonly location: string;
+  readonly origin: 'option' | 'environment' | 'configuration' | 'default';
+}
+
+export interface OpenedRepository {
+  readonly engine: Engine;
+  readonly storage: Storage;
+  readonly repository: Repository;
+  readonly place: Place;
+}
+
+export type OpenMode = 'read' | 'write' | 'metadata';
+
+/** The place of the repository: option, else environment, else configuration, else the default one. */
+export async function placeOfRepository(context: Context): Promise<Place> {
+  const { io, options } = context;
+  if (options.repository !== undefined) return { location: absoluteLocation(options.repository, context), origin: 'option' };
+  const variable = io.env['LAGAN_REPOSITORY'];
+  if (variable) return { location: absoluteLocation(variable, context), origin: 'environment' };
+  const { repository } = await context.configuration();
+  if (repository !== undefined) return { location: repository, origin: 'configuration' };
+  return { location: defaultRepository(io.env), origin: 'default' };
+}
+
+/** Opens the repository of the command with the secret that is configured for it. */
+export async function openRepository(context: Context, mode: OpenMode): Promise<OpenedRepository> {
+  const place = await placeOfRepository(context);
+  const engine = await context.engine();
+  const storage = engine.openStorage(place.location);
+  await assertRepository(engine, storage, place);
+  const secret = await secretOf(context, place);
+  return { engine, storage, place, repository: await unlock(context, engine, storage, { secret, mode }) };
+}
+
+/** Opens a repository with a secret that is known. */
+export async function unlock(context: Context, engine: Engine, storage: Storage, options: { secret: Secret; mode: OpenMode }): Promise<Repository> {
+  const repository = await engine.openRepository(storage, { ...options, signal: context.signal });
+  for (const warning of repository.warnings) await context.output.warning(warning.message, { code: warning.code });
+  context.output.detail(`opened repository ${repository.id} at ${storage.location}`);
+  return repository;
+}
+
+/** The named source of the secret, or the key file of the default repository if it is there. */
+export async function sourceOfSecret(context: Context, place: Place): Promise<SecretSource | undefined> {
+  const named = secretSource(context.options, context.io.env, await context.configuration(), (path) => context.resolve(path));
+  if (named) return named;
+  const keyFile = defaultKeyFile(context.io.env);
+  return place.origin === 'default' && existsSync(keyFile) ? { kind: 'key-file', path: keyFile, origin: 'the default key file' } : undefined;
+}
+
+/** The options that a person types again to work on the same repository with the same key. */
+export function repeatedOptions(context: Context, place: Place): string {
+  const { passwordFile, passwordCommand, keyFile, config } = context.options;
+  const named: [string, string | undefined][] = [
+    ['-r', place.origin === 'option' ? place.location : undefined],
+    ['--key-file', keyFile],
+    ['--password-file', passwordFile],
+    ['--password-command', passwordCommand],
+    ['--config', config],
+  ];
+  return named.map(([option, value]) => (value === undefined ? '' : ` ${option} ${shellQuote(value)}`)).join('');
+}
+
+/** A word that a shell takes as it is. */
+export function shellQuote(word: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+async function secretOf(context: Context, place: Place): Promise<Secret> {
+  const source = await sourceOfSecret(context, place);
+  if (source) return readSecret(context, source);
+  if (place.origin === 'default' && !context.io.askPassword) {
+    throw new LaganError('no-key', `the key file ${defaultKeyFile(context.io.env)} is not there`, { hint: noSecret().hint });
+  }
+  return askSecret(context, `Password or recovery key of ${place.location}: `);
+}
+
+/** A place without a repository is told before anybody is asked for a password. */
+async function assertRepository(engine: Engine, storage: Storage, place: Place): Promise<void> {
+  const { state } = await engine.inspectPlace(storage);
+  if (state === 'repository' || state === 'damaged') return;
+  const reasons = {
+    absent: 'there is nothing',
+    empty: 'the folder is empty',
+    foreign: 'what is there is no repository',
+    unfinished: 'making it was interrupted',
+  };
+  const hint =
+    place.origin === 'default'
+      ? 'the first `lagan backup FOLDER` makes it; another one is named with -r'
+      : `check that it is spelled right and mounted, or make it with: lagan init -r ${shellQuote(place.location)}`;
+  throw new LaganError('no-repository', `there is no repository at ${storage.location}: ${reasons[state]}`, { object: storage.location, found: state, hint });
+}
+
+/** Relative folders are taken from the current one; URLs stay. */
+function absoluteLocation(location: string, context: Context): string {
+  const isUrl = /^([a-z][a-z0-9+.-]*:\/\/|(file|memory|s3|az|gs|sftp|https?):)/i.test(location);
+  return isUrl || location === '' ? location : resolvePath(location, context.io.cwd, context.io.env);
+}
+
+/** True for the error of a place that was made by somebody else meanwhile. */
+export function isExisting(error: unknown): boolean {
+  return isLaganError(error, 'repository-exists');
+}

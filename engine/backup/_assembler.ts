@@ -1,0 +1,195 @@
+import { isDeepStrictEqual as isDeepEqual } from 'node:util';
+import type { DirectoryEntry, Entry, FileEntry, NodeReference, PackId } from '../../repo-format/mod.ts';
+import { type NodeStore, recordingPacks, TreeBuilder } from '../trees/mod.ts';
+import { fieldsWhenOpened } from './_entry-fields.ts';
+import { backupLimits } from './_limits.ts';
+import type { FileOutcome } from './_messages.ts';
+import type { TokenQueue } from './_token-queue.ts';
+import type { EntryFields, Token } from './_tokens.ts';
+
+/** What the assembly has counted. */
+export interface AssemblyCounts {
+  files: number;
+  directories: number;
+  others: number;
+  /** Bytes of all files, read or not. */
+  bytes: number;
+  unchangedFiles: number;
+}
+
+interface OpenDirectory {
+  /** Undefined for the root. */
+  readonly fields: EntryFields | undefined;
+  readonly previous: DirectoryEntry | undefined;
+  readonly previousNode: NodeReference | null | undefined;
+  readonly builder: TreeBuilder;
+  /** Entries that wait for the first change; undefined after it. */
+  held: Entry[] | undefined;
+  /** Every entry so far is the parent snapshot's. */
+  unchanged: boolean;
+  files: number;
+  bytes: number;
+}
+
+export interface AssemblerOptions {
+  readonly nodes: NodeStore;
+  readonly queue: TokenQueue<Token>;
+  /** Root of the snapshot that is compared with: its nodes are used again where nothing changed. */
+  readonly previousRoot: NodeReference | null | undefined;
+  /** Called between tokens; what it returns is awaited. */
+  readonly betweenTokens: () => Promise<void> | undefined;
+  readonly onFault: (path: Uint8Array, error: NonNullable<FileOutcome['error']>) => void;
+  readonly onFile: (size: number) => void;
+}
+
+/**
+ * Makes trees of nodes from the tokens of the scan, in their order. A folder in which everything is as it was keeps its nodes; all others are built anew (and
+ * nodes that are the same bytes are not stored again).
+ */
+export class Assembler {
+  readonly counts: AssemblyCounts = { files: 0, directories: 0, others: 0, bytes: 0, unchangedFiles: 0 };
+  /** All packs that the snapshot relies on. */
+  readonly packs = new Set<PackId>();
+  readonly #options: AssemblerOptions;
+  readonly #open: OpenDirectory[];
+
+  constructor(options: AssemblerOptions) {
+    this.#options = options;
+    this.#open = [this.#newDirectory(undefined, undefined, options.previousRoot)];
+  }
+
+  /** Takes tokens until the scan ends. Returns the root node, null if nothing was backed up. */
+  async run(): Promise<NodeReference | null> {
+    const { queue, betweenTokens } = this.#options;
+    for (;;) {
+      const taken = queue.take();
+      const token = taken instanceof Promise ? await taken : taken;
+      if (token === undefined) break;
+      await this.#apply(token);
+      const waiting = betweenTokens();
+      if (waiting !== undefined) await waiting;
+    }
+    return this.#finish(this.#open[0]!, false);
+  }
+
+  /** The root node of all that is complete so far; the assembly goes on undisturbed. */
+  async partialRoot(): Promise<NodeReference | null> {
+    let below: DirectoryEntry | undefined;
+    for (const directory of this.#open.toReversed()) {
+      const builder = directory.builder.clone();
+      for (const entry of directory.held ?? []) await builder.addEntry(entry);
+      if (below !== undefined) await builder.addEntry(below);
+      const root = await builder.finish();
+      if (directory.fields === undefined) return root?.node ?? null;
+      below = { ...directory.fields, type: 'directory', node: root?.node ?? null, filesBelow: directory.files, bytesBelow: directory.bytes };
+    }
+    return null;
+  }
+
+  async #apply(token: Token): Promise<void> {
+    if (token.type === 'enter') this.#open.push(this.#newDirectory(token.fields, token.previous, token.previousNode));
+    else if (token.type === 'leave') await this.#leave(token.sameNames);
+    else if (token.type === 'entry') await this.#addEntry(token.entry, token.unchanged);
+    else await this.#addFile(token);
+  }
+
+  async #addFile({ fields, size, stored, path, previous }: Extract<Token, { type: 'file' }>): Promise<void> {
+    const { content, outcome } = await stored;
+    const { error, metadata, extras } = outcome;
+    if (error !== undefined) this.#options.onFault(path, error);
+    if (error?.code === 'vanished' || error?.code === 'replaced') return;
+    const opened = fieldsWhenOpened(fields, metadata, extras);
+    const finalSize = error === undefined ? outcome.bytes : (metadata?.size ?? size);
+    const entry: FileEntry = { ...opened, type: 'file', size: finalSize, content, extensions: error === undefined ? opened.extensions : { ...opened.extensions, readError: error } };
+    const unchanged = error === undefined && previous !== undefined && isSameEntry(previous, entry);
+    await this.#addEntry(unchanged ? previous : entry, unchanged);
+  }
+
+  #addEntry(entry: Entry, unchanged: boolean): Promise<void> | undefined {
+    const directory = this.#open.at(-1)!;
+    this.#countEntry(directory, entry, unchanged);
+    this.#relyOn(entry);
+    if (directory.held === undefined) return directory.builder.addEntry(entry);
+    directory.held.push(entry);
+    directory.unchanged &&= unchanged;
+    return directory.unchanged && directory.held.length < backupLimits.heldEntries ? undefined : this.#releaseHeld(directory);
+  }
+
+  /** The folder has changed, or is large: from here on its nodes are built as entries come. */
+  async #releaseHeld(directory: OpenDirectory): Promise<void> {
+    const held = directory.held ?? [];
+    directory.held = undefined;
+    for (const entry of held) {
+      const waiting = directory.builder.addEntry(entry);
+      if (waiting !== undefined) await waiting;
+    }
+  }
+
+  async #leave(sameNames: boolean): Promise<void> {
+    const directory = this.#open.pop()!;
+    const node = await this.#finish(directory, sameNames);
+    const { fields, previous } = directory;
+    const unchanged = previous !== undefined && isSameNode(previous.node, node);
+    const entry: DirectoryEntry = unchanged ? previous : { ...fields!, type: 'directory', node, filesBelow: directory.files, bytesBelow: directory.bytes };
+    this.counts.directories++;
+    await this.#addEntry(entry, unchanged);
+  }
+
+  async #finish(directory: OpenDirectory, sameNames: boolean): Promise<NodeReference | null> {
+    const { previousNode } = directory;
+    if (directory.held !== undefined && directory.unchanged && sameNames && previousNode !== undefined) return previousNode;
+    await this.#releaseHeld(directory);
+    const root = await directory.builder.finish();
+    return root?.node ?? null;
+  }
+
+  #countEntry(directory: OpenDirectory, entry: Entry, unchanged: boolean): void {
+    if (entry.type === 'file') {
+      this.counts.files++;
+      this.counts.bytes += entry.size;
+      if (unchanged) this.counts.unchangedFiles++;
+      directory.files++;
+      directory.bytes += entry.size;
+      this.#options.onFile(entry.size);
+    } else if (entry.type === 'directory') {
+      directory.files += entry.filesBelow;
+      directory.bytes += entry.bytesBelow;
+    } else this.counts.others++;
+  }
+
+  #relyOn(entry: Entry): void {
+    if (entry.type === 'directory') {
+      if (entry.node !== null) this.packs.add(entry.node.pack);
+    } else if (entry.type === 'file') {
+      const { content } = entry;
+      if (content.form === 'inline') {
+        for (const extent of content.extents) if (extent.kind === 'data') this.packs.add(extent.pack);
+      } else if (content.form === 'node') {
+        this.packs.add(content.node.pack);
+        for (const pack of content.packs) this.packs.add(pack);
+      }
+    }
+  }
+
+  #newDirectory(fields: EntryFields | undefined, previous: DirectoryEntry | undefined, previousNode: NodeReference | null | undefined): OpenDirectory {
+    const builder = new TreeBuilder(recordingPacks(this.#options.nodes, this.packs), 'directory');
+    return { fields, previous, previousNode, builder, held: [], unchanged: true, files: 0, bytes: 0 };
+  }
+}
+
+function isSameNode(a: NodeReference | null, b: NodeReference | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.pack === b.pack && Buffer.compare(a.name, b.name) === 0;
+}
+
+/** Whether a file that was read again is what the parent snapshot has: it then keeps the parent's entry (the time of the last access aside). */
+function isSameEntry(previous: FileEntry, entry: FileEntry): boolean {
+  if (previous.size !== entry.size || previous.content.form !== entry.content.form) return false;
+  const [a, b] = [withoutAccessTime(previous), withoutAccessTime(entry)];
+  return isDeepEqual(a, b);
+}
+
+function withoutAccessTime(entry: FileEntry): FileEntry {
+  const { accessTime: _, ...extensions } = entry.extensions;
+  return { ...entry, extensions };
+}

@@ -1,0 +1,175 @@
+import { claimed, type Deduplicator, notFound, type PackTable, tableFull, unresolved } from '../index/mod.ts';
+import type { Kernel } from '../kernel/mod.ts';
+import type { SealingKeys } from '../objects/mod.ts';
+import { type Compression, compressPayload, PackWriter, type StoredPack } from '../packs/mod.ts';
+import type { Storage } from '../storage/mod.ts';
+import { backupLimits } from './_limits.ts';
+
+const nameSizeBytes = 32;
+
+/** Counts since the last {@link ChunkStore.takeCounts}. */
+export interface ChunkCounts {
+  chunks: number;
+  newChunks: number;
+  newBytes: number;
+}
+
+/**
+ * Names chunks, drops those that the repository has, and gathers the others into blocks and packs, for one worker.
+ *
+ * Bytes are not copied on their way: files are read to where the open block ends ({@link blockEnd}), and a chunk that is new becomes part of the
+ * block where it lies. In the kernel's data area: names of the open block's chunks, then the block, then what was read and is not cut yet.
+ */
+export class ChunkStore {
+  readonly data: Uint8Array;
+  readonly #kernel: Kernel;
+  readonly #deduplicator: Deduplicator;
+  readonly #packs: PackTable;
+  readonly #storage: Storage;
+  readonly #keys: SealingKeys;
+  readonly #compression: Compression;
+  readonly #blockSizeBytes: number;
+  readonly #packSizeBytes: number;
+  readonly #dryRun: boolean;
+  readonly #onPack: (pack: StoredPack) => void;
+  readonly #chunkLengths = new Uint32Array(backupLimits.chunksPerBlock);
+  #chunksInBlock = 0;
+  #blockEnd = blockStart;
+  #nameOffset = 0;
+  #writer: PackWriter;
+  #ordinal: number;
+  #counts: ChunkCounts = { chunks: 0, newChunks: 0, newBytes: 0 };
+
+  constructor(parts: {
+    kernel: Kernel;
+    deduplicator: Deduplicator;
+    packs: PackTable;
+    storage: Storage;
+    keys: SealingKeys;
+    compression: Compression;
+    blockSizeBytes: number;
+    packSizeBytes: number;
+    dryRun: boolean;
+    onPack: (pack: StoredPack) => void;
+  }) {
+    this.#kernel = parts.kernel;
+    this.data = parts.kernel.data;
+    this.#deduplicator = parts.deduplicator;
+    this.#packs = parts.packs;
+    this.#storage = parts.storage;
+    this.#keys = parts.keys;
+    this.#compression = parts.compression;
+    this.#blockSizeBytes = parts.blockSizeBytes;
+    this.#packSizeBytes = parts.packSizeBytes;
+    this.#dryRun = parts.dryRun;
+    this.#onPack = parts.onPack;
+    this.#writer = this.#newWriter();
+    this.#ordinal = this.#packs.ordinalOf(this.#writer.pack);
+  }
+
+  /** Where the open block ends in {@link data}: read files to here. */
+  get blockEnd(): number {
+    return this.#blockEnd;
+  }
+
+  /** Where the name of the chunk that was added last stands in {@link data}, until the next is added. */
+  get nameOffset(): number {
+    return this.#nameOffset;
+  }
+
+  /** True if the block must be closed ({@link closeBlock}) before more is added. */
+  get blockIsFull(): boolean {
+    return this.#blockEnd - blockStart >= this.#blockSizeBytes || this.#chunksInBlock === backupLimits.chunksPerBlock;
+  }
+
+  /** True if all bytes of the chunk are zero: it is then not stored at all. */
+  isZero(offset: number, length: number): boolean {
+    return this.data[offset] === 0 && this.#kernel.isZero(offset, length);
+  }
+
+  /**
+   * Adds the chunk at `offset` (at or behind {@link blockEnd}) unless the repository has it, and returns the ordinal of its pack;
+   * a promise of it where the store must be asked.
+   */
+  add(offset: number, length: number): number | Promise<number> {
+    this.#nameOffset = this.#chunksInBlock * nameSizeBytes;
+    this.#kernel.name(offset, length, this.#nameOffset);
+    const answer = this.#deduplicator.claim(this.data, this.#nameOffset, this.#ordinal);
+    return answer === unresolved ? this.#addResolved(offset, length) : this.#settle(answer, offset, length);
+  }
+
+  /** Compresses, seals and stores the open block. What lies behind it in {@link data} must be moved to {@link blockEnd} by the caller. */
+  async closeBlock(): Promise<void> {
+    const chunks = this.#chunksInBlock;
+    if (chunks === 0) return;
+    const length = this.#blockEnd - blockStart;
+    this.#chunksInBlock = 0;
+    this.#blockEnd = blockStart;
+    if (this.#dryRun) return;
+    const encoded = compressPayload(this.data.subarray(blockStart, blockStart + length), this.#compression, () => this.#kernel.looksIncompressible(blockStart, length));
+    await this.#writer.write({ ...encoded, chunkLengths: this.#chunkLengths.slice(0, chunks), names: this.data.slice(0, chunks * nameSizeBytes) });
+    collectGarbage(length);
+    if (this.#writer.sizeBytes >= this.#packSizeBytes) await this.#closePack();
+  }
+
+  /** Stores everything that is open, durably. */
+  async flush(): Promise<void> {
+    await this.closeBlock();
+    await this.#closePack();
+  }
+
+  async abort(): Promise<void> {
+    await this.#writer.abort();
+  }
+
+  takeCounts(): ChunkCounts {
+    const counts = this.#counts;
+    this.#counts = { chunks: 0, newChunks: 0, newBytes: 0 };
+    return counts;
+  }
+
+  async #addResolved(offset: number, length: number): Promise<number> {
+    const found = await this.#deduplicator.lookUp(this.data, this.#nameOffset);
+    return this.#settle(found === notFound ? this.#deduplicator.claimNew(this.data, this.#nameOffset, this.#ordinal) : found, offset, length);
+  }
+
+  #settle(answer: number, offset: number, length: number): number {
+    this.#counts.chunks++;
+    if (answer !== claimed && answer !== tableFull) return answer;
+    this.#counts.newChunks++;
+    this.#counts.newBytes += length;
+    if (offset !== this.#blockEnd) this.data.copyWithin(this.#blockEnd, offset, offset + length);
+    this.#chunkLengths[this.#chunksInBlock++] = length;
+    this.#blockEnd += length;
+    return this.#ordinal;
+  }
+
+  async #closePack(): Promise<void> {
+    const stored = await this.#writer.close();
+    if (stored === undefined) return;
+    this.#onPack(stored);
+    this.#writer = this.#newWriter();
+    this.#ordinal = this.#packs.ordinalOf(this.#writer.pack);
+  }
+
+  #newWriter(): PackWriter {
+    return new PackWriter({ storage: this.#storage, keys: this.#keys, kind: 'pack' });
+  }
+}
+
+/** Where blocks begin in the kernel's data area: behind the names of the open block's chunks. */
+export const blockStart = (backupLimits.chunksPerBlock + 1) * nameSizeBytes;
+
+const garbageBeforeCollectionBytes = 8 * 1024 * 1024;
+let garbageBytes = 0;
+
+/**
+ * Compressing and sealing leave buffers of the block's size behind, which the engine counts but does not hurry to free: a short collection of the young
+ * generation now and then (under a millisecond) keeps the memory of the process flat.
+ */
+function collectGarbage(bytes: number): void {
+  garbageBytes += bytes;
+  if (garbageBytes < garbageBeforeCollectionBytes || globalThis.gc === undefined) return;
+  garbageBytes = 0;
+  globalThis.gc({ type: 'minor' });
+}

@@ -1,0 +1,109 @@
+import type { Entry, Extensions, Time } from '../../repo-format/mod.ts';
+import {
+  type Descriptor,
+  type EntryType,
+  type FileStatus,
+  groupName,
+  readExtendedAttributes,
+  readExtendedAttributesAt,
+  readFileFlags,
+  readLink,
+  readProjectId,
+  userName,
+} from '../system/mod.ts';
+import type { ExpectedFile, FileExtras, FileMetadata } from './_messages.ts';
+import type { EntryFields } from './_tokens.ts';
+
+/** What an entry holds whatever its type, from what the kernel says of it. */
+export function entryFields(status: FileStatus, name: Uint8Array, extras: FileExtras | undefined): EntryFields {
+  return {
+    name,
+    mode: status.mode,
+    uid: status.uid,
+    gid: status.gid,
+    userName: userName(status.uid),
+    groupName: groupName(status.gid),
+    mtime: { seconds: status.modifiedSeconds, nanoseconds: status.modifiedNanoseconds },
+    ctime: { seconds: status.changedSeconds, nanoseconds: status.changedNanoseconds },
+    inode: status.inode,
+    extensions: {
+      ...(status.linkCount > 1 && status.type !== 'directory' ? { link: { count: status.linkCount, device: status.device } } : undefined),
+      ...extraExtensions(extras),
+      accessTime: { seconds: status.accessedSeconds, nanoseconds: status.accessedNanoseconds },
+    },
+  };
+}
+
+/** The fields of a file after a worker opened it: what it saw then, if that differs, and what the scan does not ask for. */
+export function fieldsWhenOpened(fields: EntryFields, metadata: FileMetadata | undefined, extras: FileExtras | undefined): EntryFields {
+  if (metadata === undefined) return extras === undefined ? fields : { ...fields, extensions: { ...fields.extensions, ...extraExtensions(extras) } };
+  const { mode, uid, gid, inode, modified, changed, linkCount, device } = metadata;
+  const { link: _, ...extensions } = fields.extensions;
+  return {
+    ...fields,
+    mode,
+    uid,
+    gid,
+    userName: userName(uid),
+    groupName: groupName(gid),
+    mtime: modified,
+    ctime: changed,
+    inode,
+    extensions: { ...extensions, ...(linkCount > 1 ? { link: { count: linkCount, device } } : undefined), ...extraExtensions(extras) },
+  };
+}
+
+/** Entries without content: links, fifos, sockets, devices. */
+export function otherEntry(fields: EntryFields, { type, status, parent }: { type: EntryType; status: FileStatus; parent: Descriptor }): Entry {
+  if (type === 'symlink') return { ...fields, type, target: readLink(parent, fields.name) };
+  if (type === 'character-device' || type === 'block-device') return { ...fields, type, major: status.deviceMajor, minor: status.deviceMinor };
+  return { ...fields, type: type as 'fifo' | 'socket' };
+}
+
+/** Attributes, flags and project of something opened; undefined if there are none. */
+export function readExtras(descriptor: Descriptor, device: number): FileExtras | undefined {
+  return extrasOf({
+    extendedAttributes: readExtendedAttributes(descriptor, device).attributes,
+    flags: readFileFlags(descriptor, device),
+    projectId: readProjectId(descriptor, device),
+  });
+}
+
+/** The attributes of something that is not opened. */
+export function readExtrasAt(parent: Descriptor, name: Uint8Array, device: number): FileExtras | undefined {
+  return extrasOf({ extendedAttributes: readExtendedAttributesAt(parent, name, device).attributes, flags: 0, projectId: 0 });
+}
+
+/** Whether nothing of the entry changed: whatever changes, changes ctime. */
+export function isSameStatus(entry: Entry, status: FileStatus): boolean {
+  return (
+    isSameTime(entry.ctime, status.changedSeconds, status.changedNanoseconds) &&
+    entry.inode === status.inode &&
+    isSameTime(entry.mtime, status.modifiedSeconds, status.modifiedNanoseconds) &&
+    (entry.type !== 'file' || entry.size === status.size)
+  );
+}
+
+export function isSameTime(time: Time, seconds: number, nanoseconds: number): boolean {
+  return time.nanoseconds === nanoseconds && time.seconds === seconds;
+}
+
+/** What a worker is told of a file. */
+export function expectedFile(path: Uint8Array, status: FileStatus): ExpectedFile {
+  const { size, inode, modifiedSeconds, modifiedNanoseconds, changedSeconds, changedNanoseconds } = status;
+  return { path, size, inode, modifiedSeconds, modifiedNanoseconds, changedSeconds, changedNanoseconds };
+}
+
+function extrasOf(extras: FileExtras): FileExtras | undefined {
+  return extras.extendedAttributes.length === 0 && extras.flags === 0 && extras.projectId === 0 ? undefined : extras;
+}
+
+function extraExtensions(extras: FileExtras | undefined): Extensions | undefined {
+  if (extras === undefined) return undefined;
+  const { extendedAttributes, flags, projectId } = extras;
+  return {
+    ...(extendedAttributes.length > 0 ? { xattrs: extendedAttributes } : undefined),
+    ...(flags !== 0 ? { flags } : undefined),
+    ...(projectId !== 0 ? { projectId } : undefined),
+  };
+}

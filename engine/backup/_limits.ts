@@ -1,0 +1,30 @@
+/** Every limit of a running backup, in one place. */
+export const backupLimits = {
+  /** Bytes read from a file at once: what is scanned next is then still in the processor's cache. */
+  readSizeBytes: 512 * 1024,
+  /** Chunks in a block: more are possible in the format, but small blocks of tiny files restore faster. */
+  chunksPerBlock: 16_384,
+  /** Rows of the table of chunks in flight (20 bytes each). */
+  chunkTableRows: 1 << 19,
+  /** A batch of small files for a worker ends at this many files or bytes. */
+  batchFiles: 96,
+  batchBytes: 2 * 1024 * 1024,
+  /** Batches that a worker may have at once: one at work, one waiting. */
+  batchesPerWorker: 3,
+  /** Larger files are cut by several workers, in segments of this size. */
+  segmentSizeBytes: 32 * 1024 * 1024,
+  /** Segments of one file under way, for each worker. */
+  segmentsPerWorker: 2,
+  /** What the scan may be ahead of the assembly. */
+  waitingTokens: 8_192,
+  /** Bytes of an extent list that stay in a file's entry; longer ones get a tree of their own. */
+  inlineExtents: 16,
+  /** Entries of an unchanged directory that wait for the first change before nodes are built. */
+  heldEntries: 1_024,
+  checkpointNewBytes: 1024 * 1024 * 1024,
+  checkpointIntervalMs: 60_000,
+  /** Errors that the snapshot lists by path (all are counted). */
+  listedErrors: 1_000,
+  /** How long the scan may keep the main thread before messages of workers are looked at. */
+  scanSliceMs: 4,
+} as const;

@@ -1,0 +1,69 @@
+import type { Entry, NodeReference } from '../../repo-format/mod.ts';
+import type { TreeReader } from '../trees/mod.ts';
+
+/** What {@link PreviousDirectory.trySeek} answers when the next leaf must be read: then await {@link PreviousDirectory.seek}. */
+export const needsLeaf = Symbol('needs a leaf');
+
+const noEntries: readonly Entry[] = [];
+
+/**
+ * A folder as the parent snapshot has it, walked in step with the scan of today: names are asked for in ascending order.
+ */
+export class PreviousDirectory {
+  readonly node: NodeReference | null;
+  readonly #leaves: AsyncGenerator<readonly Entry[]>;
+  #leaf: readonly Entry[] = noEntries;
+  #index = 0;
+  #ended = false;
+  #missed = 0;
+
+  constructor(reader: TreeReader, node: NodeReference | null) {
+    this.node = node;
+    this.#leaves = reader.entries(node);
+  }
+
+  /** The entry of that name, undefined if there was none, or {@link needsLeaf}. */
+  trySeek(name: Uint8Array): Entry | undefined | typeof needsLeaf {
+    while (this.#index < this.#leaf.length) {
+      const entry = this.#leaf[this.#index]!;
+      const order = compareNames(entry.name, name);
+      if (order > 0) return undefined;
+      this.#index++;
+      if (order === 0) return entry;
+      this.#missed++;
+    }
+    return this.#ended ? undefined : needsLeaf;
+  }
+
+  async seek(name: Uint8Array): Promise<Entry | undefined> {
+    for (;;) {
+      const found = this.trySeek(name);
+      if (found !== needsLeaf) return found;
+      await this.#nextLeaf();
+    }
+  }
+
+  /** Whether every entry was asked for. */
+  async allMet(): Promise<boolean> {
+    if (this.#missed > 0 || this.#index < this.#leaf.length) return false;
+    if (!this.#ended) await this.#nextLeaf();
+    return this.#ended;
+  }
+
+  async #nextLeaf(): Promise<void> {
+    const { value, done } = await this.#leaves.next();
+    this.#ended = done === true;
+    this.#leaf = value ?? noEntries;
+    this.#index = 0;
+  }
+}
+
+/** Order of names: bytewise. */
+function compareNames(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) {
+    const difference = a[index]! - b[index]!;
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}

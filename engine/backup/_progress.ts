@@ -1,0 +1,54 @@
+import type { ContentCounts } from './_file-dispatcher.ts';
+import type { BackupProgress } from './progress.ts';
+
+const intervalMs = 100;
+
+/** Gathers counts where they arise, cheaply, and tells the caller of them ten times a second. */
+export class ProgressReporter {
+  errors = 0;
+  #filesDone = 0;
+  #bytesDone = 0;
+  #scannedEntries = 0;
+  #folder = new Uint8Array(0);
+  #name = new Uint8Array(0);
+  #newBytes = 0;
+  #storedBytes = 0;
+  readonly #timer: NodeJS.Timeout | undefined;
+
+  constructor(onProgress: ((progress: BackupProgress) => void) | undefined) {
+    if (onProgress !== undefined) this.#timer = setInterval(() => onProgress(this.#current()), intervalMs).unref();
+  }
+
+  scanned(folder: Uint8Array, name: Uint8Array): void {
+    this.#scannedEntries++;
+    this.#folder = folder as Uint8Array<ArrayBuffer>;
+    this.#name = name as Uint8Array<ArrayBuffer>;
+  }
+
+  fileDone(size: number): void {
+    this.#filesDone++;
+    this.#bytesDone += size;
+  }
+
+  stored({ newBytes }: ContentCounts, storedBytes: number): void {
+    this.#newBytes = newBytes;
+    this.#storedBytes = storedBytes;
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+
+  #current(): BackupProgress {
+    return {
+      phase: 'backup',
+      filesDone: this.#filesDone,
+      bytesDone: this.#bytesDone,
+      scannedEntries: this.#scannedEntries,
+      currentPath: new Uint8Array(Buffer.concat([Buffer.from('/'), this.#folder, this.#name])),
+      newBytes: this.#newBytes,
+      storedBytes: this.#storedBytes,
+      errors: this.errors,
+    };
+  }
+}

@@ -1,0 +1,167 @@
+import { availableParallelism } from 'node:os';
+import { type NodeReference, objectNames, type PackId, type PackListReference } from '../../repo-format/mod.ts';
+import { ChunkTable, Deduplicator, openTable, PackTable, StoredIndex, type StoredTable, writeIndexTable } from '../index/mod.ts';
+import { compileKernel, createKernel } from '../kernel/mod.ts';
+import { type Compression, PackReader, type StoredPack } from '../packs/mod.ts';
+import { beginSession, describeRepository, type Repository, type Session } from '../repository/mod.ts';
+import { NodeStore, recordingPacks, TreeBuilder, TreeReader } from '../trees/mod.ts';
+import { FileDispatcher } from './_file-dispatcher.ts';
+import { backupLimits } from './_limits.ts';
+import { WorkerPool } from './_worker-pool.ts';
+
+/** Data area of the main thread's kernel: it names nodes only. */
+const nodeAreaBytes = 17 * 1024 * 1024;
+/** Memory for the filters of index tables. */
+const residentFilterBytes = 48 * 1024 * 1024;
+
+/**
+ * One session of writing: the index as it was when it began, the workers, the packs that were stored since, and the checkpoints that make them safe
+ * (`docs/decisions/004-checkpoints.md`).
+ */
+export class BackupSession {
+  readonly session: Session;
+  readonly reader: TreeReader;
+  readonly nodes: NodeStore;
+  readonly dispatcher: FileDispatcher;
+  storedBytes = 0;
+  readonly #repository: Repository;
+  readonly #pool: WorkerPool;
+  readonly #index: StoredIndex;
+  readonly #chunkTable: ChunkTable;
+  readonly #alive: Set<PackId>;
+  readonly #dryRun: boolean;
+  #tables: readonly StoredTable[];
+  #newPacks: StoredPack[] = [];
+  #newBytesAtCheckpoint = 0;
+  #lastCheckpoint = performance.now();
+  #checkpoints = 0;
+
+  static async begin(repository: Repository, options: { workers?: number | undefined; compression: Compression; dryRun: boolean; signal?: AbortSignal | undefined }): Promise<BackupSession> {
+    const session = await beginSession(repository, { signal: options.signal });
+    const tables: StoredTable[] = [];
+    const alive = new Set<PackId>();
+    let room = residentFilterBytes;
+    for (const { name } of session.indexTables) {
+      const { table, packs } = await openTable(repository.storage, { name, keys: repository.keys, residentFilterBytes: room });
+      room -= table.filter?.length ?? 0;
+      tables.push(table);
+      for (const { id } of packs) if (!session.excludedPacks.has(id)) alive.add(id);
+    }
+    return new BackupSession(repository, { session, tables, alive }, options);
+  }
+
+  private constructor(
+    repository: Repository,
+    { session, tables, alive }: { session: Session; tables: readonly StoredTable[]; alive: Set<PackId> },
+    { workers = availableParallelism(), compression, dryRun }: { workers?: number | undefined; compression: Compression; dryRun: boolean },
+  ) {
+    const { storage, keys, configuration } = repository;
+    this.#repository = repository;
+    this.session = session;
+    this.#tables = tables;
+    this.#alive = alive;
+    this.#dryRun = dryRun;
+    const packs = new PackTable();
+    const kernelModule = compileKernel();
+    this.#chunkTable = new ChunkTable({ capacityRows: backupLimits.chunkTableRows });
+    this.#index = new StoredIndex(storage, tables);
+    const packReader = new PackReader({ storage, keys });
+    this.reader = new TreeReader(packReader);
+    const onPack = (pack: StoredPack) => this.#remember(pack);
+    this.#pool = new WorkerPool(
+      {
+        repository: describeRepository(repository),
+        kernelModule,
+        compression,
+        dryRun,
+        chunkTable: this.#chunkTable.buffer,
+        packTable: packs.buffers,
+        storedTables: tables,
+        excludedPacks: [...session.excludedPacks],
+      },
+      { workers, jobsPerWorker: backupLimits.batchesPerWorker, onPack },
+    );
+    const kernel = createKernel({ dataSizeBytes: nodeAreaBytes, nameKey: keys.nameKey, metadataNameKey: keys.metadataNameKey, cutKey: keys.cutKey, cutting: configuration.chunker, module: kernelModule });
+    const deduplicator = new Deduplicator({ written: this.#chunkTable, packs, stored: this.#index, reader: packReader, kind: 'metadata-pack', excluded: session.excludedPacks });
+    this.nodes = new NodeStore({ kernel, storage, keys, deduplicator, packs, onPack, dryRun });
+    this.dispatcher = new FileDispatcher({ pool: this.#pool, packs, nodes: this.nodes });
+  }
+
+  get pool(): WorkerPool {
+    return this.#pool;
+  }
+
+  /** Whether a pack of an earlier session may be relied on. */
+  readonly isAlive = (pack: PackId): boolean => this.#alive.has(pack);
+
+  /** True when so much is new, or so much time has passed, that a loss of this process would hurt. */
+  get checkpointIsDue(): boolean {
+    if (this.#dryRun) return false;
+    const newBytes = this.dispatcher.counts.newBytes - this.#newBytesAtCheckpoint;
+    if (this.#chunkTable.rows > backupLimits.chunkTableRows / 2) return true;
+    return newBytes >= backupLimits.checkpointNewBytes || (newBytes > 0 && performance.now() - this.#lastCheckpoint >= backupLimits.checkpointIntervalMs);
+  }
+
+  /**
+   * Makes everything that was stored so far findable: closes the open packs and stores an index table of them. Returns the number of the checkpoint.
+   * Workers pause meanwhile; `partialRoot` is called when they do, and its nodes are part of it.
+   */
+  async checkpoint(partialRoot: () => Promise<NodeReference | null>): Promise<{ number: number; root: NodeReference | null }> {
+    await this.#pool.pause();
+    const root = await partialRoot();
+    await this.#storeOpenPacks();
+    const table = await this.#writeTable();
+    if (table !== undefined) await this.#useTable(table);
+    this.#newBytesAtCheckpoint = this.dispatcher.counts.newBytes;
+    this.#lastCheckpoint = performance.now();
+    this.#pool.resume();
+    return { number: this.#checkpoints++, root };
+  }
+
+  /** Stores what is open, the list of packs that the snapshot relies on, and the last index table. Only the commit is missing then. */
+  async finish(packs: ReadonlySet<PackId>): Promise<{ packs: PackListReference; listPacks: PackId[] }> {
+    const listPacks = new Set<PackId>();
+    const list = new TreeBuilder(recordingPacks(this.nodes, listPacks), 'pack-list');
+    for (const pack of [...packs].sort()) {
+      const waiting = list.addPack(pack);
+      if (waiting !== undefined) await waiting;
+    }
+    const root = (await list.finish())!;
+    await this.#storeOpenPacks();
+    await this.#writeTable();
+    return { packs: { ...root.node, height: root.height, count: packs.size }, listPacks: [...listPacks] };
+  }
+
+  /** Ends the workers; what they had open is thrown away. */
+  async end(): Promise<void> {
+    await Promise.all([this.#pool.stop(), this.nodes.abort()]);
+  }
+
+  async #storeOpenPacks(): Promise<void> {
+    await Promise.all([this.#pool.runOnAll({ type: 'flush' }), this.nodes.flush()]);
+  }
+
+  async #writeTable(): Promise<string | undefined> {
+    const packs = this.#newPacks;
+    if (packs.length === 0 || this.#dryRun) return undefined;
+    this.#newPacks = [];
+    const { id, generation } = this.session;
+    const name = objectNames.sessionIndex(generation, id, this.#checkpoints, this.#checkpoints);
+    await writeIndexTable(this.#repository.storage, { name, keys: this.#repository.keys, packs });
+    return name;
+  }
+
+  /** From now on the chunks of a stored table are found there, and the table of chunks in flight can begin anew. */
+  async #useTable(name: string): Promise<void> {
+    const { table } = await openTable(this.#repository.storage, { name, keys: this.#repository.keys, residentFilterBytes });
+    this.#tables = [...this.#tables, table];
+    this.#index.replaceTables(this.#tables);
+    await this.#pool.runOnAll({ type: 'tables', tables: this.#tables });
+    if (this.#chunkTable.rows > backupLimits.chunkTableRows / 4) this.#chunkTable.clear();
+  }
+
+  #remember(pack: StoredPack): void {
+    this.#newPacks.push(pack);
+    this.storedBytes += pack.sizeBytes;
+  }
+}

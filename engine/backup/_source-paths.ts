@@ -1,0 +1,49 @@
+import { realpathSync } from 'node:fs';
+import { dirname, isAbsolute, resolve } from 'node:path';
+
+/** The folders above the paths that are backed up, and the paths themselves: a tree by names, from `/` down. */
+export interface SourceNode {
+  /** The path itself is to be backed up with all below. */
+  isSource: boolean;
+  readonly children: Map<string, SourceNode>;
+}
+
+/** A path that was given, as far as it can be resolved. */
+export interface ResolvedSource {
+  readonly given: Uint8Array;
+  /** Absolute, without symbolic links above the last name; latin1 text of the raw bytes. */
+  readonly absolute: string;
+}
+
+/**
+ * Resolves a path as a person gave it: against the working folder, symbolic links above its last name followed (a last name that is a link is backed up as a link,
+ * unless a `/` follows it). Raw bytes are kept as latin1 text. Throws what the system says.
+ */
+export function resolveSource(path: string | Uint8Array): ResolvedSource {
+  const given = typeof path === 'string' ? Buffer.from(path) : path;
+  const text = Buffer.from(given).toString('latin1');
+  const absolute = isAbsolute(text) ? text : `${Buffer.from(process.cwd()).toString('latin1')}/${text}`;
+  if (/(^|\/)\.{0,2}\/*$/.test(text) || text.endsWith('/')) return { given, absolute: realPath(absolute) };
+  const normal = resolve(absolute);
+  const parent = realPath(dirname(normal));
+  return { given, absolute: `${parent === '/' ? '' : parent}/${normal.slice(normal.lastIndexOf('/') + 1)}` };
+}
+
+/** Puts the sources into one tree; what lies below another source is part of it. */
+export function sourceTree(sources: readonly ResolvedSource[]): SourceNode {
+  const root: SourceNode = { isSource: false, children: new Map() };
+  for (const { absolute } of sources) {
+    let node = root;
+    for (const name of absolute.split('/').filter((part) => part.length > 0)) {
+      let child = node.children.get(name);
+      if (child === undefined) node.children.set(name, (child = { isSource: false, children: new Map() }));
+      node = child;
+    }
+    node.isSource = true;
+  }
+  return root;
+}
+
+function realPath(latin1: string): string {
+  return realpathSync(Buffer.from(latin1, 'latin1'), { encoding: 'buffer' }).toString('latin1');
+}

@@ -1,0 +1,94 @@
+// Content-defined cutting, incremental: candidates come in, decided cuts go out. The definition of cuts is in plain/cut-definition.ts.
+//
+// Invariants: candidates arrive in ascending order; cuts leave in ascending order; memory is bounded by horizonBytes / 49 candidates.
+
+import { CutDecider } from './cut-decider.ts';
+
+/** Bytes before a position that decide whether it is a candidate, and with which value. */
+export const WINDOW_BYTES = 64;
+
+/** How files are cut. A repository fixes both for its life, else nothing deduplicates. */
+export interface CuttingParameters {
+  /** A natural cut is the greatest candidate so far to both sides; about half of the mean chunk size. At least 64. */
+  readonly horizonBytes: number;
+  /** Stretches without natural cuts are cut at multiples of this file offset; chunks are shorter than three times this. At least horizonBytes. */
+  readonly gridBytes: number;
+}
+
+/**
+ * Cuts one file at a time. A cut at p lies between bytes p - 1 and p of the file; 0 and the size of the file are never given.
+ * A segment [a, b) of a file: begin(max(0, a - warmUpBytes)), feed up to min(fileSize, b + lookAheadBytes), finish only if that is the
+ * end of the file; of the cuts given, those with a <= cut < b are the segment's.
+ */
+export interface Cutter {
+  /** Starts at `fileOffset` of a file. Begun beyond 0, cuts before fileOffset + warmUpBytes are not given; all that are given are right. */
+  begin(fileOffset: number): void;
+  /** Takes the next bytes of the file and gives the cuts decided by them, ascending. The bytes may be overwritten afterwards. */
+  feed(offset: number, length: number): number[];
+  /** The end of the file is reached: gives the cuts that were still open. `begin` must come before the next feed. */
+  finish(): number[];
+}
+
+/** Finds the candidates of consecutive bytes. One per kernel; the cutter drives it. */
+export interface CandidateScanner {
+  /** Forgets all bytes. */
+  begin(): void;
+  /** Scans the next bytes; calls `take` for each candidate with its position after the start of these bytes and its 64 bit value. */
+  scan(offset: number, length: number, take: (position: number, high: number, low: number) => void): void;
+}
+
+/** How far before a segment the cutter must begin. */
+export function warmUpBytes(cutting: CuttingParameters): number {
+  return WINDOW_BYTES + cutting.horizonBytes + cutting.gridBytes;
+}
+
+/** A cut at p has been given at the latest when the bytes up to p + lookAheadBytes have been fed. */
+export function lookAheadBytes(cutting: CuttingParameters): number {
+  return cutting.horizonBytes + cutting.gridBytes;
+}
+
+/** Smaller files have no cut. */
+export function smallestCutSizeBytes(cutting: CuttingParameters): number {
+  return Math.min(2 * cutting.horizonBytes, cutting.gridBytes + cutting.horizonBytes);
+}
+
+/** Throws a RangeError for parameters that can't cut. */
+export function checkCutting(cutting: CuttingParameters): void {
+  const { horizonBytes, gridBytes } = cutting;
+  const largest = 2 ** 24;
+  if (!Number.isInteger(horizonBytes) || horizonBytes < WINDOW_BYTES || horizonBytes > largest) {
+    throw new RangeError(`horizonBytes is ${horizonBytes}; it must be an integer from ${WINDOW_BYTES} to ${largest}`);
+  }
+  if (!Number.isInteger(gridBytes) || gridBytes < horizonBytes || gridBytes > largest) {
+    throw new RangeError(`gridBytes is ${gridBytes}; it must be an integer from horizonBytes (${horizonBytes}) to ${largest}`);
+  }
+}
+
+/** Makes the cutter of a kernel from its scanner. */
+export function createCutter(cutting: CuttingParameters, scanner: CandidateScanner): Cutter {
+  checkCutting(cutting);
+  const decider = new CutDecider(cutting);
+  let position = 0;
+  let cuts: number[] = [];
+  const take = (relative: number, high: number, low: number): void => decider.candidate(position + relative, { high, low, cuts });
+  return {
+    begin(fileOffset) {
+      if (!Number.isSafeInteger(fileOffset) || fileOffset < 0) throw new RangeError(`fileOffset is ${fileOffset}; it must be an integer >= 0`);
+      position = fileOffset;
+      scanner.begin();
+      decider.begin(fileOffset, fileOffset === 0 ? 0 : fileOffset + warmUpBytes(cutting));
+    },
+    feed(offset, length) {
+      cuts = [];
+      scanner.scan(offset, length, take);
+      position += length;
+      decider.advance(position, cuts);
+      return cuts;
+    },
+    finish() {
+      cuts = [];
+      decider.finish(position, cuts);
+      return cuts;
+    },
+  };
+}

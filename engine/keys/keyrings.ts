@@ -1,0 +1,63 @@
+/** The keyring of a repository, as stored: made, opened, and limited to metadata. Source: spec/keys.md, "Keyring". */
+import { randomBytes } from 'node:crypto';
+import {
+  decodeKeyring,
+  deriveKey,
+  encodeKeyring,
+  type FullKeyring,
+  type Grants,
+  isLaganError,
+  type Keyring,
+  LaganError,
+  type MetadataKeyring,
+  metadataAccessKey,
+  objectNames,
+} from '../../repo-format/mod.ts';
+import { randomKey } from './secrets.ts';
+
+/** A keyring with one new master secret. */
+export function newKeyring(): FullKeyring {
+  return { grants: 'full', number: 0, newest: 0, epochs: [{ epoch: 0, master: randomKey() }] };
+}
+
+/** What suffices to read trees and index, but no file's content. */
+export function metadataKeyringOf(
+  keyring: FullKeyring,
+  { repositoryId, nameEpoch }: { repositoryId: Uint8Array; nameEpoch: number },
+): MetadataKeyring {
+  const naming = keyring.epochs.find(({ epoch }) => epoch === nameEpoch);
+  if (naming === undefined) throw new RangeError(`nameEpoch: ${nameEpoch} is not in the keyring`);
+  return {
+    grants: 'metadata',
+    number: keyring.number,
+    newest: keyring.newest,
+    epochs: keyring.epochs.map(({ epoch, master }) => ({ epoch, metadataKey: deriveKey(master, repositoryId, 'metadata') })),
+    metadataNameKey: deriveKey(naming.master, repositoryId, 'metadataName'),
+  };
+}
+
+/** Both stored forms of a keyring: for slots that grant everything, and for those that grant metadata. */
+export function sealKeyrings(
+  keyring: FullKeyring,
+  { repositoryId, fullAccessKey, nameEpoch }: { repositoryId: Uint8Array; fullAccessKey: Uint8Array; nameEpoch: number },
+): { name: string; bytes: Uint8Array }[] {
+  const accessKeys = { full: fullAccessKey, metadata: metadataAccessKey(fullAccessKey, repositoryId) };
+  return [keyring, metadataKeyringOf(keyring, { repositoryId, nameEpoch })].map((form) => ({
+    name: objectNames.keyring(form.number, form.grants),
+    bytes: encodeKeyring(form, { repositoryId, accessKey: accessKeys[form.grants], nonce: randomBytes(12) }),
+  }));
+}
+
+/** Opens a stored keyring. The access key came out of a slot, so it is right: what does not open was damaged, code `authentication-failed`. */
+export function openKeyring(
+  bytes: Uint8Array,
+  place: { repositoryId: Uint8Array; number: number; grants: Grants; accessKey: Uint8Array },
+): Keyring {
+  const objectName = objectNames.keyring(place.number, place.grants);
+  try {
+    return decodeKeyring(bytes, place.grants, { ...place, objectName });
+  } catch (error) {
+    if (!isLaganError(error, 'wrong-key')) throw error;
+    throw new LaganError('authentication-failed', `${objectName} was changed or damaged`, { cause: error, object: objectName, offset: 0 });
+  }
+}

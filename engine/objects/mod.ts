@@ -1,0 +1,2 @@
+/** Sealed objects that are written and read in segments: packs and index tables. */
+export { openSegmentedObject, readSegment, type SealingKeys, type SegmentedObject, SegmentedObjectWriter, type SegmentPlace } from './segmented-object.ts';

@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto';
+import {
+  contentsSegmentNumber,
+  LaganError,
+  objectIdOf,
+  objectKey,
+  type ObjectKind,
+  openSegment,
+  openStoredSegment,
+  parseSealedFooter,
+  parseSealedHeader,
+  sealedFooter,
+  sealedHeader,
+  sealSegment,
+  footerLayout,
+  sealedLayout,
+} from '../../repo-format/mod.ts';
+import type { ObjectWriter, Storage } from '../storage/mod.ts';
+
+/** How much of an object's end is fetched at first: footer and contents of nearly all packs and small index tables. */
+const tailSizeBytes = 64 * 1024;
+
+/** Which keys seal and open the objects of one repository. */
+export interface SealingKeys {
+  readonly repositoryId: Uint8Array;
+  readonly newestEpoch: number;
+  /** The key that objects of `kind` derive theirs from. Throws LaganError `no-key` where this key ring has none. */
+  classKey(kind: ObjectKind, epoch: number): Uint8Array;
+}
+
+/** Where a segment stands in its object. */
+export interface SegmentPlace {
+  readonly offset: number;
+  readonly sealedLength: number;
+}
+
+/**
+ * Writes a pack or an index table: a clear header, sealed segments, a sealed table of contents, a footer (spec/sealed.md).
+ * Nothing is visible in the store before {@link finish}; {@link abort} leaves nothing behind.
+ */
+export class SegmentedObjectWriter {
+  readonly name: string;
+  readonly #writer: ObjectWriter;
+  readonly #header: Uint8Array;
+  readonly #key: Uint8Array;
+  #segments = 0;
+
+  static async create(storage: Storage, options: { name: string; kind: ObjectKind; keys: SealingKeys }): Promise<SegmentedObjectWriter> {
+    const { name, kind, keys } = options;
+    const epoch = keys.newestEpoch;
+    const header = sealedHeader({ kind, epoch, repositoryId: keys.repositoryId, objectId: objectIdOf(name), salt: randomBytes(32) });
+    const writer = await storage.createWriter(name);
+    await writer.append([header]);
+    return new SegmentedObjectWriter(writer, { name, header, key: objectKey(keys.classKey(kind, epoch), header) });
+  }
+
+  private constructor(writer: ObjectWriter, { name, header, key }: { name: string; header: Uint8Array; key: Uint8Array }) {
+    this.name = name;
+    this.#writer = writer;
+    this.#header = header;
+    this.#key = key;
+  }
+
+  get sizeBytes(): number {
+    return this.#writer.sizeBytes;
+  }
+
+  get segments(): number {
+    return this.#segments;
+  }
+
+  /** Seals the concatenation of `parts` as the next segment. */
+  append(parts: Uint8Array[]): Promise<SegmentPlace> {
+    return this.#append(this.#segments++, parts);
+  }
+
+  /** Writes the contents and the footer and makes the object visible, durably. */
+  async finish(contents: Uint8Array): Promise<void> {
+    const place = await this.#append(contentsSegmentNumber, [contents]);
+    await this.#writer.append([sealedFooter({ offset: place.offset, length: place.sealedLength })]);
+    const outcome = await this.#writer.commit();
+    if (outcome !== 'created') throw new LaganError('exists', `a new object was to be stored as ${this.name}, but one is there already`, { object: this.name });
+  }
+
+  abort(): Promise<void> {
+    return this.#writer.abort();
+  }
+
+  async #append(number: number, parts: Uint8Array[]): Promise<SegmentPlace> {
+    const offset = this.#writer.sizeBytes;
+    const sealed = sealSegment(this.#key, this.#header, { number, offset }, parts);
+    await this.#writer.append(sealed);
+    return { offset, sealedLength: this.#writer.sizeBytes - offset - 4 };
+  }
+}
+
+/** What a thread needs to read segments of an object without reading its header again; can be posted to workers. */
+export interface SegmentedObject {
+  readonly name: string;
+  readonly header: Uint8Array;
+  readonly key: Uint8Array;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Opens a pack or an index table: header, footer and contents are read (usually by one request) and authenticated.
+ *
+ * Errors: `not-found`, `malformed`, `authentication-failed`, `no-key`, and what the store says.
+ */
+export async function openSegmentedObject(
+  storage: Storage,
+  expected: { name: string; kind: ObjectKind; keys: SealingKeys; signal?: AbortSignal },
+): Promise<{ object: SegmentedObject; contents: Uint8Array }> {
+  const { name, kind, keys, signal } = expected;
+  const sizeBytes = await storage.size(name, { signal });
+  const smallest = sealedLayout.headerSizeBytes + footerLayout.sizeBytes;
+  if (sizeBytes < smallest) throw new LaganError('malformed', `${name} has ${sizeBytes} bytes; the smallest object of its kind has more`, { object: name, offset: 0, expected: `at least ${smallest} bytes`, found: sizeBytes });
+  const tail = await storage.get(name, { last: Math.min(sizeBytes, tailSizeBytes) }, { signal });
+  const header = sizeBytes <= tail.length ? tail.subarray(0, sealedLayout.headerSizeBytes) : await storage.get(name, { offset: 0, length: sealedLayout.headerSizeBytes }, { signal });
+  const { epoch } = parseSealedHeader(header, { kind, repositoryId: keys.repositoryId, objectId: objectIdOf(name) }, name);
+  const object = { name, header: header.slice(), key: objectKey(keys.classKey(kind, epoch), header), sizeBytes };
+  const place = parseSealedFooter(tail.subarray(-footerLayout.sizeBytes), { fileSizeBytes: sizeBytes, objectName: name });
+  const tailStart = sizeBytes - tail.length;
+  const sealed =
+    place.offset >= tailStart
+      ? tail.subarray(place.offset + 4 - tailStart, place.offset + 4 - tailStart + place.length)
+      : await storage.get(name, { offset: place.offset + 4, length: place.length }, { signal });
+  const contents = openSegment(object.key, object.header, { number: contentsSegmentNumber, offset: place.offset, objectName: name }, sealed);
+  return { object, contents };
+}
+
+/** Reads and opens one segment of an opened object. */
+export async function readSegment(storage: Storage, object: SegmentedObject, { number, place, signal }: { number: number; place: SegmentPlace; signal?: AbortSignal }): Promise<Uint8Array> {
+  const stored = await storage.get(object.name, { offset: place.offset, length: sealedLayout.lengthFieldSizeBytes + place.sealedLength }, { signal });
+  return openStoredSegment(object.key, object.header, { number, offset: place.offset, objectName: object.name }, stored);
+}

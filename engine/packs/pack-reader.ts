@@ -1,0 +1,152 @@
+import { decodeBlock, decodePackContents, LaganError, limits, objectNames, type PackBlock, type PackId, type PackKind } from '../../repo-format/mod.ts';
+
+import { NameMap } from '../names/mod.ts';
+import { openSegmentedObject, readSegment, type SealingKeys, type SegmentedObject } from '../objects/mod.ts';
+import type { Storage } from '../storage/mod.ts';
+import { decompressPayload } from './compression.ts';
+
+/** A pack whose contents are known: which chunks it has, and where. */
+export interface OpenPack {
+  readonly pack: PackId;
+  readonly kind: PackKind;
+  readonly object: SegmentedObject;
+  readonly blocks: readonly PackBlock[];
+  /** Chunk name → number of the chunk, counted over all blocks. */
+  readonly chunks: NameMap;
+  /** Number of the first chunk of each block. */
+  readonly firstChunk: Uint32Array;
+}
+
+/** Where a chunk lies once its block is opened. */
+export interface ChunkPlace {
+  readonly block: number;
+  /** Offset in the block's raw bytes. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The raw bytes of one block with the lengths of its chunks. */
+export interface OpenBlock {
+  readonly raw: Uint8Array;
+  readonly chunkLengths: readonly number[] | Uint32Array;
+}
+
+/**
+ * Reads packs: contents and opened blocks are kept while there is room (least recently used ones go first).
+ * Not verified here: that a chunk's bytes have its name. Whoever uses chunks of data does that (see `engine/restore`, `engine/check`).
+ */
+export class PackReader {
+  readonly #storage: Storage;
+  readonly #keys: SealingKeys;
+  readonly #packs: LeastRecentlyUsed<PackId, Promise<OpenPack>>;
+  readonly #blocks: LeastRecentlyUsed<string, Promise<OpenBlock>>;
+
+  constructor({ storage, keys, contentsLimit = 32, blocksLimit = 12 }: { storage: Storage; keys: SealingKeys; contentsLimit?: number; blocksLimit?: number }) {
+    this.#storage = storage;
+    this.#keys = keys;
+    this.#packs = new LeastRecentlyUsed(contentsLimit);
+    this.#blocks = new LeastRecentlyUsed(blocksLimit);
+  }
+
+  /** The contents of a pack. Errors: `pack-missing`, and those of a damaged object. */
+  open(pack: PackId, kind: PackKind): Promise<OpenPack> {
+    return this.#packs.get(pack, () => this.#load(pack, kind));
+  }
+
+  /** One block, opened and decompressed. */
+  block(pack: OpenPack, number: number): Promise<OpenBlock> {
+    return this.#blocks.get(`${pack.pack}/${number}`, () => this.readBlock(pack, number));
+  }
+
+  /** The same, past the cache. */
+  async readBlock({ object, blocks }: OpenPack, number: number): Promise<OpenBlock> {
+    const block = blocks[number]!;
+    const plaintext = await readSegment(this.#storage, object, { number, place: block });
+    return openBlockPlaintext(plaintext, block, object.name);
+  }
+
+  /** The bytes of one chunk (a view into its block). Errors: `chunk-missing` where the pack does not have it. */
+  async chunk(name: Uint8Array, pack: PackId, kind: PackKind): Promise<Uint8Array> {
+    const open = await this.open(pack, kind);
+    const place = locateChunk(open, name);
+    const { raw } = await this.block(open, place.block);
+    return raw.subarray(place.offset, place.offset + place.length);
+  }
+
+  async #load(pack: PackId, kind: PackKind): Promise<OpenPack> {
+    const name = objectNames.pack(pack);
+    try {
+      const { object, contents } = await openSegmentedObject(this.#storage, { name, kind, keys: this.#keys });
+      return indexContents({ pack, kind, object, blocks: decodePackContents(contents, name, { kind }) });
+    } catch (cause) {
+      if (cause instanceof LaganError && cause.code === 'not-found') throw new LaganError('pack-missing', `pack ${pack} was to be read, but ${name} is not in the repository`, { object: name, cause, hint: 'lagan check names the files that need it' });
+      throw cause;
+    }
+  }
+}
+
+/** Decodes what a block's segment held. Errors: `malformed` where it contradicts the pack's contents. */
+export function openBlockPlaintext(plaintext: Uint8Array, block: PackBlock, objectName: string): OpenBlock {
+  const { codec, rawLength, chunkLengths, payload } = decodeBlock(plaintext, objectName);
+  if (rawLength !== block.rawLength || chunkLengths.length !== block.chunkLengths.length) throw new LaganError('malformed', `a block of ${objectName} does not agree with the contents of its pack`, { object: objectName, offset: block.offset });
+  return { raw: decompressPayload(payload, { codec, rawLength, objectName }), chunkLengths };
+}
+
+/** Where a named chunk lies. Errors: `chunk-missing`. */
+export function locateChunk({ blocks, chunks, firstChunk, object }: OpenPack, name: Uint8Array): ChunkPlace {
+  const number = chunks.get(name, 0);
+  if (number < 0) throw new LaganError('chunk-missing', `chunk ${Buffer.from(name).toString('hex')} was to be read from ${object.name}, which does not have it`, { object: object.name });
+  const block = lastNotAbove(firstChunk, number);
+  const lengths = blocks[block]!.chunkLengths;
+  const within = number - firstChunk[block]!;
+  let offset = 0;
+  for (let chunk = 0; chunk < within; chunk++) offset += lengths[chunk]!;
+  return { block, offset, length: lengths[within]! };
+}
+
+function indexContents({ pack, kind, object, blocks }: { pack: PackId; kind: PackKind; object: SegmentedObject; blocks: PackBlock[] }): OpenPack {
+  const firstChunk = new Uint32Array(blocks.length);
+  const total = blocks.reduce((sum, block) => sum + block.chunkLengths.length, 0);
+  if (total > limits.chunksPerPack) throw new LaganError('limit-exceeded', `${object.name} says that it has ${total} chunks`, { object: object.name, expected: `at most ${limits.chunksPerPack}`, found: total });
+  const chunks = new NameMap(total);
+  let number = 0;
+  blocks.forEach((block, index) => {
+    firstChunk[index] = number;
+    for (let chunk = 0; chunk < block.chunkLengths.length; chunk++) chunks.add(block.names, chunk * 32, number++);
+  });
+  return { pack, kind, object, blocks, chunks, firstChunk };
+}
+
+function lastNotAbove(sorted: Uint32Array, value: number): number {
+  let [low, high] = [0, sorted.length - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (sorted[middle]! <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** Keeps the `limit` most recently used values; a value that fails to load is not kept. */
+class LeastRecentlyUsed<Key, Value extends Promise<unknown>> {
+  readonly #values = new Map<Key, Value>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get(key: Key, load: () => Value): Value {
+    let value = this.#values.get(key);
+    if (value === undefined) {
+      value = load();
+      value.catch(() => this.#values.delete(key));
+      for (const oldest of this.#values.keys()) {
+        if (this.#values.size < this.#limit) break;
+        this.#values.delete(oldest);
+      }
+    } else this.#values.delete(key);
+    this.#values.set(key, value);
+    return value;
+  }
+}

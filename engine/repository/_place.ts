@@ -1,0 +1,57 @@
+/** What is at a place, as far as that can be told without a key. */
+import { LaganError, objectNames, objectPrefixes, parseObjectName } from '../../repo-format/mod.ts';
+import type { CallOptions, Storage } from '../storage/mod.ts';
+
+/**
+ * `unfinished`: keys and configuration only, left by a creation that was cut short. `damaged`: packs, snapshots or a collector's objects, but
+ * not the format file. `foreign`: other things.
+ */
+export type PlaceContent = 'absent' | 'empty' | 'foreign' | 'unfinished' | 'damaged' | 'repository';
+
+/** Looks at a place without a key. Codes: those of the storage. */
+export async function inspectPlace(storage: Storage, options: CallOptions = {}): Promise<PlaceContent> {
+  const state = await storage.state(options);
+  if (state !== 'occupied') return state;
+  if (await hasAny(storage, objectNames.format, options)) return 'repository';
+  let unfinished = false;
+  for (const role of ['writer/', 'collector/', 'owner/']) {
+    for await (const { name } of storage.list(role, options)) {
+      const parsed = parseObjectName(name);
+      if (parsed === null) continue;
+      if (!isMadeFirst(name)) return 'damaged';
+      unfinished = true;
+    }
+  }
+  return unfinished ? 'unfinished' : 'foreign';
+}
+
+/** The objects that a creation makes before the format file, which makes it a repository. */
+export function isMadeFirst(name: string): boolean {
+  return (
+    [objectPrefixes.keySlots, objectPrefixes.keyrings].some((prefix) => name.startsWith(prefix)) ||
+    name === objectNames.configuration(0) ||
+    name === objectNames.root(0)
+  );
+}
+
+/** The error of whoever looks for a repository where there is none. */
+export function noRepository(location: string, content: Exclude<PlaceContent, 'repository'>): LaganError {
+  const texts = {
+    absent: [`there is no folder ${location}`, 'lagan init makes a repository there'],
+    empty: [`${location} is empty`, 'lagan init makes a repository there'],
+    foreign: [`${location} is not a repository: it has other things in it`, 'check the path; a new repository needs an empty folder'],
+    unfinished: [`${location} is not a repository yet: its creation was cut short`, 'lagan init makes it anew; nothing was stored in it'],
+    damaged: [
+      `${location} was a repository, but its file ${objectNames.format} is missing`,
+      `restore ${objectNames.format} from a copy of the repository`,
+    ],
+  } as const;
+  const [message, hint] = texts[content];
+  if (content === 'damaged') return new LaganError('malformed', message, { object: objectNames.format, found: content, hint });
+  return new LaganError('no-repository', message, { found: content, hint });
+}
+
+async function hasAny(storage: Storage, prefix: string, options: CallOptions): Promise<boolean> {
+  for await (const { name } of storage.list(prefix, options)) return name.startsWith(prefix);
+  return false;
+}

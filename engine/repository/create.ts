@@ -1,0 +1,160 @@
+/**
+ * Makes a repository. The format file comes last: only with it a place is a repository. What is there before it belongs to a creation that was
+ * cut short; nothing can rely on it, and the next creation discards it.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  type ChunkerParameters,
+  type Configuration,
+  encodeConfiguration,
+  encodeFormatFile,
+  encodeRoot,
+  equalBytes,
+  type FormatFile,
+  LaganError,
+  noFeatures,
+  objectNames,
+  type Root,
+  type Time,
+} from '../../repo-format/mod.ts';
+import { metadataKeysOf, type NewSlot, newKeyring, randomKey, sealKeyrings, sealNewSlot } from '../keys/mod.ts';
+import type { CallOptions, Storage } from '../storage/mod.ts';
+import { inspectPlace, isMadeFirst } from './_place.ts';
+import { seal } from './_sealed-objects.ts';
+import { now } from './_time.ts';
+import { repositoryDefaults } from './limits.ts';
+import { openWithAccess, readFormatFile } from './open.ts';
+import type { Repository } from './repository.ts';
+
+export interface CreateOptions extends CallOptions {
+  /** At least one that grants everything. The repository is returned as opened by the first such. */
+  readonly slots: readonly NewSlot[];
+  readonly chunker?: ChunkerParameters;
+  readonly blockSizeBytes?: number;
+  readonly packSizeBytes?: number;
+  /** Default: now. */
+  readonly time?: Time;
+}
+
+interface NewObject {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Makes a repository at a place that is absent, empty or holds an unfinished one.
+ *
+ * Codes: repository-exists, exists (other things are there), usage (no full slot, an empty password …), malformed (a repository without its
+ * format file is there), and those of the storage. After an error nothing of it remains, as far as the store lets us delete.
+ */
+export async function createRepository(storage: Storage, options: CreateOptions): Promise<Repository> {
+  const { signal } = options;
+  if (!options.slots.some(({ grants = 'full' }) => grants === 'full'))
+    throw new LaganError('usage', 'a repository needs a key that opens all of it');
+  await clearPlace(storage, { signal });
+  const format: FormatFile = { repositoryId: Uint8Array.from(randomBytes(16)), features: noFeatures };
+  const { objects, accessKey, slotId } = await makeObjects(storage, { ...options, format });
+  try {
+    for (const { name, bytes } of objects) expectCreated(storage, name, await storage.create(name, [bytes], { signal }));
+    // Read back: whoever is told that there is a repository has one that opens.
+    const stored = await readFormatFile(storage, { signal });
+    return await openWithAccess(storage, { format: stored, access: { slotId, accessKey }, grants: 'full', mode: 'write', signal });
+  } catch (error) {
+    // The format file first: an unfinished repository is better than a broken one.
+    for (const object of objects.toReversed()) await deleteIfOurs(storage, object).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function clearPlace(storage: Storage, { signal }: CallOptions): Promise<void> {
+  const content = await inspectPlace(storage, { signal });
+  if (content === 'absent') await storage.prepare({ signal });
+  if (content === 'unfinished') await discardUnfinished(storage, { signal });
+  const { location } = storage;
+  if (content === 'repository') {
+    throw new LaganError('repository-exists', `there is a repository at ${location} already`, {
+      hint: 'use it as it is, or choose another folder',
+    });
+  }
+  if (content === 'foreign') {
+    throw new LaganError('exists', `${location} has other things in it`, {
+      found: content,
+      hint: 'a new repository needs an empty folder',
+    });
+  }
+  if (content === 'damaged') {
+    const hint = `restore ${objectNames.format} from a copy of the repository, or choose another folder`;
+    throw new LaganError('malformed', `${location} holds the objects of a repository without its file ${objectNames.format}`, {
+      object: objectNames.format,
+      found: content,
+      hint,
+    });
+  }
+}
+
+async function discardUnfinished(storage: Storage, { signal }: CallOptions): Promise<void> {
+  const names: string[] = [];
+  for (const role of ['owner/', 'collector/']) {
+    for await (const { name } of storage.list(role, { signal })) if (isMadeFirst(name)) names.push(name);
+  }
+  await storage.delete(names, { signal });
+}
+
+/** All objects of a new repository, in the order in which they are created. */
+async function makeObjects(
+  storage: Storage,
+  { format, slots, time = now(), ...options }: CreateOptions & { format: FormatFile },
+): Promise<{ objects: NewObject[]; accessKey: Uint8Array; slotId: Repository['id'] }> {
+  const { repositoryId } = format;
+  const keyring = newKeyring();
+  const accessKey = randomKey();
+  const nameEpoch = keyring.newest;
+  const sealedSlots = [];
+  for (const slot of slots) sealedSlots.push(await sealNewSlot(slot, { repositoryId, fullAccessKey: accessKey, created: time }));
+  const context = { storage, repositoryId, newestEpoch: keyring.newest, metadataKeyOf: metadataKeysOf(keyring, repositoryId) };
+  const configuration = encodeConfiguration(configurationOf({ ...options, time, nameEpoch }));
+  const [configurationName, rootName] = [objectNames.configuration(0), objectNames.root(0)];
+  const objects = [
+    ...sealKeyrings(keyring, { repositoryId, fullAccessKey: accessKey, nameEpoch }),
+    ...sealedSlots.map(({ name, bytes }) => ({ name, bytes })),
+    { name: configurationName, bytes: seal(context, configurationName, { kind: 'configuration', payload: configuration }) },
+    { name: rootName, bytes: seal(context, rootName, { kind: 'root', payload: encodeRoot(firstRoot()) }) },
+    { name: objectNames.format, bytes: encodeFormatFile(format) },
+  ];
+  const fullSlot = slots.findIndex(({ grants = 'full' }) => grants === 'full');
+  return { objects, accessKey, slotId: sealedSlots[fullSlot]!.id };
+}
+
+function configurationOf({
+  time,
+  nameEpoch,
+  ...options
+}: Omit<CreateOptions, 'slots' | 'time'> & { time: Time; nameEpoch: number }): Configuration {
+  return {
+    created: time,
+    chunker: options.chunker ?? repositoryDefaults.chunker,
+    blockSizeBytes: options.blockSizeBytes ?? repositoryDefaults.blockSizeBytes,
+    packSizeBytes: options.packSizeBytes ?? repositoryDefaults.packSizeBytes,
+    nameEpoch,
+    collector: null,
+    features: noFeatures,
+  };
+}
+
+function firstRoot(): Root {
+  const nonce = Uint8Array.from(randomBytes(16));
+  const nothing = { baseIndex: null, catalogue: null, lost: null, condemned: null, doomed: null };
+  return { number: 0, nonce, previous: null, generation: 0, floor: 0, phase: 'open', pastFloor: 0, ...nothing };
+}
+
+/** Of two creations at once each removes what it made itself, which the random bytes in every object tell. */
+async function deleteIfOurs(storage: Storage, { name, bytes }: NewObject): Promise<void> {
+  const stored = await storage.get(name, undefined, { limitBytes: bytes.length });
+  if (equalBytes(stored, bytes)) await storage.delete([name]);
+}
+
+function expectCreated(storage: Storage, name: string, outcome: 'created' | 'exists'): void {
+  if (outcome === 'created') return;
+  const message = `someone else is making a repository at ${storage.location}: ${name} was there already`;
+  throw new LaganError('repository-exists', message, { object: name, hint: 'wait for the other one, then use what it made' });
+}

@@ -1,0 +1,24 @@
+/** Limits and defaults of the repository layer. */
+import { type ChunkerParameters, limits } from '../../repo-format/mod.ts';
+
+const MiB = 1024 * 1024;
+
+export const repositoryLimits = {
+  /** Requests at a time when many small objects are read. */
+  concurrentReads: 32,
+  /** How often reading begins anew because the collector moved meanwhile. */
+  attempts: 16,
+  /** How often a number is tried anew because another process took it. */
+  numberAttempts: 64,
+  /** Hex digits that a shortened snapshot or key id needs. */
+  shortestIdPrefix: 4,
+  /** Largest small object, as stored: header, length field and the one segment. */
+  sealedObjectSizeBytes: limits.smallObjectSizeBytes,
+} as const;
+
+/** What a new repository gets where its maker says nothing else. */
+export const repositoryDefaults = {
+  chunker: { kind: 'local-maximum-1', horizonBytes: 24 * 1024, gridBytes: 128 * 1024 } satisfies ChunkerParameters as ChunkerParameters,
+  blockSizeBytes: 1 * MiB,
+  packSizeBytes: 32 * MiB,
+} as const;

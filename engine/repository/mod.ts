@@ -1,0 +1,29 @@
+/** A repository: made, opened, its roots, snapshots, sessions, annotations and keys. */
+
+export { inspectPlace, type PlaceContent } from './_place.ts';
+export { type Annotated, type AnnotateOptions, annotateSnapshot } from './annotations.ts';
+export { type CreateOptions, createRepository } from './create.ts';
+export { addKey, changeKey, type KeySlotInfo, listKeys, removeKey } from './key-slots.ts';
+export { repositoryDefaults, repositoryLimits } from './limits.ts';
+export { type OpenOptions, openRepository, readFormatFile } from './open.ts';
+export {
+  attachRepository,
+  describeRepository,
+  type Repository,
+  type RepositoryAccess,
+  type RepositoryDescription,
+  type RepositoryMode,
+} from './repository.ts';
+export { resolveSnapshot } from './resolve-snapshot.ts';
+export { readPackList, readRoot } from './roots.ts';
+export {
+  beginSession,
+  type Checkpoint,
+  commitSnapshot,
+  listCheckpoints,
+  listIndexTables,
+  type Session,
+  type SessionIndexTable,
+  writeCheckpoint,
+} from './sessions.ts';
+export { type ListSnapshotsOptions, listSnapshots, readCatalogue, type SnapshotFilter, type SnapshotInfo } from './snapshots.ts';

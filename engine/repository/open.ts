@@ -1,0 +1,157 @@
+/** Opens a repository: format file, key slots, keyring, configuration, root. */
+import {
+  accessAllowed,
+  type Configuration,
+  decodeConfiguration,
+  decodeFormatFile,
+  expectAccess,
+  expectFeaturesWithin,
+  type FormatFile,
+  type Grants,
+  idFromBytes,
+  isLaganError,
+  type Keyring,
+  LaganError,
+  limits,
+  type ObjectId,
+  objectNames,
+  objectPrefixes,
+  parseObjectName,
+} from '../../repo-format/mod.ts';
+import { KeyRing, metadataKeysOf, openKeyring, type Secret, unlock } from '../keys/mod.ts';
+import type { CallOptions, Storage } from '../storage/mod.ts';
+import { inspectPlace, noRepository } from './_place.ts';
+import { orMissing, readSealed, type SealingContext } from './_sealed-objects.ts';
+import { readSlots, type StoredSlots } from './_stored-slots.ts';
+import type { Repository, RepositoryAccess, RepositoryMode } from './repository.ts';
+import { readNewestRoot } from './roots.ts';
+
+export interface OpenOptions extends CallOptions {
+  /** Tried one after the other on the slots of their kind. */
+  readonly secret: Secret | readonly Secret[];
+  readonly mode: RepositoryMode;
+}
+
+/** A name that no object gets: what is written under it is always aborted. */
+const probeName = 'writer/probe';
+
+/**
+ * Opens a repository. For writing it is first made sure that the store can be written, and what dead processes left is removed.
+ *
+ * Codes: no-repository (`found`: absent, file, empty, foreign or unfinished), repository-too-new, feature-unknown, wrong-key, no-key, and for
+ * what is damaged or missing: malformed, authentication-failed, name-mismatch, limit-exceeded, object-missing, each naming the object.
+ */
+export async function openRepository(storage: Storage, { secret, mode, signal }: OpenOptions): Promise<Repository> {
+  const format = await readFormatFile(storage, { signal });
+  expectAccess(format.features, mode === 'write' ? 'write' : 'read', objectNames.format);
+  const { repositoryId } = format;
+  const stored = await readSlots(storage, { repositoryId, signal });
+  expectSlots(stored);
+  const opened = await unlock(stored.slots, [secret].flat(), { needs: mode === 'metadata' ? 'metadata' : 'full' });
+  const access = { slotId: opened.slot.id, accessKey: opened.accessKey };
+  const repository = await openWithAccess(storage, { format, access, grants: opened.slot.grants, mode, signal });
+  if (mode === 'write') await prepareToWrite(storage, { signal });
+  return { ...repository, warnings: stored.damaged.map(({ error }) => error) };
+}
+
+/** The part of opening that comes after a slot was opened. */
+export async function openWithAccess(
+  storage: Storage,
+  {
+    format,
+    access,
+    grants,
+    mode,
+    signal,
+  }: { format: FormatFile; access: RepositoryAccess; grants: Grants; mode: RepositoryMode } & CallOptions,
+): Promise<Repository> {
+  const { repositoryId } = format;
+  const keyring = await readKeyring(storage, { repositoryId, grants, accessKey: access.accessKey, signal });
+  const context = { storage, repositoryId, newestEpoch: keyring.newest, metadataKeyOf: metadataKeysOf(keyring, repositoryId) };
+  const [configuration, root] = await Promise.all([
+    readConfiguration(context, { format, mode, signal }),
+    readNewestRoot(context, { signal }),
+  ]);
+  const keys = KeyRing.fromKeyring(keyring, { repositoryId, nameEpoch: configuration.nameEpoch });
+  return { id: idFromBytes<ObjectId>(repositoryId), storage, mode, configuration, keys, root, access, warnings: [] };
+}
+
+/** The format file. Codes: no-repository, repository-too-new, malformed, limit-exceeded. */
+export async function readFormatFile(storage: Storage, options: CallOptions = {}): Promise<FormatFile> {
+  try {
+    const bytes = await storage.get(objectNames.format, undefined, { limitBytes: limits.clearObjectSizeBytes, ...options });
+    return decodeFormatFile(bytes, objectNames.format);
+  } catch (error) {
+    const isAbsent = isLaganError(error, 'not-found') || (isLaganError(error, 'no-repository') && error.found !== 'file');
+    if (!isAbsent) throw error;
+    const content = await inspectPlace(storage, options);
+    if (content === 'repository') throw error;
+    throw noRepository(storage.location, content);
+  }
+}
+
+/** Whether a program of this version may write to the repository: what an info command shows. */
+export function mayWrite(format: FormatFile): boolean {
+  return accessAllowed(format.features) === 'write';
+}
+
+function expectSlots({ slots, damaged }: StoredSlots): void {
+  if (slots.length > 0) return;
+  if (damaged[0] !== undefined) throw damaged[0].error;
+  throw new LaganError('object-missing', 'the repository has no key slot', { object: objectPrefixes.keySlots });
+}
+
+async function readKeyring(
+  storage: Storage,
+  { repositoryId, grants, accessKey, signal }: { repositoryId: Uint8Array; grants: Grants; accessKey: Uint8Array } & CallOptions,
+): Promise<Keyring> {
+  const number = await highestNumber(storage, {
+    prefix: objectPrefixes.keyrings,
+    numberOf: (name) => {
+      const parsed = parseObjectName(name);
+      return parsed?.type === 'keyring' && parsed.grants === grants ? parsed.number : undefined;
+    },
+    signal,
+  });
+  const name = objectNames.keyring(number, grants);
+  const bytes = await orMissing(name, storage.get(name, undefined, { limitBytes: limits.keyringSizeBytes, signal }));
+  return openKeyring(bytes, { repositoryId, number, grants, accessKey });
+}
+
+async function readConfiguration(
+  context: SealingContext,
+  { format, mode, signal }: { format: FormatFile; mode: RepositoryMode } & CallOptions,
+): Promise<Configuration> {
+  const number = await highestNumber(context.storage, {
+    prefix: objectPrefixes.configurations,
+    numberOf: (name) => {
+      const parsed = parseObjectName(name);
+      return parsed?.type === 'configuration' ? parsed.number : undefined;
+    },
+    signal,
+  });
+  const name = objectNames.configuration(number);
+  const configuration = decodeConfiguration(await orMissing(name, readSealed(context, name, { kind: 'configuration', signal })), name);
+  expectFeaturesWithin(format.features, configuration.features, objectNames.format);
+  expectAccess(configuration.features, mode === 'write' ? 'write' : 'read', name);
+  return configuration;
+}
+
+async function highestNumber(
+  storage: Storage,
+  { prefix, numberOf, signal }: { prefix: string; numberOf: (name: string) => number | undefined } & CallOptions,
+): Promise<number> {
+  let highest: number | undefined;
+  for await (const { name } of storage.list(prefix, { signal })) highest = numberOf(name) ?? highest;
+  if (highest !== undefined) return highest;
+  throw new LaganError('object-missing', `there is no object under ${prefix}, but the repository relies on one`, { object: prefix });
+}
+
+/** A disk that is full, read-only or forbidden is found out before the files are read. */
+async function prepareToWrite(storage: Storage, { signal }: CallOptions): Promise<void> {
+  await storage.removeLitter({ signal }).catch((error: unknown) => {
+    // Litter of another user's processes: not ours to remove, and no reason to stop.
+    if (!isLaganError(error, 'forbidden')) throw error;
+  });
+  await (await storage.createWriter(probeName, { signal })).abort();
+}

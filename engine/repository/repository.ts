@@ -1,0 +1,52 @@
+/** An opened repository: where it is, what it is like, and its keys. */
+import type { Configuration, ObjectId, Root } from '../../repo-format/mod.ts';
+import { idFromBytes, type LaganError } from '../../repo-format/mod.ts';
+import { KeyRing, type PlainKeyRing } from '../keys/mod.ts';
+import { openStorage, type Storage, type StorageDescription } from '../storage/mod.ts';
+
+/** `read`: nothing is written, a read-only disk suffices. `metadata`: the content of files cannot be read, the key may forbid it. */
+export type RepositoryMode = 'read' | 'write' | 'metadata';
+
+/** How the repository was opened: what is needed to add and change keys. Not passed to other threads. */
+export interface RepositoryAccess {
+  /** The slot that opened. */
+  readonly slotId: ObjectId;
+  /** Of the slot's grants: full or metadata. */
+  readonly accessKey: Uint8Array;
+}
+
+export interface Repository {
+  /** 32 hex digits. */
+  readonly id: ObjectId;
+  readonly storage: Storage;
+  readonly mode: RepositoryMode;
+  readonly configuration: Configuration;
+  readonly keys: KeyRing;
+  /** As it was when the repository was opened; see `readRoot`. */
+  readonly root: Root;
+  /** Null in worker threads. */
+  readonly access: RepositoryAccess | null;
+  /** What is wrong but does not matter now, such as a damaged key slot. */
+  readonly warnings: readonly LaganError[];
+}
+
+/** A repository as plain values, for worker threads. Holds its keys: it must not be stored or shown. */
+export interface RepositoryDescription {
+  readonly storage: StorageDescription;
+  readonly mode: RepositoryMode;
+  readonly configuration: Configuration;
+  readonly keys: PlainKeyRing;
+  readonly root: Root;
+}
+
+export function describeRepository({ storage, mode, configuration, keys, root }: Repository): RepositoryDescription {
+  return { storage: storage.describe(), mode, configuration, keys: keys.toPlain(), root };
+}
+
+/** The same repository in another thread, with a storage of its own; nothing is read or unlocked again. */
+export function attachRepository(description: RepositoryDescription): Repository {
+  const { mode, configuration, root } = description;
+  const keys = KeyRing.fromPlain(description.keys);
+  const id = idFromBytes<ObjectId>(keys.repositoryId);
+  return { id, storage: openStorage(description.storage), mode, configuration, keys, root, access: null, warnings: [] };
+}

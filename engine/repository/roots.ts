@@ -1,0 +1,103 @@
+/**
+ * Roots: numbered objects that the collector creates and nobody changes; the highest number counts. Source: spec/root.md.
+ */
+import {
+  decodeLostList,
+  decodeRoot,
+  isLaganError,
+  LaganError,
+  type ObjectReference,
+  objectNames,
+  objectPrefixes,
+  type PackId,
+  parseObjectName,
+  type Root,
+} from '../../repo-format/mod.ts';
+import type { CallOptions, Storage } from '../storage/mod.ts';
+import { contextOf } from './_context.ts';
+import { readReferenced, readSealed, type SealingContext } from './_sealed-objects.ts';
+import { repositoryLimits } from './limits.ts';
+import type { Repository } from './repository.ts';
+
+/**
+ * The root as it is now.
+ *
+ * Codes: object-missing (there is none), rolled-back (there is none as new as the one that was seen before), malformed,
+ * authentication-failed, name-mismatch.
+ */
+export async function readRoot(repository: Repository, options: CallOptions = {}): Promise<Root> {
+  return readNewestRoot(contextOf(repository), { atLeast: repository.root, ...options });
+}
+
+/** {@link readRoot} for a repository that is being opened. `atLeast`: a root that was seen before. */
+export async function readNewestRoot(
+  context: SealingContext,
+  { atLeast, signal }: { atLeast?: Root | undefined } & CallOptions = {},
+): Promise<Root> {
+  for (let attempt = 1; ; attempt++) {
+    const number = await newestNumber(context.storage, { atLeast, signal });
+    if (number === atLeast?.number) return atLeast;
+    const name = objectNames.root(number);
+    try {
+      return decodeRoot(await readSealed(context, name, { kind: 'root', signal }), name);
+    } catch (error) {
+      // The collector may remove old roots: then there is a newer one.
+      if (!isLaganError(error, 'not-found') || attempt === repositoryLimits.attempts) throw error;
+    }
+  }
+}
+
+/**
+ * Runs `read` so that the root is the same before and after it: what it lists belongs together. `sameView` says what counts as the same.
+ *
+ * Code: unavailable, if the collector moves faster than this reads.
+ */
+export async function readUnderRoot<T>(
+  repository: Repository,
+  read: (root: Root) => Promise<T>,
+  { sameView, signal }: { sameView: (before: Root, after: Root) => boolean } & CallOptions,
+): Promise<T> {
+  let before = await readRoot(repository, { signal });
+  for (let attempt = 1; attempt <= repositoryLimits.attempts; attempt++) {
+    const result = await read(before).then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    );
+    const after = await readNewestRoot(contextOf(repository), { atLeast: before, signal });
+    const same = after.number === before.number || sameView(before, after);
+    if (same && 'value' in result) return result.value;
+    // What vanished while the root stayed is missing; while it moved, the collector has put it elsewhere.
+    if (same && 'error' in result) throw result.error;
+    if ('error' in result && !isLaganError(result.error, 'not-found') && !isLaganError(result.error, 'object-missing')) throw result.error;
+    before = after;
+  }
+  throw new LaganError('unavailable', `the repository changed ${repositoryLimits.attempts} times while it was read`, { hint: 'try again' });
+}
+
+/** The packs of a list that a root refers to: condemned, doomed. */
+export async function readPackList(
+  repository: Repository,
+  reference: ObjectReference | null,
+  options: CallOptions = {},
+): Promise<readonly PackId[]> {
+  if (reference === null) return [];
+  const name = objectNames.lostList(reference.id);
+  return decodeLostList(await readReferenced(contextOf(repository), reference, { name, kind: 'lost-list', ...options }), name).packs;
+}
+
+async function newestNumber(
+  storage: Storage,
+  { atLeast, signal }: { atLeast: Root | undefined; signal: AbortSignal | undefined },
+): Promise<number> {
+  // Roots before the one that was seen are of no interest: the listing begins with that one.
+  const after = atLeast === undefined || atLeast.number === 0 ? undefined : objectNames.root(atLeast.number - 1);
+  let newest: number | undefined;
+  for await (const { name } of storage.list(objectPrefixes.roots, { after, signal })) {
+    const parsed = parseObjectName(name);
+    if (parsed?.type === 'root') newest = parsed.number;
+  }
+  if (newest !== undefined) return newest;
+  if (atLeast === undefined) throw new LaganError('object-missing', 'the repository has no root', { object: objectPrefixes.roots });
+  const message = `root ${atLeast.number} was seen before, but there is none as new now`;
+  throw new LaganError('rolled-back', message, { object: objectNames.root(atLeast.number), expected: atLeast.number });
+}

@@ -1,0 +1,228 @@
+/**
+ * The writer's side of the collector's protocol (docs: collector's protocol; checked by a model):
+ *
+ * 1. read the root, keep its generation, leave out the packs that are condemned or doomed;
+ * 2. list the index tables from floor on, then read the root again; anew if floor moved;
+ * 3. packs, then index tables, then the commit, each durable before the next;
+ * 4. read the root again: the snapshot stands if floor has not passed its generation, or if the catalogue lists it. Else it is lost, and the
+ *    backup must begin anew.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  decodeSnapshot,
+  encodeSnapshot,
+  equalBytes,
+  idFromBytes,
+  isLaganError,
+  LaganError,
+  objectNames,
+  objectPrefixes,
+  type PackId,
+  parseObjectName,
+  type Root,
+  type SessionId,
+  type Snapshot,
+} from '../../repo-format/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
+import { contextOf } from './_context.ts';
+import { createSealed, readSealed } from './_sealed-objects.ts';
+import { damageCodes } from './_stored-slots.ts';
+import type { Repository } from './repository.ts';
+import { readPackList, readRoot, readUnderRoot } from './roots.ts';
+import {
+  generationFolder,
+  listCommits,
+  lowestGeneration,
+  readCatalogue,
+  type SnapshotInfo,
+  sameSnapshots,
+  standingOf,
+} from './snapshots.ts';
+
+/** An index table of a session, by its name: the table of the checkpoints `from` to `to`. */
+export interface SessionIndexTable {
+  readonly name: string;
+  readonly generation: number;
+  readonly session: SessionId;
+  readonly from: number;
+  readonly to: number;
+  readonly sizeBytes: number;
+}
+
+export interface Session {
+  /** Also the id of the snapshot. */
+  readonly id: SessionId;
+  readonly generation: number;
+  /** The root with which the session began. */
+  readonly root: Root;
+  /** What may be deduplicated against, beside the root's base index. */
+  readonly indexTables: readonly SessionIndexTable[];
+  /** Packs that are condemned or doomed: nothing may be deduplicated against them. */
+  readonly excludedPacks: ReadonlySet<PackId>;
+}
+
+export interface Checkpoint {
+  readonly id: SessionId;
+  readonly generation: number;
+  readonly number: number;
+  readonly name: string;
+  readonly snapshot: Snapshot;
+}
+
+/** Steps 1 and 2. Codes: those of {@link readRoot}, and object-missing. */
+export async function beginSession(repository: Repository, { signal }: CallOptions = {}): Promise<Session> {
+  const id = idFromBytes<SessionId>(randomBytes(16));
+  const begin = async (root: Root): Promise<Session> => {
+    const excluded = await Promise.all([root.condemned, root.doomed].map((list) => readPackList(repository, list, { signal })));
+    const indexTables = await listIndexTables(repository, root, { from: root.floor, signal });
+    return { id, generation: root.generation, root, indexTables, excludedPacks: new Set(excluded.flat()) };
+  };
+  return readUnderRoot(repository, begin, { sameView: (before, after) => before.floor === after.floor, signal });
+}
+
+/**
+ * The index tables of sessions, without those that another one of the same session contains. `from`: the lowest generation; by default the lowest
+ * that a reader needs.
+ */
+export async function listIndexTables(
+  repository: Repository,
+  root: Root,
+  { from = lowestGeneration(root), signal }: { from?: number } & CallOptions = {},
+): Promise<SessionIndexTable[]> {
+  const tables: SessionIndexTable[] = [];
+  const prefix = objectPrefixes.sessionIndexes;
+  for await (const { name, sizeBytes } of repository.storage.list(prefix, { after: generationFolder(prefix, from), signal })) {
+    const parsed = parseObjectName(name);
+    if (parsed?.type !== 'session-index' || parsed.generation < from) continue;
+    const { generation, session, from: first, to } = parsed;
+    tables.push({ name, generation, session, from: first, to, sizeBytes });
+  }
+  return withoutSuperseded(tables);
+}
+
+/** Leaves out each table whose range another one of its session and generation contains. */
+export function withoutSuperseded(tables: readonly SessionIndexTable[]): SessionIndexTable[] {
+  const kept: SessionIndexTable[] = [];
+  const widestFirst = tables.toSorted(
+    (left, right) =>
+      left.generation - right.generation || compareText(left.session, right.session) || left.from - right.from || right.to - left.to,
+  );
+  for (const table of widestFirst) {
+    const last = kept.at(-1);
+    // Sorted by `from`, so the widest that began before is the last one kept.
+    const contained = last !== undefined && last.session === table.session && last.generation === table.generation && table.to <= last.to;
+    if (!contained) kept.push(table);
+  }
+  return kept;
+}
+
+/**
+ * The commit of step 3, and step 4. May be called again after an error: the same snapshot is not committed twice.
+ *
+ * Codes: superseded (the collector has passed the session's generation: begin anew), exists (another snapshot has that id), and those of the storage.
+ */
+export async function commitSnapshot(
+  repository: Repository,
+  { session, snapshot, signal }: { session: Session; snapshot: Snapshot } & CallOptions,
+): Promise<SnapshotInfo> {
+  checkSession(session, snapshot);
+  const name = objectNames.snapshot(session.generation, session.id);
+  await createOnce(repository, { name, kind: 'snapshot', payload: encodeSnapshot(snapshot), signal });
+  const root = await readRoot(repository, { signal });
+  await expectStanding(repository, { root, session, signal });
+  const { tags, description } = snapshot;
+  return { id: session.id, generation: session.generation, name, snapshot, tags, description, deleted: false, standing: 'valid' };
+}
+
+/** Stores a partial snapshot, which the next backup goes on from. `number` counts up within the session. Codes: exists, and those of the storage. */
+export async function writeCheckpoint(
+  repository: Repository,
+  { session, number, snapshot, signal }: { session: Session; number: number; snapshot: Snapshot } & CallOptions,
+): Promise<void> {
+  checkSession(session, snapshot);
+  const name = objectNames.checkpoint(session.generation, session.id, number);
+  await createOnce(repository, { name, kind: 'checkpoint', payload: encodeSnapshot(snapshot), signal });
+}
+
+/**
+ * The newest checkpoint of each session that has not committed and that the collector has not passed. `onDamage` as in {@link listSnapshots}.
+ */
+export async function listCheckpoints(
+  repository: Repository,
+  { onDamage, signal }: { onDamage?: ((error: LaganError) => void) | undefined } & CallOptions = {},
+): Promise<Checkpoint[]> {
+  const read = async (root: Root) => {
+    const commits = new Set((await listCommits(repository, root, { signal })).map(({ id }) => id));
+    const newest = await newestCheckpoints(repository, root, { signal });
+    return newest.filter(({ id }) => !commits.has(id));
+  };
+  const places = await readUnderRoot(repository, read, { sameView: sameSnapshots, signal });
+  const checkpoints: Checkpoint[] = [];
+  for (const place of places) {
+    try {
+      const payload = await readSealed(contextOf(repository), place.name, { kind: 'checkpoint', signal });
+      checkpoints.push({ ...place, snapshot: decodeSnapshot(payload, place.name) });
+    } catch (error) {
+      // Removed since it was listed: its session has committed, or the collector has ended it.
+      if (isLaganError(error, 'not-found')) continue;
+      if (onDamage === undefined || !isLaganError(error) || !damageCodes.has(error.code)) throw error;
+      onDamage(error);
+    }
+  }
+  return checkpoints;
+}
+
+async function newestCheckpoints(repository: Repository, root: Root, { signal }: CallOptions): Promise<Omit<Checkpoint, 'snapshot'>[]> {
+  const newest = new Map<SessionId, Omit<Checkpoint, 'snapshot'>>();
+  const prefix = objectPrefixes.checkpoints;
+  for await (const { name } of repository.storage.list(prefix, { after: generationFolder(prefix, root.floor), signal })) {
+    const parsed = parseObjectName(name);
+    if (parsed?.type !== 'checkpoint') continue;
+    const { session: id, generation, number } = parsed;
+    // Listings ascend, so the last one of a session is the newest.
+    newest.set(id, { id, generation, number, name });
+  }
+  return [...newest.values()];
+}
+
+/** Creates an object; if it is there already, it must say the same, as after a call whose answer was lost. */
+async function createOnce(
+  repository: Repository,
+  { name, kind, payload, signal }: { name: string; kind: 'snapshot' | 'checkpoint'; payload: Uint8Array } & CallOptions,
+): Promise<void> {
+  const context = contextOf(repository);
+  const outcome = await createSealed(context, name, { kind, payload, signal });
+  if (outcome === 'created' || equalBytes(await readSealed(context, name, { kind, signal }), payload)) return;
+  throw new LaganError('exists', `${name} is there already, and it is another ${kind}`, { object: name });
+}
+
+/** While the collector fences, nobody knows whether its catalogue will list the commit: that counts as passed, as in the model. */
+async function expectStanding(
+  repository: Repository,
+  { root, session, signal }: { root: Root; session: Session } & CallOptions,
+): Promise<void> {
+  const { id, generation } = session;
+  let standing = standingOf(root, { generation, catalogued: false });
+  if (standing === 'superseded') {
+    const catalogued = (await readCatalogue(repository, root, { signal })).some(
+      (entry) => entry.id === id && entry.generation === generation,
+    );
+    standing = standingOf(root, { generation, catalogued });
+  }
+  if (standing === 'valid') return;
+  throw new LaganError('superseded', `the collector has passed generation ${generation} of this backup, which must begin anew`, {
+    object: objectNames.snapshot(generation, id),
+    expected: `at least ${root.floor}`,
+    found: generation,
+  });
+}
+
+function checkSession(session: Session, snapshot: Snapshot): void {
+  if (snapshot.session !== session.id) throw new RangeError(`snapshot.session: ${snapshot.session} is not the session ${session.id}`);
+  if (snapshot.generation !== session.generation)
+    throw new RangeError(`snapshot.generation: ${snapshot.generation} is not that of the session, ${session.generation}`);
+}
+
+function compareText(left: string, right: string): number {
+  return left < right ? -1 : Number(left > right);
+}

@@ -1,0 +1,248 @@
+/**
+ * Which snapshots a repository has. A commit counts if its generation is not below the root's floor, or if the catalogue lists it
+ * (docs: collector's protocol). Tags and descriptions that were changed later stand in annotations.
+ */
+import pLimit from 'p-limit';
+import {
+  decodeCatalogue,
+  decodeDeletionMark,
+  decodeSnapshot,
+  equalBytes,
+  isLaganError,
+  type LaganError,
+  objectNames,
+  objectPrefixes,
+  parseObjectName,
+  type Root,
+  type Snapshot,
+  type SnapshotId,
+} from '../../repo-format/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
+import { contextOf } from './_context.ts';
+import { openSealed, orMissing, readReferenced, readSealed } from './_sealed-objects.ts';
+import { damageCodes } from './_stored-slots.ts';
+import { type Annotated, listAnnotations, readAnnotation } from './annotations.ts';
+import { repositoryLimits } from './limits.ts';
+import type { Repository } from './repository.ts';
+import { readUnderRoot } from './roots.ts';
+
+/** Every property that is given must fit. */
+export interface SnapshotFilter {
+  readonly host?: string | undefined;
+  readonly user?: string | undefined;
+  readonly source?: string | undefined;
+  /** All of them, among its tags. */
+  readonly tags?: readonly string[] | undefined;
+  /** All of them, among the paths that were backed up. */
+  readonly paths?: readonly Uint8Array[] | undefined;
+}
+
+export interface SnapshotInfo {
+  readonly id: SnapshotId;
+  readonly generation: number;
+  /** Name of the object. */
+  readonly name: string;
+  /** As it was written. */
+  readonly snapshot: Snapshot;
+  /** As they are now. */
+  readonly tags: readonly string[];
+  readonly description: string;
+  /** It has a deletion mark: the next collection removes it. */
+  readonly deleted: boolean;
+  /** `pending`: the collector is about to confirm it; it can be read. */
+  readonly standing: 'valid' | 'pending';
+}
+
+export interface ListSnapshotsOptions extends CallOptions {
+  readonly filter?: SnapshotFilter | undefined;
+  readonly includeDeleted?: boolean | undefined;
+  /** Is told of every object that is damaged; the others are listed. Without it, damage rejects the whole. */
+  readonly onDamage?: ((error: LaganError) => void) | undefined;
+  /** Only snapshots whose ids begin with it; others are not read. */
+  readonly idPrefix?: string | undefined;
+}
+
+/** A snapshot that counts, before it is read. */
+export interface StandingSnapshot {
+  readonly id: SnapshotId;
+  readonly generation: number;
+  readonly name: string;
+  readonly standing: 'valid' | 'pending';
+  /** The stored object, where the catalogue has it. */
+  readonly bytes: Uint8Array | null;
+}
+
+/**
+ * All snapshots, ascending by the time when they began.
+ *
+ * Codes: those of {@link readRoot}; malformed, authentication-failed and so on for damaged ones, see `onDamage`.
+ */
+export async function listSnapshots(repository: Repository, options: ListSnapshotsOptions = {}): Promise<SnapshotInfo[]> {
+  const { filter = {}, includeDeleted = false, signal } = options;
+  const damage = new Map<string, LaganError>();
+  const read = (root: Root) => {
+    // What looked damaged may have been moved by the collector, after which the reading begins anew.
+    damage.clear();
+    return readAll(repository, { root, options, onDamage: (name, error) => damage.set(name, error) });
+  };
+  const snapshots = await readUnderRoot(repository, read, { sameView: sameSnapshots, signal });
+  for (const error of damage.values()) {
+    if (options.onDamage === undefined) throw error;
+    options.onDamage(error);
+  }
+  return snapshots.filter((info) => (includeDeleted || !info.deleted) && fits(info, filter)).sort(compareSnapshots);
+}
+
+/** Whether two roots let the same snapshots count. */
+export function sameSnapshots(before: Root, after: Root): boolean {
+  const [left, right] = [before.catalogue, after.catalogue];
+  const sameCatalogue = left === right || (left !== null && right !== null && equalBytes(left.hash, right.hash));
+  return before.floor === after.floor && lowestGeneration(before) === lowestGeneration(after) && sameCatalogue;
+}
+
+/** How a commit stands under a root: `superseded` ones do not count. `catalogued` says whether the catalogue lists it. */
+export function standingOf(
+  root: Root,
+  { generation, catalogued }: { generation: number; catalogued: boolean },
+): 'valid' | 'pending' | 'superseded' {
+  if (generation >= root.floor || catalogued) return 'valid';
+  return generation >= lowestGeneration(root) ? 'pending' : 'superseded';
+}
+
+/** The root's catalogue; empty if there is none. Codes: object-missing and those of damage. */
+export async function readCatalogue(repository: Repository, root: Root, { signal }: CallOptions = {}): Promise<StandingSnapshot[]> {
+  if (root.catalogue === null) return [];
+  const name = objectNames.catalogue(root.catalogue.id);
+  const payload = await readReferenced(contextOf(repository), root.catalogue, { name, kind: 'catalogue', signal });
+  return decodeCatalogue(payload, name).snapshots.map(({ id, generation, object }) => ({
+    id,
+    generation,
+    name: objectNames.snapshot(generation, id),
+    standing: 'valid',
+    bytes: object.length === 0 ? null : object,
+  }));
+}
+
+/** The commits in the store that may count under `root`, whether or not the catalogue lists them, too. */
+export async function listCommits(repository: Repository, root: Root, { signal }: CallOptions = {}): Promise<StandingSnapshot[]> {
+  const found: StandingSnapshot[] = [];
+  const prefix = objectPrefixes.snapshots;
+  for await (const { name } of repository.storage.list(prefix, { after: generationFolder(prefix, lowestGeneration(root)), signal })) {
+    const parsed = parseObjectName(name);
+    if (parsed?.type !== 'snapshot') continue;
+    const standing = standingOf(root, { generation: parsed.generation, catalogued: false });
+    if (standing !== 'superseded') found.push({ id: parsed.session, generation: parsed.generation, name, standing, bytes: null });
+  }
+  return found;
+}
+
+/** What comes before all names of a generation and after those of earlier ones. */
+export function generationFolder(prefix: string, generation: number): string {
+  return prefix + generation.toString(16).padStart(16, '0');
+}
+
+/** While the collector fences, commits from the past floor on wait for its catalogue. */
+export function lowestGeneration(root: Root): number {
+  return root.phase === 'fencing' ? root.pastFloor : root.floor;
+}
+
+interface ReadContext {
+  readonly root: Root;
+  readonly options: ListSnapshotsOptions;
+  readonly onDamage: (name: string, error: LaganError) => void;
+}
+
+async function readAll(repository: Repository, { root, options, onDamage }: ReadContext): Promise<SnapshotInfo[]> {
+  const { idPrefix = '', signal } = options;
+  const [catalogued, commits, annotations, deleted] = await Promise.all([
+    readCatalogue(repository, root, { signal }),
+    listCommits(repository, root, { signal }),
+    listAnnotations(repository, { signal }),
+    listDeleted(repository, { signal, onDamage }),
+  ]);
+  const standing = new Map([...commits, ...catalogued].map((snapshot) => [snapshot.id, snapshot]));
+  const chosen = [...standing.values()].filter(({ id }) => id.startsWith(idPrefix));
+  const infos = await pLimit(repositoryLimits.concurrentReads).map(chosen, (snapshot) =>
+    readInfo(repository, snapshot, { annotation: annotations.get(snapshot.id), deleted: deleted.has(snapshot.id), signal, onDamage }),
+  );
+  return infos.filter((info) => info !== null);
+}
+
+/** Null if the snapshot is damaged. */
+async function readInfo(
+  repository: Repository,
+  { id, generation, name, standing, bytes }: StandingSnapshot,
+  {
+    annotation,
+    deleted,
+    signal,
+    onDamage,
+  }: { annotation: string | undefined; deleted: boolean; onDamage: ReadContext['onDamage'] } & CallOptions,
+): Promise<SnapshotInfo | null> {
+  const snapshot = await orDamage(name, onDamage, async () => {
+    const context = contextOf(repository);
+    const payload =
+      bytes === null
+        ? await orMissing(name, readSealed(context, name, { kind: 'snapshot', signal }))
+        : openSealed(context, bytes, { kind: 'snapshot', name });
+    return decodeSnapshot(payload, name);
+  });
+  if (snapshot === null) return null;
+  const original: Annotated = { tags: snapshot.tags, description: snapshot.description };
+  const annotated =
+    annotation === undefined
+      ? original
+      : await orDamage(annotation, onDamage, () => readAnnotation(repository, { name: annotation, original, signal }));
+  return { id, generation, name, snapshot, ...(annotated ?? original), deleted, standing };
+}
+
+/** Snapshots with a deletion mark. A mark that is damaged marks nothing. */
+async function listDeleted(
+  repository: Repository,
+  { signal, onDamage }: CallOptions & Pick<ReadContext, 'onDamage'>,
+): Promise<Set<SnapshotId>> {
+  const names: string[] = [];
+  for await (const { name } of repository.storage.list(objectPrefixes.deletionMarks, { signal })) {
+    if (parseObjectName(name)?.type === 'deletion-mark') names.push(name);
+  }
+  const marks = await pLimit(repositoryLimits.concurrentReads).map(names, (name) =>
+    orDamage(name, onDamage, async () => {
+      const payload = await readSealed(contextOf(repository), name, { kind: 'deletion-mark', signal }).catch(nullIfAbsent);
+      return payload === null ? null : decodeDeletionMark(payload, name);
+    }),
+  );
+  return new Set(marks.flatMap((mark) => mark?.snapshots ?? []));
+}
+
+/** A mark that was removed since it was listed. */
+function nullIfAbsent(error: unknown): null {
+  if (isLaganError(error, 'not-found')) return null;
+  throw error;
+}
+
+/** What `read` gives; null if it finds damage, which is told. */
+async function orDamage<T>(name: string, onDamage: ReadContext['onDamage'], read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isLaganError(error) || !damageCodes.has(error.code)) throw error;
+    onDamage(name, error);
+    return null;
+  }
+}
+
+function fits({ snapshot, tags }: SnapshotInfo, filter: SnapshotFilter): boolean {
+  for (const property of ['host', 'user', 'source'] as const) {
+    if (filter[property] !== undefined && filter[property] !== snapshot[property]) return false;
+  }
+  const hasPath = (path: Uint8Array) => snapshot.paths.some((candidate) => equalBytes(candidate, path));
+  return (filter.tags ?? []).every((tag) => tags.includes(tag)) && (filter.paths ?? []).every(hasPath);
+}
+
+function compareSnapshots({ snapshot: left }: SnapshotInfo, { snapshot: right }: SnapshotInfo): number {
+  const bySeconds = left.started.seconds - right.started.seconds;
+  if (bySeconds !== 0) return bySeconds;
+  const byNanoseconds = left.started.nanoseconds - right.started.nanoseconds;
+  if (byNanoseconds !== 0) return byNanoseconds;
+  return left.session < right.session ? -1 : 1;
+}

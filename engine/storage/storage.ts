@@ -1,0 +1,117 @@
+/**
+ * Where the objects of a repository are kept. The comments here are the contract; `test/conformance/storage.ts` holds every implementation to it.
+ *
+ * An object is a name and bytes that never change: it appears at once and whole, or not at all, and can only be deleted afterwards. There is
+ * no overwriting. What one call has acknowledged, every later call of every client sees (get, size, create, list).
+ *
+ * Names are those of `repo-format/object-names.ts`: lower-case ASCII, parts divided by `/`. A name that no object can have is a TypeError.
+ * What the world does is a {@link LaganError}; its `object` is the name of the object. Codes of every call, beside those that a call names:
+ * `no-repository` (the folder or bucket is not there), `forbidden`, `read-only`, `unavailable`, `io`, and `interrupted` when `signal` was aborted.
+ *
+ * Calls may run at the same time, in one thread or in several (each with its own Storage made from {@link Storage.describe}).
+ */
+
+/** `offset` and `length` in bytes; or the last bytes of the object. */
+export type ByteRange = { readonly offset: number; readonly length: number } | { readonly last: number };
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface GetOptions extends CallOptions {
+  /** More bytes than this are refused with `limit-exceeded` before they are allocated. Default: `storageLimits.getSizeBytes`. */
+  readonly limitBytes?: number | undefined;
+  /** Where to put the bytes: the result is a view of its beginning. If too small: `limit-exceeded`. */
+  readonly into?: Uint8Array | undefined;
+}
+
+export interface ListOptions extends CallOptions {
+  /** Only names that come after this text. */
+  readonly after?: string | undefined;
+}
+
+export interface ListedObject {
+  readonly name: string;
+  readonly sizeBytes: number;
+}
+
+/** `exists`: an object of that name was there already and was not touched. */
+export type CreateOutcome = 'created' | 'exists';
+
+/** `absent`: no folder or bucket; `empty`: nothing in it; `occupied`: something, not necessarily a repository. */
+export type PlaceState = 'absent' | 'empty' | 'occupied';
+
+/** What {@link openStorage} needs to open the same place again, in this thread or in another one. Holds no secrets. */
+export type StorageDescription =
+  | { readonly kind: 'local-folder'; readonly path: string }
+  /** Only in the thread that made it. */
+  | { readonly kind: 'in-memory'; readonly id: string };
+
+export interface Storage {
+  /** The place as a person writes it: a path or a URL. */
+  readonly location: string;
+
+  /** Whether the place is there, and whether there is anything in it. */
+  state(options?: CallOptions): Promise<PlaceState>;
+
+  /** Makes the place (a folder and those above it) if it is absent. The only call that does: a disk that is not mounted is an error of every other call. */
+  prepare(options?: CallOptions): Promise<void>;
+
+  /** Deletes what writers that have died left unfinished, never what belongs to one that may still live. Returns how many files or uploads. */
+  removeLitter(options?: CallOptions): Promise<number>;
+
+  /**
+   * The bytes of an object, or of a range of it. They belong to the caller.
+   *
+   * `{offset, length}` gives exactly these bytes; `malformed` (with `expected` and `found` sizes) if the object ends before. `{last}` gives the last bytes, and the whole of
+   * an object that has fewer: look at the length. Other codes: `not-found`, `limit-exceeded`.
+   */
+  get(name: string, range?: ByteRange, options?: GetOptions): Promise<Uint8Array>;
+
+  /** The size of an object in bytes. Other codes: `not-found`. */
+  size(name: string, options?: CallOptions): Promise<number>;
+
+  /**
+   * Creates an object from the concatenation of `parts`, unless one of that name is there. If many do so at once, exactly one gets `created`.
+   *
+   * When it resolves, the object is durable: it survives the loss of power. When it rejects, the object is not there, or is there whole: whoever needs to
+   * know reads it back. Other codes: `no-space`, `limit-exceeded`, `unsupported` (the store cannot create safely).
+   */
+  create(name: string, parts: readonly Uint8Array[], options?: CallOptions): Promise<CreateOutcome>;
+
+  /** The same for an object that is written bit by bit. */
+  createWriter(name: string, options?: CallOptions): Promise<ObjectWriter>;
+
+  /**
+   * All objects whose names begin with `prefix` (any text that names can begin with; all of them for ''), in ascending order of their names.
+   *
+   * Complete or an error, never silently short. An object that is created or deleted while the listing runs may be in it or not; each other one is in it exactly once.
+   */
+  list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>;
+
+  /**
+   * Deletes objects; one that is not there counts as deleted. All are tried, then the first error is thrown. When it resolves, nobody finds
+   * them any more; the loss of power may bring them back.
+   */
+  delete(names: readonly string[], options?: CallOptions): Promise<void>;
+
+  /** Aborts the writers that are unfinished and ends connections. No other call may follow. */
+  close(): Promise<void>;
+
+  describe(): StorageDescription;
+}
+
+/**
+ * An object that is being written. One call at a time. Nobody sees the object before {@link commit} resolves, and never a part of it.
+ * After a rejected call everything is cleaned up as by {@link abort}.
+ */
+export interface ObjectWriter {
+  /** Bytes appended so far. */
+  readonly sizeBytes: number;
+  /** The parts may be changed by the caller as soon as it resolves. Codes as for {@link Storage.create}. */
+  append(parts: readonly Uint8Array[]): Promise<void>;
+  /** As {@link Storage.create}. No call but {@link abort} may follow. */
+  commit(): Promise<CreateOutcome>;
+  /** Leaves nothing behind. Never rejects; does nothing after a commit and the second time. */
+  abort(): Promise<void>;
+}

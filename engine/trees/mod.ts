@@ -1,0 +1,4 @@
+/** Trees of nodes in metadata packs: directories, contents of files, lists of packs. */
+export { NodeStore, recordingPacks } from './node-store.ts';
+export { TreeBuilder, type TreeRoot } from './tree-builder.ts';
+export { type PlacedExtent, TreeReader } from './tree-reader.ts';

@@ -1,0 +1,77 @@
+import { decodeNode, type Content, type Entry, type Extent, LaganError, type Node, type NodeReference, objectNames, type PackId } from '../../repo-format/mod.ts';
+import type { PackReader } from '../packs/mod.ts';
+
+/** Reads trees of nodes: directories, contents, lists of packs. Nodes are verified by the seal of their block. */
+export class TreeReader {
+  readonly #packs: PackReader;
+
+  constructor(packs: PackReader) {
+    this.#packs = packs;
+  }
+
+  /** One node. Errors: `pack-missing`, `chunk-missing`, `malformed`, and those of a damaged pack. */
+  async node({ name, pack }: NodeReference): Promise<Node> {
+    return decodeNode(await this.#packs.chunk(name, pack, 'metadata-pack'), objectNames.pack(pack));
+  }
+
+  /** The entries of a directory in the order of their names, a leaf at a time. `null` is the empty directory. */
+  async *entries(root: NodeReference | null): AsyncGenerator<readonly Entry[]> {
+    if (root === null) return;
+    const node = await this.#nodeOf(root, 'directory');
+    if (node.leaf) yield node.items;
+    else for (const child of node.items) yield* this.entries(child.node);
+  }
+
+  /** The entry of that name in a directory, or undefined. Reads one node for each level. */
+  async entry(root: NodeReference | null, name: Uint8Array): Promise<Entry | undefined> {
+    if (root === null) return undefined;
+    const node = await this.#nodeOf(root, 'directory');
+    if (node.leaf) return node.items.find((entry) => Buffer.compare(entry.name, name) === 0);
+    const child = node.items.find(({ lastName }) => Buffer.compare(lastName, name) >= 0);
+    return child === undefined ? undefined : this.entry(child.node, name);
+  }
+
+  /** The extents of a file from the one that covers `offset` on, each with its place in the file, a leaf at a time. */
+  async *extents(content: Content, offset = 0): AsyncGenerator<readonly PlacedExtent[]> {
+    if (content.form === 'inline') yield place(content.extents, 0, offset);
+    else if (content.form === 'node') yield* this.#extentsBelow(content.node, 0, offset);
+  }
+
+  /** The ids of a list of packs, in order. */
+  async *packList(root: NodeReference): AsyncGenerator<readonly PackId[]> {
+    const node = await this.#nodeOf(root, 'pack-list');
+    if (node.leaf) yield node.items;
+    else for (const child of node.items) yield* this.packList(child.node);
+  }
+
+  async *#extentsBelow(root: NodeReference, start: number, offset: number): AsyncGenerator<readonly PlacedExtent[]> {
+    const node = await this.#nodeOf(root, 'content');
+    if (node.leaf) {
+      yield place(node.items, start, offset);
+      return;
+    }
+    let childStart = start;
+    for (const child of node.items) {
+      if (childStart + child.bytesBelow > offset) yield* this.#extentsBelow(child.node, childStart, offset);
+      childStart += child.bytesBelow;
+    }
+  }
+
+  async #nodeOf<Kind extends Node['kind']>(reference: NodeReference, kind: Kind): Promise<Extract<Node, { kind: Kind }>> {
+    const node = await this.node(reference);
+    if (node.kind !== kind) throw new LaganError('malformed', `a ${kind} node was expected in pack ${reference.pack}, a ${node.kind} node is there`, { object: objectNames.pack(reference.pack), expected: kind, found: node.kind });
+    return node as Extract<Node, { kind: Kind }>;
+  }
+}
+
+/** An extent with its first byte's offset in the file. */
+export type PlacedExtent = Extent & { readonly start: number };
+
+function place(extents: readonly Extent[], start: number, from: number): PlacedExtent[] {
+  const placed: PlacedExtent[] = [];
+  for (const extent of extents) {
+    if (start + extent.length > from) placed.push({ ...extent, start });
+    start += extent.length;
+  }
+  return placed;
+}

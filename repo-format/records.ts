@@ -1,0 +1,168 @@
+/**
+ * The small records: holds, deletion marks, annotations, damage reports, catalogues, and lists of lost, condemned or
+ * doomed things. Source: spec/records.md.
+ */
+import { Field } from './_fields.ts';
+import { decodeCbor, encodeCbor } from './cbor.ts';
+import type { Time } from './entry.ts';
+import { idToBytes, NAME_SIZE_BYTES, type PackId, type SnapshotId } from './ids.ts';
+import { limits } from './limits.ts';
+
+/** Snapshots that must not be deleted. */
+export interface Hold {
+  readonly snapshots: readonly SnapshotId[];
+  /** Null: until the hold is removed. */
+  readonly until: Time | null;
+  readonly reason: string;
+}
+
+/** Snapshots that are to be deleted. */
+export interface DeletionMark {
+  readonly snapshots: readonly SnapshotId[];
+  readonly time: Time;
+  readonly reason: string;
+}
+
+/** Replaces tags and description of a snapshot; null leaves what the snapshot says. */
+export interface Annotation {
+  readonly tags: readonly string[] | null;
+  readonly description: string | null;
+  readonly time: Time;
+}
+
+export interface DamageFinding {
+  /** Name of the damaged object. */
+  readonly object: string;
+  readonly pack: PackId | null;
+  readonly chunks: readonly Uint8Array[];
+  /** An error code. */
+  readonly kind: string;
+}
+
+export interface DamageReport {
+  readonly time: Time;
+  readonly host: string;
+  readonly findings: readonly DamageFinding[];
+}
+
+export interface CatalogueEntry {
+  readonly id: SnapshotId;
+  readonly generation: number;
+  /** The stored snapshot, so that one read lists all; empty: read the object itself. */
+  readonly object: Uint8Array;
+}
+
+/** The snapshots below the root's floor that stand. */
+export interface Catalogue {
+  readonly snapshots: readonly CatalogueEntry[];
+}
+
+/** Chunks and packs, such as those that are lost. */
+export interface LostList {
+  readonly chunks: readonly Uint8Array[];
+  readonly packs: readonly PackId[];
+}
+
+export function encodeHold({ snapshots, until, reason }: Hold): Uint8Array {
+  return encodeRecord({ snapshots: snapshots.map(idToBytes), until: until === null ? null : encodeTime(until), reason });
+}
+
+export function decodeHold(payload: Uint8Array, objectName?: string): Hold {
+  const root = readRecord(payload, objectName);
+  return { snapshots: readSnapshots(root), until: root.at('until').orNull((field) => field.time()), reason: root.at('reason').text() };
+}
+
+export function encodeDeletionMark({ snapshots, time, reason }: DeletionMark): Uint8Array {
+  return encodeRecord({ snapshots: snapshots.map(idToBytes), time: encodeTime(time), reason });
+}
+
+export function decodeDeletionMark(payload: Uint8Array, objectName?: string): DeletionMark {
+  const root = readRecord(payload, objectName);
+  return { snapshots: readSnapshots(root), time: root.at('time').time(), reason: root.at('reason').text() };
+}
+
+export function encodeAnnotation({ tags, description, time }: Annotation): Uint8Array {
+  return encodeRecord({ tags, description, time: encodeTime(time) });
+}
+
+export function decodeAnnotation(payload: Uint8Array, objectName?: string): Annotation {
+  const root = readRecord(payload, objectName);
+  return {
+    tags: root.at('tags').orNull((field) => field.list(limits.tagsPerSnapshot, (tag) => tag.text())),
+    description: root.at('description').orNull((field) => field.text()),
+    time: root.at('time').time(),
+  };
+}
+
+export function encodeDamageReport({ time, host, findings }: DamageReport): Uint8Array {
+  const encoded = findings.map((finding) => ({ ...finding, pack: finding.pack === null ? null : idToBytes(finding.pack) }));
+  return encodeRecord({ time: encodeTime(time), host, findings: encoded });
+}
+
+export function decodeDamageReport(payload: Uint8Array, objectName?: string): DamageReport {
+  const root = readRecord(payload, objectName);
+  return {
+    time: root.at('time').time(),
+    host: root.at('host').text(),
+    findings: root.at('findings').list(limits.findingsPerReport, readFinding),
+  };
+}
+
+export function encodeCatalogue({ snapshots }: Catalogue): Uint8Array {
+  return encodeRecord({ snapshots: snapshots.map((entry) => ({ ...entry, id: idToBytes(entry.id) })) });
+}
+
+export function decodeCatalogue(payload: Uint8Array, objectName?: string): Catalogue {
+  const root = readRecord(payload, objectName);
+  return { snapshots: root.at('snapshots').list(limits.snapshotsPerRecord, readCatalogueEntry) };
+}
+
+export function encodeLostList({ chunks, packs }: LostList): Uint8Array {
+  return encodeRecord({ chunks, packs: packs.map(idToBytes) });
+}
+
+export function decodeLostList(payload: Uint8Array, objectName?: string): LostList {
+  const root = readRecord(payload, objectName);
+  return { chunks: readChunks(root), packs: root.at('packs').list(limits.packsPerRecord, (id) => id.id<PackId>()) };
+}
+
+const VERSION = 1;
+
+function encodeRecord(fields: Record<string, unknown>): Uint8Array {
+  return encodeCbor({ ...fields, version: VERSION });
+}
+
+function readRecord(payload: Uint8Array, objectName: string | undefined): Field {
+  const root = Field.root(decodeCbor(payload, { objectName }));
+  root.at('version').exactly(VERSION);
+  return root;
+}
+
+function encodeTime({ seconds, nanoseconds }: Time): [number, number] {
+  return [seconds, nanoseconds];
+}
+
+function readSnapshots(root: Field): SnapshotId[] {
+  return root.at('snapshots').list(limits.snapshotsPerRecord, (id) => id.id<SnapshotId>());
+}
+
+function readChunks(field: Field): Uint8Array[] {
+  return field.at('chunks').list(limits.chunksPerRecord, (name) => name.bytes(NAME_SIZE_BYTES));
+}
+
+function readFinding(field: Field): DamageFinding {
+  return {
+    object: field.at('object').text(),
+    pack: field.at('pack').orNull((id) => id.id<PackId>()),
+    chunks: readChunks(field),
+    kind: field.at('kind').text(),
+  };
+}
+
+function readCatalogueEntry(field: Field): CatalogueEntry {
+  return {
+    id: field.at('id').id<SnapshotId>(),
+    generation: field.at('generation').uint(),
+    object: field.at('object').byteString(limits.smallObjectSizeBytes),
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * The root: what the collector has decided, as numbered immutable objects of which the highest counts.
+ * Source: spec/root.md, docs/decisions/001-numbered-roots.md.
+ */
+import { Field } from './_fields.ts';
+import { decodeCbor, encodeCbor } from './cbor.ts';
+import { LaganError } from './errors.ts';
+import { idToBytes, type ObjectId, toHex } from './ids.ts';
+import { limits } from './limits.ts';
+import { parseObjectName } from './object-names.ts';
+
+export const rootPhases = ['open', 'condemned', 'fencing'] as const;
+export type RootPhase = (typeof rootPhases)[number];
+
+/** An object by id and content, so that the store cannot pass off an older one. */
+export interface ObjectReference {
+  readonly id: ObjectId;
+  /** SHA-256 of the stored object, 32 bytes. */
+  readonly hash: Uint8Array;
+}
+
+export interface Root {
+  readonly number: number;
+  /** 16 random bytes; tells two roots apart that raced for one number. */
+  readonly nonce: Uint8Array;
+  /** Nonce of the root that this one replaces; null in the first. */
+  readonly previous: Uint8Array | null;
+  readonly generation: number;
+  /** Commits of generations below it stand only if the catalogue lists them. */
+  readonly floor: number;
+  readonly phase: RootPhase;
+  /** The floor before `fencing`; else equal to floor. */
+  readonly pastFloor: number;
+  readonly baseIndex: ObjectReference | null;
+  readonly catalogue: ObjectReference | null;
+  readonly lost: ObjectReference | null;
+  /** Lists of packs: condemned may become doomed, doomed may be deleted. */
+  readonly condemned: ObjectReference | null;
+  readonly doomed: ObjectReference | null;
+}
+
+const VERSION = 1;
+const NONCE_SIZE_BYTES = 16;
+const HASH_SIZE_BYTES = 32;
+const references = ['baseIndex', 'catalogue', 'lost', 'condemned', 'doomed'] as const;
+type ReferenceName = (typeof references)[number];
+
+export function encodeRoot(root: Root): Uint8Array {
+  const encoded = Object.fromEntries(references.map((name) => [name, encodeReference(root[name])]));
+  const payload = encodeCbor({ ...root, ...encoded, version: VERSION });
+  if (payload.length > limits.rootSizeBytes)
+    throw new RangeError(`a root of ${payload.length} bytes, the limit is ${limits.rootSizeBytes}`);
+  return payload;
+}
+
+/** Reads the payload of a root; its number must be that of the object's name. */
+export function decodeRoot(payload: Uint8Array, objectName?: string): Root {
+  const fields = Field.root(decodeCbor(payload, { objectName }));
+  fields.at('version').exactly(VERSION);
+  const root: Root = {
+    number: fields.at('number').uint(),
+    nonce: fields.at('nonce').bytes(NONCE_SIZE_BYTES),
+    previous: fields.at('previous').orNull((field) => field.bytes(NONCE_SIZE_BYTES)),
+    generation: fields.at('generation').uint(),
+    floor: fields.at('floor').uint(),
+    phase: fields.at('phase').oneOf(rootPhases),
+    pastFloor: fields.at('pastFloor').uint(),
+    ...(Object.fromEntries(references.map((name) => [name, fields.at(name).orNull(readReference)])) as Record<
+      ReferenceName,
+      ObjectReference | null
+    >),
+  };
+  if (root.floor > root.generation) throw fields.at('floor').wrong(`at most the generation, ${root.generation}`);
+  if (root.pastFloor > root.floor) throw fields.at('pastFloor').wrong(`at most the floor, ${root.floor}`);
+  expectName(root, objectName);
+  return root;
+}
+
+function encodeReference(reference: ObjectReference | null): unknown {
+  return reference === null ? null : { id: idToBytes(reference.id), hash: reference.hash };
+}
+
+function readReference(field: Field): ObjectReference {
+  return { id: field.at('id').id<ObjectId>(), hash: field.at('hash').bytes(HASH_SIZE_BYTES) };
+}
+
+function expectName(root: Root, objectName: string | undefined): void {
+  const name = objectName === undefined ? null : parseObjectName(objectName);
+  if (name === null || name.type !== 'root' || name.number === root.number) return;
+  throw new LaganError('name-mismatch', `${objectName}: the root says number ${root.number} (nonce ${toHex(root.nonce)})`, {
+    object: objectName,
+    offset: 0,
+    expected: name.number,
+    found: root.number,
+  });
+}
