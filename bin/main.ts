@@ -20,7 +20,7 @@ function printVersion(): void {
 
 async function start(): Promise<void> {
   // For this process only: it is no business of the commands that it starts.
-  delete process.env['NODE_COMPILE_CACHE'];
+  delete process.env.NODE_COMPILE_CACHE;
   const { runCommand } = await import('./run.ts');
   const { exactArguments } = await import('./shared/text.ts');
   const interruption = new AbortController();

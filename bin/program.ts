@@ -14,6 +14,7 @@ interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly group: string;
+  readonly isHidden?: true;
   readonly load: () => Promise<CommandModule>;
 }
 
@@ -34,8 +35,14 @@ export const commandList: readonly CommandEntry[] = [
   { name: 'stats', summary: 'show what the repository holds', group: groups.care, load: () => import('./commands/stats.ts') },
   { name: 'key', summary: 'list, add, remove and change keys', group: groups.care, load: () => import('./commands/key.ts') },
   { name: 'cache', summary: 'show and clear the local cache', group: groups.care, load: () => import('./commands/cache.ts') },
-  { name: 'completion', summary: 'print a completion script for the shell', group: groups.other, load: () => import('./commands/completion.ts') },
+  {
+    name: 'completion',
+    summary: 'print a completion script for the shell',
+    group: groups.other,
+    load: () => import('./commands/completion.ts'),
+  },
   { name: 'version', summary: 'print versions', group: groups.other, load: () => import('./commands/version.ts') },
+  { name: 'complete', summary: '', group: groups.other, isHidden: true, load: () => import('./commands/complete.ts') },
 ];
 
 /** The program with those commands defined whose names are among `argv`; all of them with `all`. */
@@ -50,8 +57,11 @@ export async function buildProgram(argv: readonly string[] | 'all', io: Pick<Io,
     .helpCommand('help [command]', 'show help of a command');
   addSharedOptions(program);
   program.addHelpText('after', () => `\n${exitCodeHelp()}\n${startHelp}`);
-  for (const { name, summary, group, load } of commandList) {
-    const command = program.command(name).summary(summary).helpGroup(group);
+  for (const { name, summary, group, isHidden, load } of commandList) {
+    const command = program
+      .command(name, { hidden: isHidden ?? false })
+      .summary(summary)
+      .helpGroup(group);
     if (argv === 'all' || argv.includes(name)) (await load()).define(command);
   }
   return program;
@@ -68,7 +78,9 @@ function addSharedOptions(program: Command): void {
     .option('--no-cache', 'use no local cache')
     .option('--json', 'print JSON')
     .option('-q, --quiet', 'print errors only')
-    .addOption(new Option('-v, --verbose', 'print more; twice: even more').argParser((_, previous: number | undefined) => (previous ?? 0) + 1))
+    .addOption(
+      new Option('-v, --verbose', 'print more; twice: even more').argParser((_, previous: number | undefined) => (previous ?? 0) + 1),
+    )
     .option('--no-progress', 'show no progress')
     .version(`lagan ${programVersion()}`, '-V, --version', 'print the version');
 }
@@ -93,6 +105,8 @@ const startHelp = `Start here:
 `;
 
 function exitCodeHelp(): string {
-  const lines = exitCodeMeanings().flatMap(([exitCode, meanings]) => meanings.map((meaning, index) => `  ${(index === 0 ? String(exitCode) : '').padStart(3)}  ${meaning}`));
+  const lines = exitCodeMeanings().flatMap(([exitCode, meanings]) =>
+    meanings.map((meaning, index) => `  ${(index === 0 ? String(exitCode) : '').padStart(3)}  ${meaning}`),
+  );
   return `Exit codes:\n${lines.join('\n')}\n`;
 }

@@ -52,11 +52,28 @@ export class Field {
     return Number(value);
   }
 
-  /** A version or another number that this program must know. */
+  /** A number that is known already. */
   exactly(expected: number): number {
     const value = this.uint();
     if (value !== expected) throw this.#wrong(expected);
     return value;
+  }
+
+  /** The version of a record or the number of the format: a later one is repository-too-new. */
+  version(known: number): void {
+    const value = this.uint();
+    if (value <= known) {
+      this.exactly(known);
+      return;
+    }
+    const { objectName: object } = this.#decoded;
+    throw new LaganError('repository-too-new', `${object ?? 'bytes'}: ${this.#where()} ${value}, this program knows ${known}`, {
+      object,
+      offset: this.#offset(),
+      expected: known,
+      found: value,
+      hint: 'Use a newer release of Lagan.',
+    });
   }
 
   text(limit: number = limits.textSizeBytes): string {

@@ -75,6 +75,7 @@ const strictOptions = {
   strict: true,
   allowIndefinite: false,
   allowUndefined: false,
+  allowBigInt: true,
   allowNaN: false,
   allowInfinity: false,
   rejectDuplicateMapKeys: true,

@@ -50,7 +50,7 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 /** Reads the payload. The features are not judged here: see {@link accessAllowed}. */
 export function decodeConfiguration(payload: Uint8Array, objectName?: string): Configuration {
   const root = Field.root(decodeCbor(payload, { objectName }));
-  root.at('version').exactly(VERSION);
+  root.at('version').version(VERSION);
   return {
     created: root.at('created').time(),
     chunker: readChunker(root.at('chunker')),

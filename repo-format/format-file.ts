@@ -25,24 +25,8 @@ export function encodeFormatFile({ repositoryId, features }: FormatFile): Uint8A
 export function decodeFormatFile(bytes: Uint8Array, objectName = 'owner/format'): FormatFile {
   expectSize(bytes, objectName);
   const root = Field.root(decodeCbor(bytes, { objectName }));
-  expectFormatNumber(root.at('lagan'), objectName);
+  root.at('lagan').version(formatNumber);
   return { repositoryId: root.at('repository').bytes(REPOSITORY_ID_SIZE_BYTES), features: readFeatures(root.at('features')) };
-}
-
-/** Checks the number that every clear object begins with. */
-export function expectFormatNumber(field: Field, objectName: string | undefined): void {
-  const number = field.uint();
-  if (number <= formatNumber) {
-    field.exactly(formatNumber);
-    return;
-  }
-  throw new LaganError('repository-too-new', `${objectName}: format ${number}, this program knows ${formatNumber}`, {
-    object: objectName,
-    offset: 0,
-    expected: formatNumber,
-    found: number,
-    hint: 'Use a newer release of Lagan.',
-  });
 }
 
 /** Clear objects are small. */

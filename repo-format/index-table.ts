@@ -7,7 +7,7 @@
 import { Field } from './_fields.ts';
 import { ByteReader } from './bytes.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
-import { idFromBytes, idToBytes, NAME_SIZE_BYTES, type PackId } from './ids.ts';
+import { idFromBytes, idToBytes, NAME_SIZE_BYTES, type PackId, toHex } from './ids.ts';
 import { filterLayout, indexRowLayout, packRowLayout, sealedLayout } from './layout.ts';
 import { limits } from './limits.ts';
 import type { PackKind } from './pack.ts';
@@ -73,25 +73,46 @@ export function decodePackRows(bytes: Uint8Array, objectName?: string): PackRow[
   return rows;
 }
 
+export interface RowsExpectation {
+  /** Rows of the pack table. */
+  readonly packs: number;
+  readonly objectName?: string | undefined;
+  /** What the contents say of the page. */
+  readonly rows?: number | undefined;
+  readonly firstName?: Uint8Array | undefined;
+  /** First name of the next page, which all names must be below. */
+  readonly below?: Uint8Array | undefined;
+}
+
 /** Checks a page or a sample segment: whole rows, names strictly ascending, ordinals below `packs`. Returns the row count. */
-export function checkRows(bytes: Uint8Array, { packs, objectName }: { packs: number; objectName?: string | undefined }): number {
+export function checkRows(bytes: Uint8Array, expect: RowsExpectation): number {
+  const { objectName } = expect;
   const count = countRows(bytes, { size: indexRowLayout.sizeBytes, limit: limits.rowsPerPage, objectName });
   const reader = new ByteReader(bytes, objectName);
-  for (let index = 0; index < count; index++) {
-    const at = index * indexRowLayout.sizeBytes;
-    if (index > 0 && compareNames(bytes, at, bytes, at - indexRowLayout.sizeBytes) <= 0) {
-      throw reader.malformed('names of rows do not ascend', { at });
-    }
-    const ordinal = packOrdinalAt(bytes, index);
-    if (ordinal >= packs) {
-      throw reader.malformed('a pack ordinal beyond the pack table', {
-        expected: `below ${packs}`,
-        found: ordinal,
-        at: at + indexRowLayout.packOrdinal,
-      });
-    }
+  if (expect.rows !== undefined && count !== expect.rows) {
+    throw reader.malformed('a page of other rows than the contents say', { expected: expect.rows, found: count });
+  }
+  if (expect.firstName !== undefined && compareNames(bytes, 0, expect.firstName, 0) !== 0) {
+    throw reader.malformed('a page with another first name than the contents say', { expected: toHex(expect.firstName) });
+  }
+  for (let index = 0; index < count; index++) checkRow(reader, index, expect.packs);
+  const last = (count - 1) * indexRowLayout.sizeBytes;
+  if (expect.below !== undefined && compareNames(bytes, last, expect.below, 0) >= 0) {
+    throw reader.malformed('a page that reaches into the next one', { expected: `below ${toHex(expect.below)}`, at: last });
   }
   return count;
+}
+
+function checkRow(reader: ByteReader, index: number, packs: number): void {
+  const { bytes } = reader;
+  const at = index * indexRowLayout.sizeBytes;
+  if (index > 0 && compareNames(bytes, at, bytes, at - indexRowLayout.sizeBytes) <= 0) {
+    throw reader.malformed('names of rows do not ascend', { at });
+  }
+  const ordinal = packOrdinalAt(bytes, index);
+  if (ordinal < packs) return;
+  const fields = { expected: `below ${packs}`, found: ordinal, at: at + indexRowLayout.packOrdinal };
+  throw reader.malformed('a pack ordinal beyond the pack table', fields);
 }
 
 /** A page or a sample segment: `names` holds 32 bytes for each of up to 1,024 ordinals, sorted. */

@@ -8,7 +8,7 @@ import { Field } from './_fields.ts';
 import { type CborMap, decodeCbor, encodeCbor } from './cbor.ts';
 import type { Time } from './entry.ts';
 import { LaganError } from './errors.ts';
-import { expectFormatNumber, expectSize, formatNumber } from './format-file.ts';
+import { expectSize, formatNumber } from './format-file.ts';
 import { idToBytes, type ObjectId } from './ids.ts';
 import { limits } from './limits.ts';
 import { type Grants, parseObjectName } from './object-names.ts';
@@ -73,7 +73,7 @@ export function decodeKeySlot(bytes: Uint8Array, objectName?: string): KeySlot {
   expectSize(bytes, objectName);
   const decoded = decodeCbor(bytes, { objectName });
   const root = Field.root(decoded);
-  expectFormatNumber(root.at('lagan'), objectName);
+  root.at('lagan').version(formatNumber);
   const slot = {
     ...readDescription(root),
     nonce: root.at('nonce').bytes(NONCE_SIZE_BYTES),

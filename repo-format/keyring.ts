@@ -86,7 +86,7 @@ export function decodeKeyring<Granted extends Grants>(
     nonce.length < NONCE_SIZE_BYTES ? null : openAead({ key: place.accessKey, nonce, additionalData }, bytes.subarray(NONCE_SIZE_BYTES));
   if (payload === null) throw damaged(place);
   const root = Field.root(decodeCbor(payload, { objectName }));
-  root.at('version').exactly(VERSION);
+  root.at('version').version(VERSION);
   root.at('number').exactly(number);
   root.at('grants').oneOf([grants]);
   if (Buffer.compare(root.at('repository').bytes(16), repositoryId) !== 0) throw root.at('repository').wrong('this repository');

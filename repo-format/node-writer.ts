@@ -23,7 +23,7 @@ export class NodeWriter {
   readonly kind: NodeKind;
   readonly height: number;
   itemCount = 0;
-  readonly #items = new ByteWriter(16 * 1024);
+  readonly #items = new ByteWriter(2 * 1024);
   readonly #packs = new Map<PackId, number>();
   readonly #strings = new Map<string, number>();
   readonly #stringBytes = new ByteWriter(64);

@@ -134,7 +134,7 @@ function encodeRecord(fields: Record<string, unknown>): Uint8Array {
 
 function readRecord(payload: Uint8Array, objectName: string | undefined): Field {
   const root = Field.root(decodeCbor(payload, { objectName }));
-  root.at('version').exactly(VERSION);
+  root.at('version').version(VERSION);
   return root;
 }
 

@@ -5,6 +5,7 @@
 import { Field } from './_fields.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { LaganError } from './errors.ts';
+import { expectSize } from './format-file.ts';
 import { idToBytes, type ObjectId, toHex } from './ids.ts';
 import { limits } from './limits.ts';
 import { parseObjectName } from './object-names.ts';
@@ -55,8 +56,9 @@ export function encodeRoot(root: Root): Uint8Array {
 
 /** Reads the payload of a root; its number must be that of the object's name. */
 export function decodeRoot(payload: Uint8Array, objectName?: string): Root {
+  expectSize(payload, objectName, limits.rootSizeBytes);
   const fields = Field.root(decodeCbor(payload, { objectName }));
-  fields.at('version').exactly(VERSION);
+  fields.at('version').version(VERSION);
   const root: Root = {
     number: fields.at('number').uint(),
     nonce: fields.at('nonce').bytes(NONCE_SIZE_BYTES),

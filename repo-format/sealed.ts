@@ -183,7 +183,7 @@ export function openObject(bytes: Uint8Array, options: OpenObjectOptions): { hea
   const header = parseSealedHeader(bytes, options, objectName);
   const place = { number: 0, offset: layout.headerSizeBytes, objectName };
   const limit = options.kind === 'root' ? limits.rootSizeBytes : limits.smallObjectSizeBytes;
-  if (bytes.length > limit) throw tooLong(objectName, limit, bytes.length);
+  if (bytes.length > limit) throw tooLong(objectName, { at: 0, limit, found: bytes.length });
   const rawHeader = bytes.subarray(0, layout.headerSizeBytes);
   const key = objectKey(options.classKeyOf(header.epoch), rawHeader);
   return { header, payload: openStoredSegment(key, rawHeader, place, bytes.subarray(layout.headerSizeBytes)) };
@@ -206,7 +206,7 @@ export function parseSealedFooter(
   { objectName, fileSizeBytes, limit }: { objectName?: string | undefined; fileSizeBytes?: number; limit?: number } = {},
 ): { offset: number; length: number } {
   const at = (fileSizeBytes ?? footerLayout.sizeBytes) - footerLayout.sizeBytes;
-  if (footer.length !== footerLayout.sizeBytes) throw malformed('no footer', objectName, 0, footerLayout.sizeBytes, footer.length);
+  if (footer.length !== footerLayout.sizeBytes) throw malformed('no footer', objectName, at, footerLayout.sizeBytes, footer.length);
   const magic = view(footer).getUint32(footerLayout.magic, true);
   if (magic !== footerMagic) throw malformed('wrong magic of the footer', objectName, at + footerLayout.magic, footerMagic, magic);
   const offset = Number(view(footer).getBigUint64(footerLayout.offset, true));
@@ -217,7 +217,7 @@ export function parseSealedFooter(
   if (length < layout.smallestSealedLength) {
     throw malformed('contents too short', objectName, at + footerLayout.sealedLength, layout.smallestSealedLength, length);
   }
-  if (limit !== undefined && length > limit) throw tooLong(objectName, limit, length);
+  if (limit !== undefined && length > limit) throw tooLong(objectName, { at: at + footerLayout.sealedLength, limit, found: length });
   if (fileSizeBytes !== undefined && offset + layout.lengthFieldSizeBytes + length !== at) {
     throw malformed('contents do not end at the footer', objectName, at, at, offset + layout.lengthFieldSizeBytes + length);
   }
@@ -278,13 +278,9 @@ function malformed(what: string, object: string | undefined, offset: number, exp
   return new LaganError('malformed', `${object ?? 'object'}: ${what} (at offset ${offset})`, { object, offset, expected, found });
 }
 
-function tooLong(object: string | undefined, expected: number, found: number): LaganError {
-  return new LaganError('limit-exceeded', `${object ?? 'object'}: ${found} bytes, the limit is ${expected}`, {
-    object,
-    offset: 0,
-    expected,
-    found,
-  });
+function tooLong(object: string | undefined, { at, limit, found }: { at: number; limit: number; found: number }): LaganError {
+  const message = `${object ?? 'object'}: ${found} bytes, the limit is ${limit} (at offset ${at})`;
+  return new LaganError('limit-exceeded', message, { object, offset: at, expected: limit, found });
 }
 
 function tooNew(object: string | undefined, found: number): LaganError {

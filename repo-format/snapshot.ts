@@ -96,7 +96,7 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
 /** Reads the payload of a snapshot or checkpoint. Session and generation must be those of the object's name. */
 export function decodeSnapshot(payload: Uint8Array, objectName?: string): Snapshot {
   const root = Field.root(decodeCbor(payload, { objectName }));
-  root.at('version').exactly(VERSION);
+  root.at('version').version(VERSION);
   const snapshot: Snapshot = {
     session: root.at('session').id<SessionId>(),
     generation: root.at('generation').uint(),

@@ -4,17 +4,19 @@ import type { Command } from 'commander';
 import type { BackupConfiguration } from '../shared/configuration.ts';
 import { type Context, contextOf } from '../shared/context.ts';
 import { openOrCreateDefault } from '../shared/create.ts';
-import type { BackupResult, ExcludeRules, SnapshotLabels } from '../shared/engine.ts';
+import type { BackupResult, ExcludeRules, SnapshotId, SnapshotLabels } from '../shared/engine.ts';
 import { systemError, usageError } from '../shared/errors.ts';
 import { problemFields } from '../shared/json.ts';
 import { addExamples, countOption, listOption, sizeOption, timeOption } from '../shared/options.ts';
 import { type OpenedRepository, repeatedOptions } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCount, formatCountOf, formatSize } from '../shared/sizes.ts';
-import { findSnapshot, parseSnapshotReference, shortId } from '../shared/snapshots.ts';
+import { findSnapshot, parseSnapshotReference, type SnapshotReference, shortId } from '../shared/snapshots.ts';
 import { commandStream, readAll } from '../shared/streams.ts';
 import { bytesOfText, splitAtByte, splitAtNul, textOfBytes } from '../shared/text.ts';
-import { formatDuration, type Time } from '../shared/times.ts';
+import { dateOfTime, formatDuration, type Time } from '../shared/times.ts';
+
+type Compression = NonNullable<SnapshotLabels['compression']>;
 
 /** Rules in the order in which they were given: the last that fits a name counts. */
 type ExcludeOption = { readonly pattern: string } | { readonly file: string };
@@ -30,7 +32,7 @@ interface BackupCommandOptions {
   readonly tag?: string[];
   readonly description?: string;
   readonly host?: string;
-  readonly parent?: string;
+  readonly parent?: 'auto' | 'none' | SnapshotReference;
   readonly stdin?: boolean;
   readonly stdinCommand?: boolean;
   readonly stdinName?: string;
@@ -39,14 +41,16 @@ interface BackupCommandOptions {
   readonly force?: boolean;
   readonly ignoreCtime?: boolean;
   readonly ignoreInode?: boolean;
-  readonly compression?: string;
+  readonly compression?: Compression;
   readonly time?: Time;
   readonly workers?: number;
 }
 
 export function define(command: Command): void {
   command
-    .description('Saves folders and files as a snapshot. If no repository is configured, the first backup makes one in your data folder, and its key.')
+    .description(
+      'Saves folders and files as a snapshot. If no repository is configured, the first backup makes one in your data folder, and its key.',
+    )
     .argument('[paths...]', 'folders and files; after --stdin-command: the command and its arguments')
     .action(async (paths: string[], _options: object, self: Command) => run(contextOf(self), paths, optionsOf(self)));
   addSourceOptions(command);
@@ -74,11 +78,16 @@ function addSourceOptions(command: Command): void {
 
 function addExcludeOptions(command: Command): void {
   const excludes: ExcludeOption[] = [];
+  const add = (rule: ExcludeOption) => {
+    excludes.push(rule);
+    command.setOptionValue('exclude', excludes);
+    return excludes;
+  };
   const exclude = command.createOption('--exclude <pattern>', 'leave out what fits, as in .gitignore; !pattern takes it in again');
   const excludeFile = command.createOption('--exclude-file <file>', 'read such patterns from a file');
   command
-    .addOption(exclude.argParser((pattern: string) => (excludes.push({ pattern }), excludes)))
-    .addOption(excludeFile.argParser((file: string) => (excludes.push({ file }), command.setOptionValue('exclude', excludes), file)))
+    .addOption(exclude.argParser((pattern: string) => add({ pattern })))
+    .addOption(excludeFile.argParser((file: string) => add({ file })))
     .addOption(listOption('--exclude-if-present <name>', 'leave out folders that hold a file of this name'))
     .option('--exclude-caches', 'leave out folders marked by CACHEDIR.TAG')
     .addOption(sizeOption('--exclude-larger-than <size>', 'leave out larger files'));
@@ -89,7 +98,7 @@ function addSnapshotOptions(command: Command): void {
     .addOption(listOption('--tag <tag>', 'tag of the snapshot (may be repeated)'))
     .option('--description <text>', 'description of the snapshot')
     .option('--host <name>', 'name of the host (default: that of this machine)')
-    .option('--parent <snapshot>', 'compare with this snapshot, or none (default: the latest of this host and these paths)')
+    .option('--parent <snapshot>', 'compare with this snapshot, or none (default: the latest of this host and these paths)', parseParent)
     .addOption(timeOption('--time <time>', 'time of the snapshot (default: now)'))
     .option('--skip-if-unchanged', 'make no snapshot if nothing has changed')
     .option('--force', 'read all files, changed or not')
@@ -107,7 +116,10 @@ function optionsOf(command: Command): BackupCommandOptions {
 async function run(context: Context, operands: string[], options: BackupCommandOptions): Promise<void> {
   context.output.goOnWhenClosed();
   const configuration = (await context.configuration()).backup ?? {};
-  const plan = options.stdin || options.stdinCommand ? streamPlan(context, operands, options) : await pathsPlan(context, operands, options, configuration);
+  const plan =
+    options.stdin || options.stdinCommand
+      ? streamPlan(context, operands, options)
+      : await pathsPlan(context, operands, options, configuration);
   const opened = await openOrCreateDefault(context, options.dryRun ? 'must exist' : 'may be made');
   const labels = await labelsOf(context, opened, options, configuration);
   const running = new Running(context, 'backing up');
@@ -122,8 +134,15 @@ async function run(context: Context, operands: string[], options: BackupCommandO
 
 type Plan = (opened: OpenedRepository, labels: SnapshotLabels, running: Running) => Promise<BackupResult>;
 
-async function pathsPlan(context: Context, operands: string[], options: BackupCommandOptions, configuration: BackupConfiguration): Promise<Plan> {
-  const paths = [...operands.map(bytesOfText), ...(await listedPaths(context, options))].map((path) => bytesOfText(context.resolve(textOfBytes(path))));
+async function pathsPlan(
+  context: Context,
+  operands: string[],
+  options: BackupCommandOptions,
+  configuration: BackupConfiguration,
+): Promise<Plan> {
+  const paths = [...operands.map(bytesOfText), ...(await listedPaths(context, options))].map((path) =>
+    bytesOfText(context.resolve(textOfBytes(path))),
+  );
   if (paths.length === 0) throw usageError('there is nothing to back up', 'name a folder: lagan backup FOLDER');
   if (options.stdinName !== undefined) throw usageError('--stdin-name goes with --stdin or --stdin-command only');
   const excludes = await excludeRules(context, options, configuration);
@@ -139,20 +158,28 @@ async function pathsPlan(context: Context, operands: string[], options: BackupCo
       force: options.force ?? false,
       dryRun: options.dryRun ?? false,
       skipIfUnchanged: options.skipIfUnchanged ?? configuration.skipIfUnchanged ?? false,
-      workers: options.workers,
+      ...(options.workers !== undefined && { workers: options.workers }),
     });
 }
 
 function streamPlan(context: Context, operands: string[], options: BackupCommandOptions): Plan {
   if (options.stdin && options.stdinCommand) throw usageError('--stdin and --stdin-command contradict each other');
-  if (options.stdinCommand && operands.length === 0) throw usageError('there is no command to run', 'lagan backup --stdin-command -- COMMAND ARGUMENTS');
+  if (options.stdinCommand && operands.length === 0)
+    throw usageError('there is no command to run', 'lagan backup --stdin-command -- COMMAND ARGUMENTS');
   if (options.stdin && operands.length > 0) throw usageError('with --stdin there are no folders to back up', 'make two snapshots');
   if (options.filesFrom || options.filesFrom0) throw usageError('--files-from goes without --stdin and --stdin-command');
   const name = options.stdinName ?? 'stdin';
-  if (name === '' || name.includes('/') || name.includes('\0') || name === '.' || name === '..') throw usageError(`--stdin-name: '${name}' is not the name of a file`);
+  if (name === '' || name.includes('/') || name.includes('\0') || name === '.' || name === '..')
+    throw usageError(`--stdin-name: '${name}' is not the name of a file`);
   return ({ engine, repository }, labels, running) => {
     const stream = options.stdinCommand ? commandStream(operands, context) : context.io.stdin;
-    return engine.backupStream(repository, { ...labels, ...running.engineOptions, name: bytesOfText(name), stream, dryRun: options.dryRun ?? false });
+    return engine.backupStream(repository, {
+      ...labels,
+      ...running.engineOptions,
+      name: bytesOfText(name),
+      stream,
+      dryRun: options.dryRun ?? false,
+    });
   };
 }
 
@@ -199,28 +226,44 @@ async function readPatterns(path: string): Promise<string[]> {
   }
 }
 
-async function labelsOf(context: Context, opened: OpenedRepository, options: BackupCommandOptions, configuration: BackupConfiguration): Promise<SnapshotLabels> {
-  const compression = options.compression ?? (configuration.compression && parseCompression(configuration.compression));
+async function labelsOf(
+  context: Context,
+  opened: OpenedRepository,
+  options: BackupCommandOptions,
+  configuration: BackupConfiguration,
+): Promise<SnapshotLabels> {
+  const compression = options.compression ?? parseCompression(configuration.compression ?? 'auto');
   return {
     tags: [...new Set([...(configuration.tag ?? []), ...(options.tag ?? [])])],
     description: options.description ?? configuration.description ?? '',
-    host: options.host ?? configuration.host,
+    ...hostOf(options.host ?? configuration.host),
     parent: await parentOf(context, opened, options.parent),
-    compression: compression ?? 'auto',
-    time: options.time,
+    compression,
+    ...(options.time && { time: dateOfTime(options.time) }),
   };
 }
 
-async function parentOf(context: Context, opened: OpenedRepository, parent: string | undefined): Promise<string> {
-  if (parent === undefined || parent === 'auto' || parent === 'none') return parent ?? 'auto';
-  return (await findSnapshot(opened, parseSnapshotReference(parent), { signal: context.signal })).id;
+function hostOf(host: string | undefined): { host?: string } {
+  return host === undefined ? {} : { host };
 }
 
-function parseCompression(text: string): string {
+async function parentOf(
+  context: Context,
+  opened: OpenedRepository,
+  parent: BackupCommandOptions['parent'] = 'auto',
+): Promise<'auto' | 'none' | SnapshotId> {
+  return typeof parent === 'string' ? parent : (await findSnapshot(opened, parent, { signal: context.signal })).id;
+}
+
+function parseParent(text: string): 'auto' | 'none' | SnapshotReference {
+  return text === 'auto' || text === 'none' ? text : parseSnapshotReference(text);
+}
+
+function parseCompression(text: string): Compression {
   const level = /^zstd(?::(\d{1,2}))?$/.exec(text);
   const isValid = ['auto', 'none', 'lz4'].includes(text) || (level && Number(level[1] ?? 1) >= 1 && Number(level[1] ?? 1) <= 22);
   if (!isValid) throw usageError(`--compression: '${text}' is not a method`, 'valid are auto, none, lz4, and zstd:1 to zstd:22');
-  return level ? `zstd:${Number(level[1] ?? 1)}` : text;
+  return (level ? `zstd:${Number(level[1] ?? 1)}` : text) as Compression;
 }
 
 interface ReportOptions {
@@ -228,10 +271,18 @@ interface ReportOptions {
   readonly elapsedMs: number;
 }
 
-async function report(context: Context, opened: OpenedRepository, result: BackupResult, { options, elapsedMs }: ReportOptions): Promise<void> {
+async function report(
+  context: Context,
+  opened: OpenedRepository,
+  result: BackupResult,
+  { options, elapsedMs }: ReportOptions,
+): Promise<void> {
   const { output } = context;
   const outcome = options.dryRun ? 'dry-run' : result.snapshotId === null ? 'unchanged' : 'saved';
-  const restore = result.snapshotId === null ? null : `lagan restore ${shortId(result.snapshotId)} --target ./restored${repeatedOptions(context, opened.place)}`;
+  const restore =
+    result.snapshotId === null
+      ? null
+      : `lagan restore ${shortId(result.snapshotId)} --target ./restored${repeatedOptions(context, opened.place)}`;
   await output.json({
     type: 'summary',
     outcome,

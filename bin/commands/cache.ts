@@ -14,7 +14,9 @@ interface ClearOptions {
 }
 
 export function define(command: Command): void {
-  command.description('The cache keeps parts of the index of repositories on this machine. It can be deleted at any time; it is made again.');
+  command.description(
+    'The cache keeps parts of the index of repositories on this machine. It can be deleted at any time; it is made again.',
+  );
   defineList(command);
   defineClear(command);
   defineLimit(command);
@@ -39,8 +41,15 @@ function defineClear(cache: Command): void {
 }
 
 function defineLimit(cache: Command): void {
-  const command = cache.command('limit').summary('limit its size').description('Deletes what was not used for longest until the cache is no larger than the limit. To have that always, set cache-limit in the configuration file.');
-  command.argument('<size>', 'for example 2GiB').action(async (size: string, _options: object, self: Command) => limit(contextOf(self), size));
+  const command = cache
+    .command('limit')
+    .summary('limit its size')
+    .description(
+      'Deletes what was not used for longest until the cache is no larger than the limit. To have that always, set cache-limit in the configuration file.',
+    );
+  command
+    .argument('<size>', 'for example 2GiB')
+    .action(async (size: string, _options: object, self: Command) => limit(contextOf(self), size));
   addExamples(command, [['lagan cache limit 500MiB', 'delete what is beyond']]);
 }
 
@@ -52,18 +61,31 @@ async function list(context: Context): Promise<void> {
     type: 'cache',
     folder: status.folder,
     limitBytes: status.limitBytes,
-    repositories: status.repositories.map(({ repository, sizeBytes, lastUsed }) => ({ repository, sizeBytes, lastUsed: formatExactTime(lastUsed) })),
+    repositories: status.repositories.map(({ repository, sizeBytes, lastUsed }) => ({
+      repository,
+      sizeBytes,
+      lastUsed: formatExactTime(lastUsed),
+    })),
   });
   const rows = status.repositories.map(({ repository, sizeBytes, lastUsed }) => [repository, formatSize(sizeBytes), formatTime(lastUsed)]);
-  for (const line of formatTable([{ heading: 'Repository' }, { heading: 'Size', align: 'right' }, { heading: 'Last used' }], rows)) await output.line(line);
-  output.note(`${formatSize(status.repositories.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))} of at most ${formatSize(status.limitBytes)} in ${status.folder}`);
+  for (const line of formatTable([{ heading: 'Repository' }, { heading: 'Size', align: 'right' }, { heading: 'Last used' }], rows))
+    await output.line(line);
+  output.note(
+    `${formatSize(status.repositories.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))} of at most ${formatSize(status.limitBytes)} in ${status.folder}`,
+  );
 }
 
 async function clear(context: Context, options: ClearOptions): Promise<void> {
   const engine = await context.engine();
-  const result = await engine.cacheClear({ folder: await cacheFolder(context), ...(options.id !== undefined && { repository: options.id }), dryRun: options.dryRun ?? false });
+  const result = await engine.cacheClear({
+    folder: await cacheFolder(context),
+    ...(options.id !== undefined && { repository: options.id }),
+    dryRun: options.dryRun ?? false,
+  });
   await context.output.json({ type: 'cache-cleared', outcome: options.dryRun ? 'dry-run' : 'cleared', ...result });
-  await context.output.summary(`${options.dryRun ? 'would delete' : 'deleted'} ${formatSize(result.removedBytes)} of ${formatCountOf(result.repositories.length, 'repository', 'repositories')}`);
+  await context.output.summary(
+    `${options.dryRun ? 'would delete' : 'deleted'} ${formatSize(result.removedBytes)} of ${formatCountOf(result.repositories.length, 'repository', 'repositories')}`,
+  );
 }
 
 async function limit(context: Context, size: string): Promise<void> {
@@ -77,5 +99,7 @@ async function limit(context: Context, size: string): Promise<void> {
 async function cacheFolder(context: Context): Promise<string> {
   if (!context.options.cache) throw usageError('--no-cache has no meaning here');
   const { cacheDir } = context.options;
-  return cacheDir === undefined ? ((await context.configuration()).cacheDir ?? defaultCacheFolder(context.io.env)) : context.resolve(cacheDir);
+  return cacheDir === undefined
+    ? ((await context.configuration()).cacheDir ?? defaultCacheFolder(context.io.env))
+    : context.resolve(cacheDir);
 }

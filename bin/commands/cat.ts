@@ -7,7 +7,14 @@ import { pathFields } from '../shared/json.ts';
 import { addExamples, addFilterOptions } from '../shared/options.ts';
 import { type OpenedRepository, openRepository } from '../shared/repository.ts';
 import { withSink } from '../shared/sink.ts';
-import { type FilterOptions, filterOf, findSnapshot, parseSnapshotReference, pathInSnapshot, type SnapshotReference } from '../shared/snapshots.ts';
+import {
+  type FilterOptions,
+  filterOf,
+  findSnapshot,
+  parseSnapshotReference,
+  pathInSnapshot,
+  type SnapshotReference,
+} from '../shared/snapshots.ts';
 
 interface CatOptions extends FilterOptions {
   readonly output?: string;
@@ -19,7 +26,9 @@ export function define(command: Command): void {
     .argument('<snapshot>', 'latest, an id …, or one of these with :PATH')
     .argument('[path]', 'the file')
     .option('-o, --output <file>', 'write to this new file instead of standard output')
-    .action(async (snapshot: string, path: string | undefined, _options: object, self: Command) => run(contextOf(self), { snapshot, path }, self.opts()));
+    .action(async (snapshot: string, path: string | undefined, _options: object, self: Command) =>
+      run(contextOf(self), { snapshot, path }, self.opts()),
+    );
   addExamples(command, [
     ['lagan cat latest /etc/fstab', 'print a file'],
     ['lagan cat latest~3:/srv/db.sql | psql db', 'into another program'],
@@ -40,11 +49,19 @@ async function run(context: Context, operands: { snapshot: string; path: string 
   });
 }
 
-async function openSnapshot(context: Context, reference: SnapshotReference, options: CatOptions): Promise<OpenedRepository & { info: SnapshotInfo }> {
+async function openSnapshot(
+  context: Context,
+  reference: SnapshotReference,
+  options: CatOptions,
+): Promise<OpenedRepository & { info: SnapshotInfo }> {
   const opened = await openRepository(context, 'read');
   return { ...opened, info: await findSnapshot(opened, reference, { filter: filterOf(options, context), signal: context.signal }) };
 }
 
 function noFile(path: string, type: string): LaganError {
-  return new LaganError('path-not-found', `${path} is no file but a ${type}`, { object: path, found: type, hint: 'lagan ls shows folders, lagan dump prints them as tar' });
+  return new LaganError('path-not-found', `${path} is no file but a ${type}`, {
+    object: path,
+    found: type,
+    hint: 'lagan ls shows folders, lagan dump prints them as tar',
+  });
 }

@@ -55,9 +55,17 @@ async function run(context: Context, options: CheckOptions): Promise<void> {
 async function report(context: Context, result: CheckResult, elapsedMs: number): Promise<void> {
   const { errors, ...counts } = result;
   for (const finding of errors) await tell(context, finding);
-  await context.output.json({ type: 'summary', outcome: errors.length > 0 ? 'damaged' : 'sound', findings: errors.length, ...counts, elapsedMs: Math.round(elapsedMs) });
+  await context.output.json({
+    type: 'summary',
+    outcome: errors.length > 0 ? 'damaged' : 'sound',
+    findings: errors.length,
+    ...counts,
+    elapsedMs: Math.round(elapsedMs),
+  });
   const amount = `${formatCountOf(result.snapshots, 'snapshot')}, ${formatCountOf(result.chunks, 'chunk')} in ${formatCountOf(result.packs, 'pack')}, ${formatSize(result.bytesRead)} read`;
-  await context.output.summary(`checked ${amount}, in ${formatDuration(elapsedMs)}: ${errors.length === 0 ? 'no damage found' : 'damage found'}`);
+  await context.output.summary(
+    `checked ${amount}, in ${formatDuration(elapsedMs)}: ${errors.length === 0 ? 'no damage found' : 'damage found'}`,
+  );
   if (errors.length === 0) return;
   throw new LaganError('check-failed', `the check found ${formatCountOf(errors.length, 'damage')}`, {
     found: errors.length,

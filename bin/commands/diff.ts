@@ -18,7 +18,9 @@ const styles = { added: 'green', removed: 'red', modified: 'yellow', metadata: '
 
 export function define(command: Command): void {
   addFilterOptions(command)
-    .description('Shows what differs between two snapshots: + added, - removed, M content modified, m only metadata (owner, mode, times, attributes), T of another type.')
+    .description(
+      'Shows what differs between two snapshots: + added, - removed, M content modified, m only metadata (owner, mode, times, attributes), T of another type.',
+    )
     .argument('<before>', 'latest~1, an id …')
     .argument('<after>', 'latest, an id …')
     .argument('[path]', 'only this folder and what is below')
@@ -32,14 +34,21 @@ export function define(command: Command): void {
   ]);
 }
 
-async function run(context: Context, operands: { before: string; after: string; path: string | undefined }, options: DiffOptions): Promise<void> {
+async function run(
+  context: Context,
+  operands: { before: string; after: string; path: string | undefined },
+  options: DiffOptions,
+): Promise<void> {
   const [before, after] = [parseSnapshotReference(operands.before), parseSnapshotReference(operands.after)];
   const opened = await openRepository(context, 'metadata');
   const settings = { filter: filterOf(options, context), signal: context.signal };
   const [older, newer] = [await findSnapshot(opened, before, settings), await findSnapshot(opened, after, settings)];
   const path = operands.path ?? after.path ?? before.path;
   const totals = new Totals();
-  const differences = opened.engine.diffSnapshots(opened.repository, older, newer, { ...(path !== undefined && { path: pathInSnapshot(path) }), signal: context.signal });
+  const differences = opened.engine.diffSnapshots(opened.repository, older, newer, {
+    ...(path !== undefined && { path: pathInSnapshot(path) }),
+    signal: context.signal,
+  });
   for await (const difference of differences) {
     if (difference.change === 'metadata' && !options.metadata) continue;
     totals.add(difference);
@@ -51,7 +60,13 @@ async function run(context: Context, operands: { before: string; after: string; 
 
 async function print({ output }: Context, { change, path, before, after }: Difference): Promise<void> {
   if (output.isJson) {
-    return output.json({ type: 'difference', change, ...pathFields(path), before: before ? entryFields(before) : null, after: after ? entryFields(after) : null });
+    return output.json({
+      type: 'difference',
+      change,
+      ...pathFields(path),
+      before: before ? entryFields(before) : null,
+      after: after ? entryFields(after) : null,
+    });
   }
   await output.write(`${output.style(styles[change], `${marks[change]}  ${output.name(textOfBytes(path))}`)}\n`);
 }
@@ -70,7 +85,8 @@ class Totals {
   }
 
   get fields(): object {
-    return { ...this.#counts, addedBytes: this.#addedBytes, removedBytes: this.#removedBytes };
+    const { type: typeChanged, ...counts } = this.#counts;
+    return { ...counts, typeChanged, addedBytes: this.#addedBytes, removedBytes: this.#removedBytes };
   }
 
   get text(): string {

@@ -24,7 +24,9 @@ export function define(command: Command): void {
     .argument('<snapshot>', 'latest, an id …, or one of these with :PATH')
     .argument('[path]', 'only this folder or file')
     .option('-o, --output <file>', 'write to this new file instead of standard output')
-    .action(async (snapshot: string, path: string | undefined, _options: object, self: Command) => run(contextOf(self), { snapshot, path }, self.opts()));
+    .action(async (snapshot: string, path: string | undefined, _options: object, self: Command) =>
+      run(contextOf(self), { snapshot, path }, self.opts()),
+    );
   addExamples(command, [
     ['lagan dump latest | ssh host tar x --xattrs --xattrs-include=* -C /restore', 'restore on another machine'],
     ['lagan dump latest:/srv/data -o data.tar', 'a folder, from its own top'],
@@ -78,15 +80,22 @@ class Dump {
     const first = start.length > 1 ? await engine.lookup(repository, this.#info, start, { signal }) : undefined;
     if (first) await this.#add({ path: start, entry: first.entry });
     if (!first || first.entry.type === 'directory') {
-      for await (const walked of engine.walkSnapshot(repository, this.#info, { path: start, recursive: true, signal })) await this.#add(walked);
+      for await (const walked of engine.walkSnapshot(repository, this.#info, { path: start, recursive: true, signal }))
+        await this.#add(walked);
     }
     await this.#tar.end();
   }
 
   finish(): void {
     this.#running.end();
-    if (this.#sockets > 0) this.#running.warn({ code: 'unsupported', message: `${formatCountOf(this.#sockets, 'socket')} left out: a tar archive cannot hold them` });
-    this.#context.output.detail(`${formatCountOf(this.#entries, 'entry', 'entries')}, ${formatSize(this.#tar.sizeBytes)} in ${formatDuration(this.#running.elapsedMs)}`);
+    if (this.#sockets > 0)
+      this.#running.warn({
+        code: 'unsupported',
+        message: `${formatCountOf(this.#sockets, 'socket')} left out: a tar archive cannot hold them`,
+      });
+    this.#context.output.detail(
+      `${formatCountOf(this.#entries, 'entry', 'entries')}, ${formatSize(this.#tar.sizeBytes)} in ${formatDuration(this.#running.elapsedMs)}`,
+    );
   }
 
   async #add({ path, entry }: WalkedEntry): Promise<void> {
@@ -98,13 +107,19 @@ class Dump {
     this.#entries++;
     this.#running.engineOptions.onProgress({ phase: 'dump', filesDone: this.#entries, bytesDone: this.#tar.sizeBytes, currentPath: path });
     if (missing === 0 && entry.extensions.readError === undefined) return;
-    this.#running.warn({ code: 'partial', message: 'the file was not read completely when it was backed up; what is missing is zeros', path });
+    this.#running.warn({
+      code: 'partial',
+      message: 'the file was not read completely when it was backed up; what is missing is zeros',
+      path,
+    });
     this.#context.endWith('partial');
   }
 
   #contentOf(entry: Entry): { content?: AsyncIterable<Uint8Array> } {
     const { engine, repository } = this.#opened;
-    return entry.type === 'file' && entry.size > 0 ? { content: engine.openFile(repository, entry, { signal: this.#context.signal }).stream() } : {};
+    return entry.type === 'file' && entry.size > 0
+      ? { content: engine.openFile(repository, entry, { signal: this.#context.signal }).stream() }
+      : {};
   }
 
   /** The path below the top of the archive; the top itself is `.`. */

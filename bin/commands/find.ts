@@ -47,7 +47,9 @@ const typeNames: Record<string, EntryType> = {
 
 export function define(command: Command): void {
   addFilterOptions(command)
-    .description('Looks for files whose name, or whose path if the pattern has a slash, fits one of the patterns: * within a name, ** over folders, ?, [abc], {a,b}.')
+    .description(
+      'Looks for files whose name, or whose path if the pattern has a slash, fits one of the patterns: * within a name, ** over folders, ?, [abc], {a,b}.',
+    )
     .argument('<patterns...>', 'patterns; quote them from the shell')
     .addOption(listOption('-s, --snapshot <snapshot>', 'only in this snapshot (may be repeated; default: all)'))
     .addOption(countOption('--latest <count>', 'only in the latest ones', { minimum: 1, maximum: 1_000_000 }))
@@ -87,7 +89,8 @@ async function chooseSnapshots(context: Context, opened: OpenedRepository, optio
   const { engine, repository } = opened;
   const { signal } = context;
   const filter = filterOf(options, context);
-  if (options.snapshot) return Promise.all(options.snapshot.map((text) => findSnapshot(opened, parseSnapshotReference(text), { filter, signal })));
+  if (options.snapshot)
+    return Promise.all(options.snapshot.map((text) => findSnapshot(opened, parseSnapshotReference(text), { filter, signal })));
   const onDamage = (error: Error) => void context.output.warning(error.message).catch(() => {});
   const all = (await engine.listSnapshots(repository, { filter, onDamage, signal })).filter((info) => !info.deleted);
   return options.latest === undefined ? all : all.slice(-options.latest);
@@ -118,7 +121,12 @@ function allOf(tests: readonly Test[]): Test {
   return (path, entry) => tests.every((test) => test(path, entry));
 }
 
-async function print({ output }: Context, info: SnapshotInfo, found: { path: Uint8Array; entry: Entry }, options: FindOptions): Promise<void> {
+async function print(
+  { output }: Context,
+  info: SnapshotInfo,
+  found: { path: Uint8Array; entry: Entry },
+  options: FindOptions,
+): Promise<void> {
   const { path, entry } = found;
   if (output.isJson) return output.json({ type: 'match', snapshot: info.id, ...pathFields(path), ...entryFields(entry) });
   if (options.print0) return output.write(`${textOfBytes(path)}\0`);
@@ -129,7 +137,11 @@ async function print({ output }: Context, info: SnapshotInfo, found: { path: Uin
 function parseTypes(text: string): EntryType[] {
   return text.split(',').map((word) => {
     const type = Object.hasOwn(typeNames, word) ? typeNames[word] : undefined;
-    if (type === undefined) throw usageError(`--type: '${word}' is no type of file`, 'valid are file, directory, symlink, fifo, socket, character-device, block-device');
+    if (type === undefined)
+      throw usageError(
+        `--type: '${word}' is no type of file`,
+        'valid are file, directory, symlink, fifo, socket, character-device, block-device',
+      );
     return type;
   });
 }

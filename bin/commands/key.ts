@@ -3,15 +3,15 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
-import { keyFileSecret } from '../shared/create.ts';
+import { keyFileSecret, slotSecret } from '../shared/create.ts';
 import type { Engine, KeySlotInfo, NewSlot } from '../shared/engine.ts';
 import { usageError } from '../shared/errors.ts';
 import { addExamples } from '../shared/options.ts';
 import { type OpenedRepository, openRepository, sourceOfSecret } from '../shared/repository.ts';
-import { askNewPassword, readSecret, type SecretSource, sourceOfOptions } from '../shared/secrets.ts';
+import { askNewPassword, readSecret, type SecretOptions, type SecretSource, sourceOfOptions } from '../shared/secrets.ts';
 import { shortId } from '../shared/snapshots.ts';
 import { formatTable } from '../shared/table.ts';
-import { formatExactTime, formatTime, timeOfDate } from '../shared/times.ts';
+import { formatExactTime, formatTime } from '../shared/times.ts';
 
 interface NewKeyOptions {
   readonly newKeyFile?: string;
@@ -56,20 +56,33 @@ function defineRemove(key: Command): void {
     .argument('<id>', 'id, or its beginning, as key list prints it')
     .option('-n, --dry-run', 'only say what would be done')
     .action(async (id: string, _options: object, self: Command) => remove(contextOf(self), id, self.opts()));
-  addExamples(command, [['lagan key remove 7c01', 'what was stored stays; copies of the key that were made before can still open copies of the repository made before']]);
+  addExamples(command, [
+    [
+      'lagan key remove 7c01',
+      'what was stored stays; copies of the key that were made before can still open copies of the repository made before',
+    ],
+  ]);
 }
 
 function defineChange(key: Command): void {
-  const command = key.command('change').summary('replace a key').description('Adds a new key and removes the old one: by default the key in use now.');
+  const command = key
+    .command('change')
+    .summary('replace a key')
+    .description('Adds a new key and removes the old one: by default the key in use now.');
   command.argument('[id]', 'the key to replace');
-  addNewKeyOptions(command).action(async (id: string | undefined, _options: object, self: Command) => change(contextOf(self), id, self.opts()));
+  addNewKeyOptions(command).action(async (id: string | undefined, _options: object, self: Command) =>
+    change(contextOf(self), id, self.opts()),
+  );
   addExamples(command, [['lagan key change', 'a new password instead of the one used now']]);
 }
 
 function defineRecovery(key: Command): void {
-  const command = key.command('recovery').summary('print a recovery key').description(
-    'Prints a line of text that opens the repository, to be kept on paper or elsewhere: the text of the key file in use; or, if a password is in use, that of a new key. Saved in a file it is given with --key-file.',
-  );
+  const command = key
+    .command('recovery')
+    .summary('print a recovery key')
+    .description(
+      'Prints a line of text that opens the repository, to be kept on paper or elsewhere: the text of the key file in use; or, if a password is in use, that of a new key. Saved in a file it is given with --key-file.',
+    );
   command.action(async (_options: object, self: Command) => recovery(contextOf(self)));
   addExamples(command, [
     ['lagan key recovery', 'print it, write it down'],
@@ -92,8 +105,22 @@ async function list(context: Context): Promise<void> {
   const keys = await engine.listKeys(repository, { signal: context.signal });
   const { output } = context;
   await output.json({ type: 'keys', keys: keys.map(keyFields) });
-  const columns = [{ heading: '' }, { heading: 'ID' }, { heading: 'Kind' }, { heading: 'Opens' }, { heading: 'Created' }, { heading: 'Label' }];
-  const rows = keys.map((key) => [key.isCurrent ? '*' : '', shortId(key.id), key.damaged ? `${key.kind} (damaged)` : key.kind, key.grants, formatTime(key.created), output.name(key.label)]);
+  const columns = [
+    { heading: '' },
+    { heading: 'ID' },
+    { heading: 'Kind' },
+    { heading: 'Opens' },
+    { heading: 'Created' },
+    { heading: 'Label' },
+  ];
+  const rows = keys.map((key) => [
+    key.isCurrent ? '*' : '',
+    shortId(key.id),
+    key.kind,
+    key.grants,
+    key.damaged === undefined ? formatTime(key.created) : 'damaged',
+    output.name(key.label),
+  ]);
   for (const line of formatTable(columns, rows)) await output.line(line);
 }
 
@@ -101,7 +128,7 @@ async function add(context: Context, options: NewKeyOptions): Promise<void> {
   context.output.goOnWhenClosed();
   const { engine, repository } = await openRepository(context, 'write');
   const slot = await newSlot(context, engine, options);
-  const key = await engine.addKey(repository, { ...slot, time: timeOfDate(new Date()), signal: context.signal });
+  const key = await engine.addKey(repository, { ...slot, signal: context.signal });
   await tell(context, 'added', key);
 }
 
@@ -119,7 +146,7 @@ async function change(context: Context, id: string | undefined, options: NewKeyO
   context.output.goOnWhenClosed();
   const { engine, repository } = await openRepository(context, 'write');
   const slot = await newSlot(context, engine, options);
-  const key = await engine.changeKey(repository, { ...(id !== undefined && { id }), slot, time: timeOfDate(new Date()), signal: context.signal });
+  const key = await engine.changeKey(repository, { id, slot, signal: context.signal });
   await tell(context, 'changed', key);
 }
 
@@ -127,34 +154,56 @@ async function change(context: Context, id: string | undefined, options: NewKeyO
 async function recovery(context: Context): Promise<void> {
   const opened = await openRepository(context, 'write');
   const source = await sourceOfSecret(context, opened.place);
-  const { text, key } = source?.kind === 'key-file' ? { text: await keyTextOf(context, opened, source), key: undefined } : await newRecoveryKey(context, opened);
+  const { text, key } =
+    source?.kind === 'key-file'
+      ? { text: await keyTextOf(context, opened, source), key: undefined }
+      : await newRecoveryKey(context, opened);
   const { output } = context;
-  output.note(key ? `added the key ${shortId(key.id)}, ${key.label}; this is its text:` : `this is the text of ${(source as { path: string }).path}:`);
+  output.note(
+    key ? `added the key ${shortId(key.id)}, ${key.label}; this is its text:` : `this is the text of ${(source as { path: string }).path}:`,
+  );
   await output.json({ type: 'recovery-key', text: text.trim(), added: key ? keyFields(key) : null });
   await output.line(text.trim());
   output.note('Whoever has it can open the repository. To use it save it in a file: --key-file FILE');
 }
 
 async function keyTextOf(context: Context, { engine }: OpenedRepository, source: SecretSource): Promise<string> {
-  return lastLine(engine.keyFileText(await readSecret(context, source)));
+  const secret = await readSecret(context, source);
+  if (secret.kind === 'password') throw new TypeError('a key file holds no password');
+  return engine.keyText(secret);
 }
 
 async function newRecoveryKey(context: Context, { engine, repository }: OpenedRepository): Promise<{ text: string; key: KeySlotInfo }> {
   const secret = engine.newKeyFileSecret();
-  const key = await engine.addKey(repository, { secret, label: 'recovery key', time: timeOfDate(new Date()), signal: context.signal });
-  return { text: lastLine(engine.keyFileText(secret)), key };
+  const key = await engine.addKey(repository, { secret, label: 'recovery key', signal: context.signal });
+  return { text: engine.keyText(secret), key };
 }
 
 async function newSlot(context: Context, engine: Engine, options: NewKeyOptions): Promise<NewSlot> {
-  const { newKeyFile, newPasswordFile, newPasswordCommand, recipient } = options;
-  const named = { ...(newKeyFile && { keyFile: newKeyFile }), ...(newPasswordFile && { passwordFile: newPasswordFile }), ...(newPasswordCommand && { passwordCommand: newPasswordCommand }) };
-  const source = sourceOfOptions(named, (path) => context.resolve(path), newNames);
-  if (source && recipient) throw usageError(`${source.origin} and --recipient contradict each other`);
-  const grants = options.metadataOnly ? 'metadata' : 'full';
-  if (recipient) return { secret: { kind: 'recipient', publicKey: engine.parseRecipient(await recipientText(context, recipient)) }, label: options.label ?? 'recipient', grants };
-  if (source?.kind === 'key-file') return { secret: (await keyFileSecret(context, engine, source.path)).secret, label: options.label ?? 'key file', grants };
-  const secret = source ? await readSecret(context, source) : await askNewPassword(context);
-  return { secret, label: options.label ?? 'password', grants };
+  const { secret, label } = await newSecret(context, engine, options);
+  return { secret, label: options.label ?? label, grants: options.metadataOnly ? 'metadata' : 'full' };
+}
+
+async function newSecret(context: Context, engine: Engine, options: NewKeyOptions): Promise<Pick<NewSlot, 'secret' | 'label'>> {
+  const source = sourceOfOptions(newSecretOptions(options), (path) => context.resolve(path), newNames);
+  if (source && options.recipient) throw usageError(`${source.origin} and --recipient contradict each other`);
+  if (options.recipient) {
+    const publicKey = engine.parseRecipient(await recipientText(context, options.recipient));
+    return { secret: { kind: 'recipient', publicKey }, label: 'recipient' };
+  }
+  if (source?.kind === 'key-file') {
+    const { secret } = await keyFileSecret(context, engine, source.path);
+    return { secret: slotSecret(engine, secret), label: 'key file' };
+  }
+  return { secret: slotSecret(engine, source ? await readSecret(context, source) : await askNewPassword(context)), label: 'password' };
+}
+
+function newSecretOptions({ newKeyFile, newPasswordFile, newPasswordCommand }: NewKeyOptions): SecretOptions {
+  return {
+    ...(newKeyFile && { keyFile: newKeyFile }),
+    ...(newPasswordFile && { passwordFile: newPasswordFile }),
+    ...(newPasswordCommand && { passwordCommand: newPasswordCommand }),
+  };
 }
 
 async function recipientText(context: Context, recipient: string): Promise<string> {
@@ -165,15 +214,11 @@ async function recipientText(context: Context, recipient: string): Promise<strin
 async function tell({ output }: Context, outcome: 'added' | 'removed' | 'changed' | 'dry-run', key: KeySlotInfo): Promise<void> {
   await output.json({ type: 'key', outcome, key: keyFields(key) });
   const words = { added: 'added', removed: 'removed', changed: 'changed: now there is', 'dry-run': 'would remove' };
-  await output.summary(`${words[outcome]} ${shortId(key.id)}, ${output.name(key.label)} (${key.kind}, opens ${key.grants === 'full' ? 'everything' : 'metadata'})`);
+  await output.summary(
+    `${words[outcome]} ${shortId(key.id)}, ${output.name(key.label)} (${key.kind}, opens ${key.grants === 'full' ? 'everything' : 'metadata'})`,
+  );
 }
 
-function keyFields(key: KeySlotInfo): object {
-  const { id, label, kind, grants, created, isCurrent, damaged } = key;
+function keyFields({ id, label, kind, grants, created, isCurrent, damaged }: KeySlotInfo): object {
   return { id, label, kind, grants, created: formatExactTime(created), isCurrent, ...(damaged !== undefined && { damaged }) };
-}
-
-/** The key file has comments before its line. */
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) ?? '';
 }

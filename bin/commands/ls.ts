@@ -7,7 +7,15 @@ import { isLaganError, usageError } from '../shared/errors.ts';
 import { entryFields, pathFields, snapshotFields } from '../shared/json.ts';
 import { addExamples, addFilterOptions } from '../shared/options.ts';
 import { type OpenedRepository, openRepository } from '../shared/repository.ts';
-import { describeSnapshot, type FilterOptions, filterOf, findSnapshot, looksLikeSnapshot, parseSnapshotReference, pathInSnapshot } from '../shared/snapshots.ts';
+import {
+  describeSnapshot,
+  type FilterOptions,
+  filterOf,
+  findSnapshot,
+  looksLikeSnapshot,
+  parseSnapshotReference,
+  pathInSnapshot,
+} from '../shared/snapshots.ts';
 
 interface LsOptions extends FilterOptions {
   readonly long?: boolean;
@@ -23,7 +31,9 @@ export function define(command: Command): void {
     .option('-l, --long', 'mode, owner, group, size and time too')
     .option('-R, --recursive', 'what is below too')
     .option('-0, --print0', 'a NUL byte instead of a line end after each path')
-    .action(async (first: string | undefined, second: string | undefined, _options: object, self: Command) => run(contextOf(self), [first, second], self.opts()));
+    .action(async (first: string | undefined, second: string | undefined, _options: object, self: Command) =>
+      run(contextOf(self), [first, second], self.opts()),
+    );
   addExamples(command, [
     ['lagan ls', 'what the latest snapshot holds'],
     ['lagan ls -lR latest /srv/data', 'all of a folder, with details'],
@@ -40,7 +50,11 @@ async function run(context: Context, operands: [string | undefined, string | und
   context.output.detail(describeSnapshot(info));
   let count = 0;
   for (const start of path === undefined ? info.snapshot.paths : [pathInSnapshot(path)]) {
-    for await (const walked of entriesAt(context, opened, info, { start, isRecursive: options.recursive === true, isNamed: path !== undefined })) {
+    for await (const walked of entriesAt(context, opened, info, {
+      start,
+      isRecursive: options.recursive === true,
+      isNamed: path !== undefined,
+    })) {
       await print(context, walked, options);
       count++;
     }
@@ -53,7 +67,8 @@ function place([first, second]: [string | undefined, string | undefined]): { sna
   if (first === undefined) return { snapshot: 'latest', path: undefined };
   if (second === undefined && first.startsWith('/') && !looksLikeSnapshot(first)) return { snapshot: 'latest', path: first };
   const reference = parseSnapshotReference(first);
-  if (second !== undefined && reference.path !== undefined) throw usageError('the path is given twice', `after ${reference.snapshot}: or as an argument of its own`);
+  if (second !== undefined && reference.path !== undefined)
+    throw usageError('the path is given twice', `after ${reference.snapshot}: or as an argument of its own`);
   return { snapshot: reference.snapshot, path: second ?? reference.path };
 }
 
@@ -64,7 +79,12 @@ interface Start {
 }
 
 /** What is in a folder; anything else is listed itself. A folder that was to be backed up but was not there is no error of the listing. */
-async function* entriesAt(context: Context, { engine, repository }: OpenedRepository, info: SnapshotInfo, { start, isRecursive, isNamed }: Start): AsyncGenerator<WalkedEntry> {
+async function* entriesAt(
+  context: Context,
+  { engine, repository }: OpenedRepository,
+  info: SnapshotInfo,
+  { start, isRecursive, isNamed }: Start,
+): AsyncGenerator<WalkedEntry> {
   const { signal } = context;
   try {
     if (start.length > 1) {

@@ -46,7 +46,12 @@ export function define(command: Command): void {
     .argument('[paths...]', 'only these folders and files')
     .option('-t, --target <folder>', 'where to (default: ./restored-ID, which must be new or empty)')
     .option('--in-place', 'to where it came from; what is right already is left alone')
-    .addOption(new Option('--overwrite <policy>', 'what to do with files that exist: always, if-newer (the snapshot is newer), if-changed (size or time differ), never').choices(overwritePolicies))
+    .addOption(
+      new Option(
+        '--overwrite <policy>',
+        'what to do with files that exist: always, if-newer (the snapshot is newer), if-changed (size or time differ), never',
+      ).choices(overwritePolicies),
+    )
     .addOption(listOption('--include <pattern>', 'only what fits, as in .gitignore (may be repeated)'))
     .addOption(listOption('--exclude <pattern>', 'leave out what fits (may be repeated)'))
     .option('--delete', 'delete what is in the restored folders of the target but not in the snapshot')
@@ -54,7 +59,9 @@ export function define(command: Command): void {
     .option('--no-sparse', 'write zeros into holes')
     .option('--verify', 'read everything again after it was written, and compare')
     .option('-n, --dry-run', 'only say what would be done')
-    .action(async (snapshot: string, paths: string[], _options: object, self: Command) => run(contextOf(self), { snapshot, paths }, self.opts()));
+    .action(async (snapshot: string, paths: string[], _options: object, self: Command) =>
+      run(contextOf(self), { snapshot, paths }, self.opts()),
+    );
   addExamples(command, [
     ['lagan restore latest --target /tmp/restored', 'all of the latest snapshot'],
     ['lagan restore latest~1 /etc/fstab -t /tmp/restored', 'gives /tmp/restored/etc/fstab'],
@@ -87,11 +94,18 @@ function assertOptionsAgree(paths: readonly string[], top: string | undefined, o
   if (top !== undefined && paths.length > 0) throw usageError('paths are given twice', 'either after the colon or as arguments');
   if (options.delete && options.target === undefined && !options.inPlace) throw usageError('--delete goes with --target or --in-place');
   if (options.delete && options.inPlace && paths.length === 0 && top === undefined) {
-    throw usageError('--delete --in-place needs a path', 'name the folder that shall become as it was: lagan restore latest /srv/data --in-place --delete');
+    throw usageError(
+      '--delete --in-place needs a path',
+      'name the folder that shall become as it was: lagan restore latest /srv/data --in-place --delete',
+    );
   }
 }
 
-async function planOf(context: Context, info: SnapshotInfo, parts: { top: string | undefined; paths: string[]; options: RestoreCommandOptions }): Promise<Plan> {
+async function planOf(
+  context: Context,
+  info: SnapshotInfo,
+  parts: { top: string | undefined; paths: string[]; options: RestoreCommandOptions },
+): Promise<Plan> {
   const { options } = parts;
   const paths = parts.paths.map(pathInSnapshot);
   const top = parts.top === undefined ? undefined : pathInSnapshot(parts.top);
@@ -132,7 +146,11 @@ function engineOptions(plan: Plan, options: RestoreCommandOptions, running: Runn
   };
 }
 
-async function report(context: Context, result: RestoreResult, about: { info: SnapshotInfo; plan: Plan; options: RestoreCommandOptions; elapsedMs: number }): Promise<void> {
+async function report(
+  context: Context,
+  result: RestoreResult,
+  about: { info: SnapshotInfo; plan: Plan; options: RestoreCommandOptions; elapsedMs: number },
+): Promise<void> {
   const { output } = context;
   const { info, plan, options, elapsedMs } = about;
   await output.json({
@@ -142,25 +160,39 @@ async function report(context: Context, result: RestoreResult, about: { info: Sn
     target: plan.target,
     statistics: result.statistics,
     errors: result.errors.map(problemFields),
-    notRestored: [...result.notRestored].map(([kind, { count, example, reason }]) => ({ kind, count, reason, example: pathFields(example) })),
+    notRestored: [...result.notRestored].map(([kind, { count, example, reason }]) => ({
+      kind,
+      count,
+      reason,
+      example: pathFields(example),
+    })),
     elapsedMs: Math.round(elapsedMs),
   });
-  for (const line of summaryLines(result, { target: plan.target, isDryRun: options.dryRun === true, elapsedMs })) await output.summary(line);
+  for (const line of summaryLines(result, { target: plan.target, isDryRun: options.dryRun === true, elapsedMs }))
+    await output.summary(line);
   if (result.errors.length > 0) context.endWith('partial');
 }
 
-function summaryLines({ statistics, errors, notRestored }: RestoreResult, about: { target: string; isDryRun: boolean; elapsedMs: number }): string[] {
+function summaryLines(
+  { statistics, errors, notRestored }: RestoreResult,
+  about: { target: string; isDryRun: boolean; elapsedMs: number },
+): string[] {
   const amount = `${formatCountOf(statistics.files, 'file')}, ${formatCountOf(statistics.directories, 'folder')}, ${formatSize(statistics.bytes)}`;
   const counts = [
     ...(statistics.skipped > 0 ? [`${formatCountOf(statistics.skipped, 'file')} left as they were`] : []),
     ...(statistics.deleted > 0 ? [`${formatCountOf(statistics.deleted, 'entry', 'entries')} deleted`] : []),
     ...(statistics.verified > 0 ? [`${formatCountOf(statistics.verified, 'file')} verified`] : []),
   ];
-  const losses = [...notRestored].map(([kind, { count, example, reason }]) => `not restored: ${kind} of ${formatCountOf(count, 'entry', 'entries')} such as ${escapeText(textOfBytes(example))} (${reason})`);
+  const losses = [...notRestored].map(
+    ([kind, { count, example, reason }]) =>
+      `not restored: ${kind} of ${formatCountOf(count, 'entry', 'entries')} such as ${escapeText(textOfBytes(example))} (${reason})`,
+  );
   return [
     `${about.isDryRun ? 'would restore' : 'restored'} ${amount} to ${shellQuote(about.target)} in ${formatDuration(about.elapsedMs)}`,
     ...(counts.length > 0 ? [counts.join(', ')] : []),
     ...losses,
-    ...(errors.length > 0 ? [`${formatCountOf(errors.length, 'entry', 'entries')} could not be restored completely (see the warnings)`] : []),
+    ...(errors.length > 0
+      ? [`${formatCountOf(errors.length, 'entry', 'entries')} could not be restored completely (see the warnings)`]
+      : []),
   ];
 }

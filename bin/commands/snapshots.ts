@@ -45,8 +45,14 @@ async function run(context: Context, options: SnapshotsOptions): Promise<void> {
   const { engine, repository } = await openRepository(context, 'metadata');
   const onDamage = (error: Error) => void context.output.warning(error.message).catch(() => {});
   const all = await engine.listSnapshots(repository, { filter: filterOf(options, context), onDamage, signal: context.signal });
-  const groups = groupSnapshots(all.filter((info) => !info.deleted), options.groupBy ?? []).map((group) => latestOf(group, options.latest));
-  await context.output.json({ type: 'snapshots', snapshots: groups.flatMap((group) => group.snapshots.map((info) => jsonOf(info, group, options))) });
+  const groups = groupSnapshots(
+    all.filter((info) => !info.deleted),
+    options.groupBy ?? [],
+  ).map((group) => latestOf(group, options.latest));
+  await context.output.json({
+    type: 'snapshots',
+    snapshots: groups.flatMap((group) => group.snapshots.map((info) => jsonOf(info, group, options))),
+  });
   await printGroups(context, groups);
 }
 
@@ -57,10 +63,15 @@ function jsonOf(info: SnapshotInfo, group: Group, options: SnapshotsOptions): ob
 async function printGroups(context: Context, groups: readonly Group[]): Promise<void> {
   const { output } = context;
   for (const [index, { values, snapshots }] of groups.entries()) {
-    const heading = Object.entries(values).map(([key, value]) => `${key} ${value || '(none)'}`).join(', ');
+    const heading = Object.entries(values)
+      .map(([key, value]) => `${key} ${value || '(none)'}`)
+      .join(', ');
     if (index > 0) await output.line();
     if (heading !== '') await output.line(output.style('bold', output.name(heading)));
-    const [titles, ...lines] = formatTable(columns, snapshots.map((info) => rowOf(context, info)));
+    const [titles, ...lines] = formatTable(
+      columns,
+      snapshots.map((info) => rowOf(context, info)),
+    );
     if (titles !== undefined) await output.line(output.style('dim', titles));
     for (const line of lines) await output.line(line);
   }
@@ -98,16 +109,16 @@ function rowOf({ output }: Context, info: SnapshotInfo): string[] {
 function groupSnapshots(snapshots: readonly SnapshotInfo[], keys: readonly GroupKey[]): Group[] {
   const groups = new Map<string, Group>();
   for (const info of snapshots) {
-    const values = Object.fromEntries(keys.map((key) => [key, valueOf(info, key)]));
+    const values = Object.fromEntries(keys.map((key) => [key, groupValue(info, key)]));
     const name = JSON.stringify(values);
-    const group = groups.get(name) ?? { values, snapshots: [] };
+    const group: Group = groups.get(name) ?? { values, snapshots: [] };
     group.snapshots.push(info);
     groups.set(name, group);
   }
   return [...groups.values()];
 }
 
-function valueOf(info: SnapshotInfo, key: GroupKey): string {
+function groupValue(info: SnapshotInfo, key: GroupKey): string {
   if (key === 'host') return info.snapshot.host;
   return key === 'tags' ? [...info.tags].sort().join(' ') : info.snapshot.paths.map(textOfBytes).sort().join(' ');
 }

@@ -28,8 +28,14 @@ async function run(context: Context): Promise<void> {
       ['repository', `${repository.id} at ${context.output.name(storage.location)}`],
       ['snapshots', formatCount(statistics.snapshots)],
       ['in all snapshots', `${formatCount(statistics.files)} files, ${formatSize(statistics.bytes)}`],
-      ['after deduplication', `${formatCount(statistics.chunks)} chunks, ${formatSize(statistics.rawBytes)}${ratio(statistics.bytes, statistics.rawBytes)}`],
-      ['stored', `${formatCount(statistics.packs)} packs, ${formatSize(statistics.storedBytes)}${ratio(statistics.bytes, statistics.storedBytes)}`],
+      [
+        'after deduplication',
+        `${formatCount(statistics.chunks)} chunks, ${formatSize(statistics.rawBytes)}${ratio(statistics.bytes, statistics.rawBytes)}`,
+      ],
+      [
+        'stored',
+        `${formatCount(statistics.packs)} packs, ${formatSize(statistics.storedBytes)}${ratio(statistics.bytes, statistics.storedBytes)}`,
+      ],
     ]);
     for (const line of lines) await context.output.line(line);
   } finally {

@@ -6,7 +6,6 @@ import { usageError } from '../shared/errors.ts';
 import { addExamples, addFilterOptions, listOption } from '../shared/options.ts';
 import { type OpenedRepository, openRepository } from '../shared/repository.ts';
 import { type FilterOptions, filterOf, findSnapshot, parseSnapshotReference, shortId } from '../shared/snapshots.ts';
-import { timeOfDate } from '../shared/times.ts';
 
 interface TagOptions extends FilterOptions {
   readonly add?: string[];
@@ -46,12 +45,15 @@ async function run(context: Context, texts: string[], options: TagOptions): Prom
   const references = texts.map(parseSnapshotReference);
   const opened = await openRepository(context, options.dryRun ? 'read' : 'write');
   const snapshots: SnapshotInfo[] = [];
-  for (const reference of references) snapshots.push(await findSnapshot(opened, reference, { filter: filterOf(options, context), signal: context.signal }));
+  for (const reference of references)
+    snapshots.push(await findSnapshot(opened, reference, { filter: filterOf(options, context), signal: context.signal }));
   const changed: object[] = [];
   for (const info of snapshots) {
     const labels = options.dryRun ? changedLabels(info, options) : await change(context, opened, info, options);
     changed.push({ id: info.id, ...labels });
-    await context.output.summary(`${shortId(info.id)}: ${labels.tags.join(', ') || 'no tags'}${labels.description && `, "${context.output.name(labels.description)}"`}`);
+    await context.output.summary(
+      `${shortId(info.id)}: ${labels.tags.join(', ') || 'no tags'}${labels.description && `, "${context.output.name(labels.description)}"`}`,
+    );
   }
   await context.output.json({ type: 'tags', outcome: options.dryRun ? 'dry-run' : 'changed', snapshots: changed });
 }
@@ -59,11 +61,10 @@ async function run(context: Context, texts: string[], options: TagOptions): Prom
 function change(context: Context, { engine, repository }: OpenedRepository, info: SnapshotInfo, options: TagOptions): Promise<Labels> {
   const setTags = options.clear ? [] : options.set;
   return engine.annotateSnapshot(repository, info.id, {
-    ...(options.add && { addTags: options.add }),
-    ...(options.remove && { removeTags: options.remove }),
-    ...(setTags && { setTags }),
-    ...(options.description !== undefined && { description: options.description }),
-    time: timeOfDate(new Date()),
+    addTags: options.add,
+    removeTags: options.remove,
+    setTags,
+    description: options.description,
     signal: context.signal,
   });
 }
@@ -71,7 +72,8 @@ function change(context: Context, { engine, repository }: OpenedRepository, info
 /** What {@link change} would lead to. */
 function changedLabels(info: SnapshotInfo, options: TagOptions): Labels {
   const start = options.clear ? [] : (options.set ?? info.tags);
-  const tags = [...new Set([...start, ...(options.add ?? [])])].filter((tag) => !options.remove?.includes(tag));
+  const kept = start.filter((tag) => !options.remove?.includes(tag));
+  const tags = [...new Set([...kept, ...(options.add ?? [])])];
   return { tags, description: options.description ?? info.description };
 }
 

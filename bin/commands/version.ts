@@ -10,7 +10,9 @@ import { programVersion } from '../shared/version.ts';
 const formatVersion = 1;
 
 export function define(command: Command): void {
-  command.description('Prints the versions of lagan, of its repository format and of the runtime.').action(async (_options: object, self: Command) => run(contextOf(self)));
+  command
+    .description('Prints the versions of lagan, of its repository format and of the runtime.')
+    .action(async (_options: object, self: Command) => run(contextOf(self)));
   addExamples(command, [
     ['lagan version', 'for a report of a mistake'],
     ['lagan --version', 'just the version'],
@@ -18,7 +20,14 @@ export function define(command: Command): void {
 }
 
 async function run({ output }: Context): Promise<void> {
-  const versions = { lagan: programVersion(), format: formatVersion, node: process.versions.node, v8: process.versions.v8, system: `${platform()} ${release()} ${arch()}`, runtime: process.execPath };
+  const versions = {
+    lagan: programVersion(),
+    format: formatVersion,
+    node: process.versions.node,
+    v8: process.versions.v8,
+    system: `${platform()} ${release()} ${arch()}`,
+    runtime: process.execPath,
+  };
   await output.json({ type: 'version', ...versions });
   for (const line of formatFields(Object.entries(versions).map(([name, value]) => [name, String(value)]))) await output.line(line);
 }

@@ -158,7 +158,12 @@ class ConfigurationReader {
   }
 
   #unknownKey(node: unknown, name: string, known: Keys): Error {
-    if (name === 'password') return this.#wrong(node, 'a password does not belong into the configuration', 'name a file with password-file or a command with password-command');
+    if (name === 'password')
+      return this.#wrong(
+        node,
+        'a password does not belong into the configuration',
+        'name a file with password-file or a command with password-command',
+      );
     const near = nearest(name, Object.keys(known));
     return this.#wrong(node, `unknown key '${name}'`, near ? `did you mean ${near}?` : `valid are ${Object.keys(known).join(', ')}`);
   }

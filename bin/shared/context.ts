@@ -63,7 +63,7 @@ export class Context {
 
   /** The configuration file, read once. */
   configuration(): Promise<Configuration> {
-    const named = this.#options.config ?? this.io.env['LAGAN_CONFIG'];
+    const named = this.#options.config ?? this.io.env.LAGAN_CONFIG;
     this.#configuration ??= readConfiguration(named && this.resolve(named), this.io.env);
     return this.#configuration;
   }
@@ -89,7 +89,7 @@ export class Context {
   /** Is the terminal, or whatever reads the output, at home in Unicode? */
   get isUnicode(): boolean {
     const { env } = this.io;
-    return /utf-?8/i.test(env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || '');
+    return /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || '');
   }
 }
 

@@ -5,7 +5,17 @@ import type { Context } from './context.ts';
 import type { Engine, NewSlot, Repository, Secret, Storage } from './engine.ts';
 import { isLaganError, LaganError } from './errors.ts';
 import { defaultKeyFile } from './places.ts';
-import { isExisting, openRepository, type OpenedRepository, type Place, placeOfRepository, repeatedOptions, shellQuote, sourceOfSecret, unlock } from './repository.ts';
+import {
+  isExisting,
+  type OpenedRepository,
+  openRepository,
+  type Place,
+  placeOfRepository,
+  repeatedOptions,
+  shellQuote,
+  sourceOfSecret,
+  unlock,
+} from './repository.ts';
 import { askNewPassword, noSecret, readSecret } from './secrets.ts';
 
 /** The secret of a new repository; `keyFile` if it is one, and whether it was made just now. */
@@ -37,28 +47,46 @@ export async function createRepository(context: Context, presence: 'must be new'
   const storage = engine.openStorage(place.location);
   await assertPlaceIsFree(engine, storage, presence);
   const { secret, keyFile, isNewKeyFile } = await newSecretOf(context, engine, place);
-  const slot: NewSlot = { secret, label: keyFile === undefined ? 'password' : `key file of ${hostname()}` };
-  const repository = await create(context, { engine, storage, slot, presence });
+  const label = keyFile === undefined ? 'password' : `key file of ${hostname()}`;
+  const repository = await create(context, { engine, storage, secret, label, presence });
   const created = { engine, storage, place, repository, keyFile, isNewKeyFile };
   await tell(context, created);
   return created;
 }
 
-async function create(context: Context, parts: { engine: Engine; storage: Storage; slot: NewSlot; presence: string }): Promise<Repository> {
-  const { engine, storage, slot, presence } = parts;
+interface CreateParts {
+  readonly engine: Engine;
+  readonly storage: Storage;
+  readonly secret: Secret;
+  readonly label: string;
+  readonly presence: string;
+}
+
+async function create(context: Context, { engine, storage, secret, label, presence }: CreateParts): Promise<Repository> {
   try {
-    return await engine.createRepository(storage, { slots: [slot], signal: context.signal });
+    return await engine.createRepository(storage, { slots: [{ secret: slotSecret(engine, secret), label }], signal: context.signal });
   } catch (error) {
     if (presence !== 'may exist' || !isExisting(error)) throw error;
-    return unlock(context, engine, storage, { secret: slot.secret as Secret, mode: 'write' });
+    return unlock(context, engine, storage, { secret, mode: 'write' });
   }
+}
+
+/** A slot for an identity needs its public half only. */
+export function slotSecret(engine: Engine, secret: Secret): NewSlot['secret'] {
+  return secret.kind === 'identity' ? { kind: 'recipient', publicKey: engine.publicKeyOf(secret.privateKey) } : secret;
 }
 
 /** Before a key is made or asked for. */
 async function assertPlaceIsFree(engine: Engine, storage: Storage, presence: string): Promise<void> {
   const { state } = await engine.inspectPlace(storage);
+  const fields = { object: storage.location, found: state };
+  if (state === 'foreign')
+    throw new LaganError('exists', `${storage.location} has other things in it`, {
+      ...fields,
+      hint: 'a new repository needs an empty folder',
+    });
   if (presence === 'may exist' || !['repository', 'damaged'].includes(state)) return;
-  throw new LaganError('repository-exists', `there is a repository at ${storage.location} already`, { object: storage.location });
+  throw new LaganError('repository-exists', `there is a repository at ${storage.location} already`, fields);
 }
 
 /** A named secret; a named key file that does not exist is made; for the default repository its own key file; else a new password. */
@@ -71,7 +99,9 @@ async function newSecretOf(context: Context, engine: Engine, place: Place): Prom
     return { secret: await askNewPassword(context), isNewKeyFile: false };
   } catch (error) {
     if (!isLaganError(error, 'no-key')) throw error;
-    throw new LaganError('no-key', error.message, { hint: `lagan init -r ${shellQuote(place.location)} --key-file FILE makes a key file; ${noSecret().hint}` });
+    throw new LaganError('no-key', error.message, {
+      hint: `lagan init -r ${shellQuote(place.location)} --key-file FILE makes a key file; ${noSecret().hint}`,
+    });
   }
 }
 
@@ -94,10 +124,19 @@ export async function keyFileSecret(context: Context, engine: Engine, path: stri
 async function tell(context: Context, created: CreatedRepository): Promise<void> {
   const { output } = context;
   const { repository, storage, keyFile, isNewKeyFile, place } = created;
-  await output.jsonNow({ type: 'repository-created', id: repository.id, location: storage.location, keyFile: keyFile ?? null, isNewKeyFile });
+  await output.jsonNow({
+    type: 'repository-created',
+    id: repository.id,
+    location: storage.location,
+    keyFile: keyFile ?? null,
+    isNewKeyFile,
+  });
   output.note(`made a repository at ${storage.location}`);
   if (keyFile === undefined) {
-    output.note('Nobody can read it without the password: keep it safe, or make a recovery key with: ' + `lagan key recovery${repeatedOptions(context, place)}`);
+    output.note(
+      'Nobody can read it without the password: keep it safe, or make a recovery key with: ' +
+        `lagan key recovery${repeatedOptions(context, place)}`,
+    );
     return;
   }
   output.note(`${isNewKeyFile ? 'its key is in' : 'it opens with the key in'} ${keyFile}`);

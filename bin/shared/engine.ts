@@ -2,70 +2,31 @@
  * The part of the engine that the command line calls, and the types that go with it. The engine is loaded when a command first
  * needs it, so that help, errors of usage and `lagan --version` do without.
  */
-import type { Configuration, Entry, LaganError, Snapshot, SnapshotId, Time } from '../../repo-format/mod.ts';
+import type { BackupOptions, BackupResult, Entry, Repository, SnapshotId, SnapshotInfo, Time } from '../../engine/mod.ts';
 
-export type { Configuration, Content, DirectoryEntry, Entry, EntryType, FileEntry, Snapshot, SnapshotId, Time } from '../../repo-format/mod.ts';
-
-export type Secret =
-  | { readonly kind: 'password'; readonly password: string }
-  | { readonly kind: 'key-file'; readonly secret: Uint8Array }
-  | { readonly kind: 'identity'; readonly privateKey: Uint8Array };
-
-export interface NewSlot {
-  readonly secret: Secret | { readonly kind: 'recipient'; readonly publicKey: Uint8Array };
-  readonly label: string;
-  readonly grants?: 'full' | 'metadata';
-}
-
-export interface Storage {
-  readonly location: string;
-  close(): Promise<void>;
-}
-
-export interface Repository {
-  readonly id: string;
-  readonly storage: Storage;
-  readonly configuration: Configuration;
-  readonly slotId: string;
-  readonly warnings: readonly LaganError[];
-}
-
-export interface KeySlotInfo {
-  readonly id: string;
-  readonly label: string;
-  readonly kind: 'password' | 'key-file' | 'recipient';
-  readonly grants: 'full' | 'metadata';
-  readonly created: Time;
-  readonly isCurrent: boolean;
-  readonly damaged?: string;
-}
-
-export interface SnapshotInfo {
-  readonly id: SnapshotId;
-  readonly generation: number;
-  readonly snapshot: Snapshot;
-  readonly tags: readonly string[];
-  readonly description: string;
-  readonly deleted: boolean;
-  readonly standing: 'valid' | 'pending';
-}
-
-export interface SnapshotFilter {
-  readonly host?: string | undefined;
-  readonly tags?: readonly string[] | undefined;
-  readonly paths?: readonly Uint8Array[] | undefined;
-}
-
-export interface ExcludeRules {
-  readonly patterns: readonly string[];
-  readonly excludeIfPresent: readonly string[];
-  readonly excludeCaches: boolean;
-  readonly excludeLargerThanBytes?: number | undefined;
-}
+export type {
+  BackupResult,
+  DirectoryEntry,
+  Entry,
+  EntryType,
+  ExcludeRules,
+  FileEntry,
+  KeySlotInfo,
+  NewSlot,
+  Repository,
+  Secret,
+  SnapshotFilter,
+  SnapshotId,
+  SnapshotInfo,
+  Storage,
+  Time,
+} from '../../engine/mod.ts';
 
 export interface EngineProgress {
   readonly phase: string;
   readonly filesDone: number;
+  /** What the scan has seen, where the total is not known beforehand. */
+  readonly scannedEntries?: number | undefined;
   readonly filesTotal?: number | undefined;
   readonly bytesDone: number;
   readonly bytesTotal?: number | undefined;
@@ -93,46 +54,10 @@ export interface RunOptions {
   readonly onWarning?: ((warning: EngineWarning) => void) | undefined;
 }
 
-export interface SnapshotLabels {
-  readonly tags?: readonly string[];
-  readonly description?: string;
-  readonly host?: string | undefined;
-  readonly parent?: string | undefined;
-  readonly compression?: string | undefined;
-  readonly time?: Time | undefined;
-}
-
-export interface BackupOptions extends RunOptions, SnapshotLabels {
-  readonly paths: readonly Uint8Array[];
-  readonly excludes: ExcludeRules;
-  readonly oneFileSystem?: boolean;
-  readonly ignoreCtime?: boolean;
-  readonly ignoreInode?: boolean;
-  readonly force?: boolean;
-  readonly dryRun?: boolean;
-  readonly skipIfUnchanged?: boolean;
-  readonly workers?: number | undefined;
-}
-
-export interface BackupStatistics {
-  readonly files: number;
-  readonly directories: number;
-  readonly others: number;
-  readonly bytes: number;
-  readonly newBytes: number;
-  readonly storedBytes: number;
-  readonly chunks: number;
-  readonly newChunks: number;
-  readonly errors: number;
-}
-
-export interface BackupResult {
-  readonly snapshotId: string | null;
-  readonly unchangedFromParent: boolean;
-  readonly statistics: BackupStatistics;
-  readonly errors: readonly PathProblem[];
-  readonly parent: string | null;
-}
+/** What a backup says about its snapshot. */
+export type SnapshotLabels = Pick<BackupOptions, 'tags' | 'description' | 'host' | 'compression' | 'time'> & {
+  readonly parent: 'auto' | 'none' | SnapshotId;
+};
 
 export interface BackupStreamOptions extends RunOptions, SnapshotLabels {
   readonly name: Uint8Array;
@@ -222,34 +147,47 @@ export interface CacheStatus {
 
 type Call = { readonly signal?: AbortSignal | undefined };
 
-export interface Engine {
-  openStorage(place: string): Storage;
-  inspectPlace(storage: Storage): Promise<{ readonly state: 'absent' | 'empty' | 'foreign' | 'unfinished' | 'damaged' | 'repository' }>;
-  createRepository(storage: Storage, options: { slots: readonly NewSlot[] } & Call): Promise<Repository>;
-  openRepository(storage: Storage, options: { secret: Secret | Secret[]; mode: 'read' | 'write' | 'metadata' } & Call): Promise<Repository>;
-  abandonAll(): void;
+type Door = typeof import('../../engine/mod.ts');
 
-  readKeyFile(path: string): Promise<{ readonly secret: Secret; readonly warnings: readonly string[] }>;
-  parseKeyText(text: string): Secret;
-  newKeyFileSecret(): Secret;
-  keyFileText(secret: Secret, options?: { comment?: string }): string;
-  writeKeyFile(path: string, secret: Secret): Promise<void>;
-  parseRecipient(text: string): Uint8Array;
-
-  listSnapshots(repository: Repository, options: { filter?: SnapshotFilter; onDamage?: (error: LaganError) => void } & Call): Promise<SnapshotInfo[]>;
-  resolveSnapshot(repository: Repository, text: string, options?: { filter?: SnapshotFilter } & Call): Promise<SnapshotInfo>;
-  annotateSnapshot(
-    repository: Repository,
-    id: string,
-    change: { addTags?: string[]; removeTags?: string[]; setTags?: string[]; description?: string; time: Time } & Call,
-  ): Promise<{ readonly tags: readonly string[]; readonly description: string }>;
-
-  backup(repository: Repository, options: BackupOptions): Promise<BackupResult>;
+export interface Engine
+  extends Pick<
+    Door,
+    | 'openStorage'
+    | 'abandonAll'
+    | 'inspectPlace'
+    | 'createRepository'
+    | 'openRepository'
+    | 'readKeyFile'
+    | 'readPasswordFile'
+    | 'writeKeyFile'
+    | 'parseKeyText'
+    | 'newKeyFileSecret'
+    | 'keyText'
+    | 'parseRecipient'
+    | 'publicKeyOf'
+    | 'listSnapshots'
+    | 'resolveSnapshot'
+    | 'annotateSnapshot'
+    | 'listKeys'
+    | 'addKey'
+    | 'removeKey'
+    | 'changeKey'
+    | 'backup'
+  > {
   backupStream(repository: Repository, options: BackupStreamOptions): Promise<BackupResult>;
-  walkSnapshot(repository: Repository, snapshot: SnapshotInfo, options: { path?: Uint8Array; recursive: boolean } & Call): AsyncIterable<WalkedEntry>;
+  walkSnapshot(
+    repository: Repository,
+    snapshot: SnapshotInfo,
+    options: { path?: Uint8Array; recursive: boolean } & Call,
+  ): AsyncIterable<WalkedEntry>;
   lookup(repository: Repository, snapshot: SnapshotInfo, path: Uint8Array, options?: Call): Promise<{ readonly entry: Entry }>;
   openFile(repository: Repository, entry: Entry, options?: Call): OpenedFile;
-  diffSnapshots(repository: Repository, before: SnapshotInfo, after: SnapshotInfo, options?: { path?: Uint8Array } & Call): AsyncIterable<Difference>;
+  diffSnapshots(
+    repository: Repository,
+    before: SnapshotInfo,
+    after: SnapshotInfo,
+    options?: { path?: Uint8Array } & Call,
+  ): AsyncIterable<Difference>;
   restore(repository: Repository, snapshot: SnapshotInfo, options: RestoreOptions): Promise<RestoreResult>;
   check(
     repository: Repository,
@@ -257,18 +195,16 @@ export interface Engine {
   ): Promise<CheckResult>;
   statistics(repository: Repository, options?: RunOptions): Promise<RepositoryStatistics>;
 
-  listKeys(repository: Repository, options?: Call): Promise<KeySlotInfo[]>;
-  addKey(repository: Repository, slot: NewSlot & { time: Time } & Call): Promise<KeySlotInfo>;
-  removeKey(repository: Repository, id: string, options?: Call): Promise<KeySlotInfo>;
-  changeKey(repository: Repository, change: { id?: string; slot: NewSlot; time: Time } & Call): Promise<KeySlotInfo>;
-
   cacheStatus(options: { folder: string }): Promise<CacheStatus>;
-  cacheClear(options: { folder: string; repository?: string; dryRun?: boolean }): Promise<{ readonly removedBytes: number; readonly repositories: readonly string[] }>;
+  cacheClear(options: {
+    folder: string;
+    repository?: string;
+    dryRun?: boolean;
+  }): Promise<{ readonly removedBytes: number; readonly repositories: readonly string[] }>;
   cacheLimit(options: { folder: string; limitBytes: number }): Promise<{ readonly removedBytes: number }>;
 }
 
 /** Loads the engine. */
 export async function loadEngine(): Promise<Engine> {
-  // @ts-ignore the engine's door is being written
   return (await import('../../engine/mod.ts')) as unknown as Engine;
 }

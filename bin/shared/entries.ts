@@ -17,8 +17,14 @@ const typeLetters: Record<EntryType, string> = {
 /** `drwxr-sr-x`, as ls prints it. */
 export function formatMode(type: EntryType, mode: number): string {
   const letters = [6, 3, 0].map((shift) => ['r', 'w', 'x'].map((letter, bit) => ((mode >> (shift + 2 - bit)) & 1 ? letter : '-')).join(''));
-  const special = (text: string, isSet: boolean, letter: string) => (isSet ? text.slice(0, 2) + (text.endsWith('x') ? letter : letter.toUpperCase()) : text);
-  return typeLetters[type] + special(letters[0]!, (mode & 0o4000) !== 0, 's') + special(letters[1]!, (mode & 0o2000) !== 0, 's') + special(letters[2]!, (mode & 0o1000) !== 0, 't');
+  const special = (text: string, isSet: boolean, letter: string) =>
+    isSet ? text.slice(0, 2) + (text.endsWith('x') ? letter : letter.toUpperCase()) : text;
+  return (
+    typeLetters[type] +
+    special(letters[0]!, (mode & 0o4000) !== 0, 's') +
+    special(letters[1]!, (mode & 0o2000) !== 0, 's') +
+    special(letters[2]!, (mode & 0o1000) !== 0, 't')
+  );
 }
 
 /** Mode, owner, group, size and time, as `ls -l` prints them; the path comes after. */

@@ -15,7 +15,8 @@ export function usageError(message: string, hint?: string): LaganError {
 export function systemError(attempt: string, path: string, cause: unknown): LaganError {
   const errno = errnoOf(cause) ?? 'unknown error';
   const reason = systemReasons[errno] ?? `the system says ${errno}`;
-  const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : errno === 'EROFS' ? 'read-only' : errno === 'EACCES' ? 'forbidden' : 'io';
+  const code =
+    errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : errno === 'EROFS' ? 'read-only' : errno === 'EACCES' ? 'forbidden' : 'io';
   return new LaganError(code, `cannot ${attempt} ${path}: ${reason}`, { cause, object: path, errno });
 }
 

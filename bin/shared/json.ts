@@ -66,7 +66,9 @@ function typeFields(entry: Entry): object {
 function extensionFields({ extensions }: Entry): object {
   const { xattrs, link, flags, birthTime, projectId, readError } = extensions;
   return {
-    ...(xattrs && { xattrs: xattrs.map(({ name, value }) => ({ ...pathFields(name, 'name'), valueBase64: Buffer.from(value).toString('base64') })) }),
+    ...(xattrs && {
+      xattrs: xattrs.map(({ name, value }) => ({ ...pathFields(name, 'name'), valueBase64: Buffer.from(value).toString('base64') })),
+    }),
     ...(link && { linkCount: link.count }),
     ...(flags !== undefined && { flags }),
     ...(birthTime && { birthTime: formatExactTime(birthTime) }),

@@ -8,7 +8,7 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import { styleText } from 'node:util';
-import { errnoOf, type ErrorReport, reportOf, systemError } from './errors.ts';
+import { type ErrorReport, errnoOf, reportOf, systemError } from './errors.ts';
 import { bytesOfText, escapeMessage, escapeText } from './text.ts';
 
 export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -85,7 +85,7 @@ export class Output {
 
   /** May a line be redrawn on standard error? */
   get canRedraw(): boolean {
-    return this.#stderr.isTTY === true && this.#settings.env['TERM'] !== 'dumb';
+    return this.#stderr.isTTY === true && this.#settings.env.TERM !== 'dumb';
   }
 
   /** Columns of the terminal that standard error is. */
@@ -178,7 +178,7 @@ export class Output {
   style(style: Style | Style[], text: string, stream: 'stdout' | 'stderr' = 'stdout'): string {
     const { env } = this.#settings;
     const isTerminal = (stream === 'stdout' ? this.#stdout : this.#stderr).isTTY === true;
-    const isWanted = isTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb' && !this.isJson;
+    const isWanted = isTerminal && !env.NO_COLOR && env.TERM !== 'dumb' && !this.isJson;
     return isWanted ? styleText(style, text, { validateStream: false }) : text;
   }
 

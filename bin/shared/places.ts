@@ -36,7 +36,7 @@ export function resolvePath(path: string, folder: string, env: Environment): str
 }
 
 function home(env: Environment): string {
-  return env['HOME'] || homedir();
+  return env.HOME || homedir();
 }
 
 /** The specification tells to ignore relative paths. */

@@ -2,23 +2,13 @@
  * Shows how far a long command is: on a terminal a bar with rate and time left, elsewhere a plain line every 30 s, with
  * `--json` a message every second. Events may come as often as they like; only the newest is shown.
  */
-import { formatCountOf, formatShare, formatSize } from './sizes.ts';
-import { formatClock } from './times.ts';
+
+import type { EngineProgress } from './engine.ts';
 import { pathFields } from './json.ts';
 import type { Output } from './output.ts';
+import { formatCountOf, formatShare, formatSize } from './sizes.ts';
 import { escapeText, textOfBytes } from './text.ts';
-
-export interface ProgressEvent {
-  readonly phase: string;
-  readonly filesDone: number;
-  readonly filesTotal?: number | undefined;
-  readonly bytesDone: number;
-  readonly bytesTotal?: number | undefined;
-  readonly currentPath?: Uint8Array | undefined;
-  readonly newBytes?: number | undefined;
-  readonly storedBytes?: number | undefined;
-  readonly errors?: number | undefined;
-}
+import { formatClock } from './times.ts';
 
 export interface ProgressOptions {
   /** What is being done, such as `backing up`. */
@@ -39,8 +29,8 @@ export class Progress {
   readonly #options: ProgressOptions;
   readonly #now: () => number;
   readonly #startedMs: number;
-  #event: ProgressEvent | undefined;
-  #samples: { atMs: number; bytes: number; files: number }[] = [];
+  #event: EngineProgress | undefined;
+  #samples: { atMs: number; bytes: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isDrawn = false;
 
@@ -56,8 +46,15 @@ export class Progress {
     return this.#now() - this.#startedMs;
   }
 
-  update(event: ProgressEvent): void {
+  update(event: EngineProgress): void {
     this.#event = event;
+  }
+
+  /** Takes an event into the rate; done by itself while progress is shown. */
+  sample(event: EngineProgress): void {
+    const atMs = this.#now();
+    this.#samples.push({ atMs, bytes: event.bytesDone });
+    while (this.#samples.length > 2 && this.#samples[0]!.atMs < atMs - rateWindowMs) this.#samples.shift();
   }
 
   /** Takes the bar away; nothing is shown after this. */
@@ -75,7 +72,9 @@ export class Progress {
     if (event.errors) parts.push(formatCountOf(event.errors, 'error'));
     const line = parts.join('  ');
     const room = columns - line.length - 3;
-    return room > 12 && event.currentPath ? `${line}  ${shorten(escapeText(textOfBytes(event.currentPath)), room)}` : line.slice(0, columns - 1);
+    return room > 12 && event.currentPath
+      ? `${line}  ${shorten(escapeText(textOfBytes(event.currentPath)), room)}`
+      : line.slice(0, columns - 1);
   }
 
   /** The newest event with rate and time left, as `--json` prints it. */
@@ -89,7 +88,7 @@ export class Progress {
       ...numbers,
       ...(currentPath && pathFields(currentPath, 'currentPath')),
       elapsedMs: Math.round(this.elapsedMs),
-      bytesPerSecond: Math.round(this.#rate((sample) => sample.bytes)),
+      bytesPerSecond: Math.round(this.#bytesPerSecond()),
       ...(left !== undefined && { leftMs: Math.round(left) }),
     };
   }
@@ -108,7 +107,7 @@ export class Progress {
 
   #every(intervalMs: number, show: () => void): void {
     this.#timer = setInterval(() => {
-      this.#sample();
+      if (this.#event) this.sample(this.#event);
       show();
     }, intervalMs);
     this.#timer.unref();
@@ -129,15 +128,7 @@ export class Progress {
     this.#isDrawn = false;
   }
 
-  #sample(): void {
-    const event = this.#event;
-    if (!event) return;
-    const atMs = this.#now();
-    this.#samples.push({ atMs, bytes: event.bytesDone, files: event.filesDone });
-    while (this.#samples.length > 2 && this.#samples[0]!.atMs < atMs - rateWindowMs) this.#samples.shift();
-  }
-
-  #amounts(event: ProgressEvent): string[] {
+  #amounts(event: EngineProgress): string[] {
     const files = formatCountOf(event.filesDone, 'file');
     if (!event.bytesTotal) return [formatSize(event.bytesDone), files, formatClock(this.elapsedMs)];
     const share = Math.min(1, event.bytesDone / event.bytesTotal);
@@ -148,8 +139,8 @@ export class Progress {
     ];
   }
 
-  #speed(event: ProgressEvent): string[] {
-    const rate = this.#rate((sample) => sample.bytes);
+  #speed(event: EngineProgress): string[] {
+    const rate = this.#bytesPerSecond();
     const left = this.#leftMs(event);
     return [...(rate > 0 ? [`${formatSize(rate)}/s`] : []), ...(left === undefined ? [] : [`${formatClock(left)} left`])];
   }
@@ -160,15 +151,15 @@ export class Progress {
     return full!.repeat(count) + empty!.repeat(barWidth - count);
   }
 
-  /** Units per second over the last 10 s. */
-  #rate(valueOf: (sample: { bytes: number; files: number }) => number): number {
+  /** Over the last 10 s. */
+  #bytesPerSecond(): number {
     const [first, last] = [this.#samples[0], this.#samples.at(-1)];
     if (!first || !last || last.atMs <= first.atMs) return 0;
-    return Math.max(0, ((valueOf(last) - valueOf(first)) / (last.atMs - first.atMs)) * 1000);
+    return Math.max(0, ((last.bytes - first.bytes) / (last.atMs - first.atMs)) * 1000);
   }
 
-  #leftMs(event: ProgressEvent): number | undefined {
-    const rate = this.#rate((sample) => sample.bytes);
+  #leftMs(event: EngineProgress): number | undefined {
+    const rate = this.#bytesPerSecond();
     if (!event.bytesTotal || rate <= 0) return undefined;
     return (Math.max(0, event.bytesTotal - event.bytesDone) / rate) * 1000;
   }

@@ -27,7 +27,7 @@ export type OpenMode = 'read' | 'write' | 'metadata';
 export async function placeOfRepository(context: Context): Promise<Place> {
   const { io, options } = context;
   if (options.repository !== undefined) return { location: absoluteLocation(options.repository, context), origin: 'option' };
-  const variable = io.env['LAGAN_REPOSITORY'];
+  const variable = io.env.LAGAN_REPOSITORY;
   if (variable) return { location: absoluteLocation(variable, context), origin: 'environment' };
   const { repository } = await context.configuration();
   if (repository !== undefined) return { location: repository, origin: 'configuration' };
@@ -45,7 +45,12 @@ export async function openRepository(context: Context, mode: OpenMode): Promise<
 }
 
 /** Opens a repository with a secret that is known. */
-export async function unlock(context: Context, engine: Engine, storage: Storage, options: { secret: Secret; mode: OpenMode }): Promise<Repository> {
+export async function unlock(
+  context: Context,
+  engine: Engine,
+  storage: Storage,
+  options: { secret: Secret; mode: OpenMode },
+): Promise<Repository> {
   const repository = await engine.openRepository(storage, { ...options, signal: context.signal });
   for (const warning of repository.warnings) await context.output.warning(warning.message, { code: warning.code });
   context.output.detail(`opened repository ${repository.id} at ${storage.location}`);
@@ -57,7 +62,9 @@ export async function sourceOfSecret(context: Context, place: Place): Promise<Se
   const named = secretSource(context.options, context.io.env, await context.configuration(), (path) => context.resolve(path));
   if (named) return named;
   const keyFile = defaultKeyFile(context.io.env);
-  return place.origin === 'default' && existsSync(keyFile) ? { kind: 'key-file', path: keyFile, origin: 'the default key file' } : undefined;
+  return place.origin === 'default' && existsSync(keyFile)
+    ? { kind: 'key-file', path: keyFile, origin: 'the default key file' }
+    : undefined;
 }
 
 /** The options that a person types again to work on the same repository with the same key. */
@@ -90,7 +97,7 @@ async function secretOf(context: Context, place: Place): Promise<Secret> {
 /** A place without a repository is told before anybody is asked for a password. */
 async function assertRepository(engine: Engine, storage: Storage, place: Place): Promise<void> {
   const { state } = await engine.inspectPlace(storage);
-  if (state === 'repository' || state === 'damaged') return;
+  if (state === 'repository' || state === 'damaged') return; // The damage is told when it is opened.
   const reasons = {
     absent: 'there is nothing',
     empty: 'the folder is empty',
@@ -101,7 +108,11 @@ async function assertRepository(engine: Engine, storage: Storage, place: Place):
     place.origin === 'default'
       ? 'the first `lagan backup FOLDER` makes it; another one is named with -r'
       : `check that it is spelled right and mounted, or make it with: lagan init -r ${shellQuote(place.location)}`;
-  throw new LaganError('no-repository', `there is no repository at ${storage.location}: ${reasons[state]}`, { object: storage.location, found: state, hint });
+  throw new LaganError('no-repository', `there is no repository at ${storage.location}: ${reasons[state]}`, {
+    object: storage.location,
+    found: state,
+    hint,
+  });
 }
 
 /** Relative folders are taken from the current one; URLs stay. */

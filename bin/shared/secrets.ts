@@ -3,11 +3,10 @@
  * key file of the default repository, else asked on the terminal. Never from an argument: those are seen by every user of the machine.
  */
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import type { Configuration } from './configuration.ts';
 import { type Context, interrupted } from './context.ts';
 import type { Secret } from './engine.ts';
-import { LaganError, systemError, usageError } from './errors.ts';
+import { LaganError, usageError } from './errors.ts';
 import type { Environment } from './places.ts';
 
 export type SecretSource =
@@ -23,20 +22,31 @@ export interface SecretOptions {
   readonly keyFile?: string;
 }
 
-const maximumPasswordBytes = 65_536;
 const keyText = /^\s*lagan-(key|identity)-\d/;
 
 /** The source that counts, if any is named. Two at the same level contradict each other: an error of usage. */
-export function secretSource(options: SecretOptions, env: Environment, configuration: Configuration, resolve: (path: string) => string): SecretSource | undefined {
+export function secretSource(
+  options: SecretOptions,
+  env: Environment,
+  configuration: Configuration,
+  resolve: (path: string) => string,
+): SecretSource | undefined {
   return (
     single(sourcesOf(options, resolve, optionNames), 'options') ??
     single([...passwordOf(env), ...sourcesOf(optionsOf(env), resolve, variableNames)], 'environment variables') ??
-    single(sourcesOf(configuration, (path) => path, keyNames), 'keys of the configuration file')
+    single(
+      sourcesOf(configuration, (path) => path, keyNames),
+      'keys of the configuration file',
+    )
   );
 }
 
 /** The source that options name, for example those of a new key. */
-export function sourceOfOptions(options: SecretOptions, resolve: (path: string) => string, names: SourceNames = optionNames): SecretSource | undefined {
+export function sourceOfOptions(
+  options: SecretOptions,
+  resolve: (path: string) => string,
+  names: SourceNames = optionNames,
+): SecretSource | undefined {
   return single(sourcesOf(options, resolve, names), 'options');
 }
 
@@ -46,7 +56,7 @@ export async function readSecret(context: Context, source: SecretSource): Promis
     case 'password':
       return passwordSecret(source.password, source.origin);
     case 'password-file':
-      return passwordSecret(await readPasswordFile(source), source.origin);
+      return readPasswordFile(context, source);
     case 'password-command':
       return passwordSecret(await runPasswordCommand(context, source), source.origin);
     case 'key-file':
@@ -86,7 +96,11 @@ export interface SourceNames {
 }
 
 const optionNames: SourceNames = { passwordFile: '--password-file', passwordCommand: '--password-command', keyFile: '--key-file' };
-const variableNames: SourceNames = { passwordFile: 'LAGAN_PASSWORD_FILE', passwordCommand: 'LAGAN_PASSWORD_COMMAND', keyFile: 'LAGAN_KEY_FILE' };
+const variableNames: SourceNames = {
+  passwordFile: 'LAGAN_PASSWORD_FILE',
+  passwordCommand: 'LAGAN_PASSWORD_COMMAND',
+  keyFile: 'LAGAN_KEY_FILE',
+};
 const keyNames: SourceNames = { passwordFile: 'password-file', passwordCommand: 'password-command', keyFile: 'key-file' };
 
 function sourcesOf(options: SecretOptions, resolve: (path: string) => string, names: SourceNames): SecretSource[] {
@@ -99,12 +113,12 @@ function sourcesOf(options: SecretOptions, resolve: (path: string) => string, na
 }
 
 function passwordOf(env: Environment): SecretSource[] {
-  const password = env['LAGAN_PASSWORD'];
+  const password = env.LAGAN_PASSWORD;
   return password ? [{ kind: 'password', password, origin: 'LAGAN_PASSWORD' }] : [];
 }
 
 function optionsOf(env: Environment): SecretOptions {
-  const [passwordFile, passwordCommand, keyFile] = [env['LAGAN_PASSWORD_FILE'], env['LAGAN_PASSWORD_COMMAND'], env['LAGAN_KEY_FILE']];
+  const [passwordFile, passwordCommand, keyFile] = [env.LAGAN_PASSWORD_FILE, env.LAGAN_PASSWORD_COMMAND, env.LAGAN_KEY_FILE];
   return { ...(passwordFile && { passwordFile }), ...(passwordCommand && { passwordCommand }), ...(keyFile && { keyFile }) };
 }
 
@@ -114,34 +128,40 @@ function single(sources: SecretSource[], where: string): SecretSource | undefine
 }
 
 function passwordSecret(password: string, origin: string): Secret {
-  if (password === '') throw new LaganError('no-key', `the password from ${origin} is empty`, { hint: 'a password has at least one character' });
+  if (password === '')
+    throw new LaganError('no-key', `the password from ${origin} is empty`, { hint: 'a password has at least one character' });
   return { kind: 'password', password };
 }
 
-async function readPasswordFile(source: { path: string; origin: string }): Promise<string> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(source.path);
-  } catch (cause) {
-    throw new LaganError('no-key', systemError('read the password file', source.path, cause).message, { cause, object: source.path });
+async function readPasswordFile(context: Context, source: { path: string; origin: string }): Promise<Secret> {
+  const { secret, warnings } = await (await context.engine()).readPasswordFile(source.path);
+  if (keyText.test(secret.password) || secret.password.startsWith('# lagan ')) {
+    const option = source.origin.replace('password', 'key').replace('PASSWORD', 'KEY');
+    throw usageError(`${source.path} is a key file, not a password file`, `give it with ${option}`);
   }
-  if (bytes.length > maximumPasswordBytes) throw new LaganError('no-key', `the password file ${source.path} has more than 64 KiB`, { object: source.path });
-  const text = bytes.toString('utf8');
-  if (/^(\s*#.*\n)*\s*lagan-(key|identity)-\d/.test(text)) throw usageError(`${source.path} is a key file, not a password file`, `give it with ${source.origin.replace('password', 'key').replace('PASSWORD', 'KEY')}`);
-  return withoutLineEnd(text);
+  for (const warning of warnings) await context.output.warning(warning);
+  return secret;
 }
 
 async function runPasswordCommand(context: Context, source: { command: string; origin: string }): Promise<string> {
   const { LAGAN_PASSWORD: _, ...env } = context.io.env;
-  const child = spawn('/bin/sh', ['-c', source.command], { cwd: context.io.cwd, env, stdio: ['inherit', 'pipe', 'inherit'], signal: context.signal });
+  const child = spawn('/bin/sh', ['-c', source.command], {
+    cwd: context.io.cwd,
+    env,
+    stdio: ['inherit', 'pipe', 'inherit'],
+    signal: context.signal,
+  });
   const pieces: Buffer[] = [];
   child.stdout.on('data', (piece: Buffer) => pieces.push(piece));
   const ending = await new Promise<string>((resolve) => {
     child.on('error', (error) => resolve(error.message));
-    child.on('close', (status, signal) => resolve(status === 0 ? '' : signal ? `it was ended by ${signal}` : `it ended with exit code ${status}`));
+    child.on('close', (status, signal) =>
+      resolve(status === 0 ? '' : signal ? `it was ended by ${signal}` : `it ended with exit code ${status}`),
+    );
   });
   if (context.signal.aborted) throw interrupted();
-  if (ending !== '') throw new LaganError('no-key', `the command of ${source.origin} failed: ${ending}`, { hint: `the command is: ${source.command}` });
+  if (ending !== '')
+    throw new LaganError('no-key', `the command of ${source.origin} failed: ${ending}`, { hint: `the command is: ${source.command}` });
   return withoutLineEnd(Buffer.concat(pieces).toString('utf8'));
 }
 

@@ -20,7 +20,11 @@ interface ClosableSink extends Sink {
  * Opens the sink, lets `fill` write into it, and ends it with the summary that `fill` gives. If that fails, a new file is taken away again.
  * Binary bytes are not written to a terminal.
  */
-export async function withSink(context: Context, place: { path: string | undefined; content: 'text' | 'binary' }, fill: (sink: Sink) => Promise<object>): Promise<void> {
+export async function withSink(
+  context: Context,
+  place: { path: string | undefined; content: 'text' | 'binary' },
+  fill: (sink: Sink) => Promise<object>,
+): Promise<void> {
   const sink = await openSink(context, place);
   try {
     await sink.end(await fill(sink));
@@ -30,9 +34,13 @@ export async function withSink(context: Context, place: { path: string | undefin
   }
 }
 
-async function openSink(context: Context, { path, content }: { path: string | undefined; content: 'text' | 'binary' }): Promise<ClosableSink> {
+async function openSink(
+  context: Context,
+  { path, content }: { path: string | undefined; content: 'text' | 'binary' },
+): Promise<ClosableSink> {
   if (path !== undefined) return openFileSink(context, context.resolve(path));
-  if (content === 'binary' && context.output.isTerminal) throw usageError('standard output is a terminal', 'send it to a program or a file: | tar x, > file.tar, or --output FILE');
+  if (content === 'binary' && context.output.isTerminal)
+    throw usageError('standard output is a terminal', 'send it to a program or a file: | tar x, > file.tar, or --output FILE');
   context.output.reserveForBytes();
   return new OutputSink(context);
 }
@@ -109,6 +117,8 @@ async function openFileSink(context: Context, path: string): Promise<ClosableSin
     return new FileSink(context, await open(path, 'wx', 0o600), path);
   } catch (error) {
     const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST';
-    throw isThere ? new LaganError('exists', `${path} exists already`, { object: path, hint: 'give a name that is free' }) : systemError('make', path, error);
+    throw isThere
+      ? new LaganError('exists', `${path} exists already`, { object: path, hint: 'give a name that is free' })
+      : systemError('make', path, error);
   }
 }

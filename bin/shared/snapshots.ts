@@ -21,7 +21,10 @@ export interface FilterOptions {
 export function parseSnapshotReference(text: string): SnapshotReference {
   const [, snapshot, path] = /^([^:]*)(?::(.*))?$/s.exec(text) ?? [];
   if (!snapshot || !/^(latest(~\d{1,9})?|[0-9a-f]{4,32})$/i.test(snapshot)) {
-    throw usageError(`'${text}' names no snapshot`, 'valid are latest, latest~2, an id of `lagan snapshots` or at least 4 digits of it, each with or without :PATH');
+    throw usageError(
+      `'${text}' names no snapshot`,
+      'valid are latest, latest~2, an id of `lagan snapshots` or at least 4 digits of it, each with or without :PATH',
+    );
   }
   return { snapshot: snapshot.toLowerCase(), path: path || undefined };
 }
@@ -40,7 +43,11 @@ export function filterOf(options: FilterOptions, context: Context): SnapshotFilt
 }
 
 /** Finds the snapshot that a reference names. */
-export function findSnapshot(opened: { engine: Engine; repository: Repository }, reference: SnapshotReference, options: { filter?: SnapshotFilter; signal: AbortSignal }): Promise<SnapshotInfo> {
+export function findSnapshot(
+  opened: { engine: Engine; repository: Repository },
+  reference: SnapshotReference,
+  options: { filter?: SnapshotFilter; signal: AbortSignal },
+): Promise<SnapshotInfo> {
   return opened.engine.resolveSnapshot(opened.repository, reference.snapshot, options);
 }
 

@@ -8,8 +8,14 @@ export interface Column {
 /** Lines of a table with its headings; an empty table has none. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
   if (rows.length === 0) return [];
-  const widths = columns.map((column, index) => Math.max(displayWidth(column.heading), ...rows.map((row) => displayWidth(row[index] ?? ''))));
-  const formatRow = (cells: readonly string[]) => cells.map((cell, index) => pad(cell, widths[index]!, columns[index]?.align)).join('  ').trimEnd();
+  const widths = columns.map((column, index) =>
+    Math.max(displayWidth(column.heading), ...rows.map((row) => displayWidth(row[index] ?? ''))),
+  );
+  const formatRow = (cells: readonly string[]) =>
+    cells
+      .map((cell, index) => pad(cell, widths[index]!, columns[index]?.align))
+      .join('  ')
+      .trimEnd();
   return [formatRow(columns.map((column) => column.heading)), ...rows.map(formatRow)];
 }
 

@@ -138,7 +138,8 @@ const zeros = new Uint8Array(65_536);
 /** The records of the extended header: whatever the fixed one cannot hold exactly. */
 function extendedRecords({ name, target, size, entry }: HeaderParts): Uint8Array {
   const records: Uint8Array[] = [];
-  const add = (key: Uint8Array | string, value: Uint8Array | string) => void records.push(extendedRecord(Buffer.from(key), Buffer.from(value)));
+  const add = (key: Uint8Array | string, value: Uint8Array | string) =>
+    void records.push(extendedRecord(Buffer.from(key), Buffer.from(value)));
   if (!fits(name, nameFieldBytes)) add('path', name);
   if (target && !fits(target, nameFieldBytes)) add('linkpath', target);
   if (size > maximumSizeOrTime) add('size', String(size));
@@ -161,7 +162,9 @@ function extendedRecord(key: Uint8Array, value: Uint8Array): Uint8Array {
 
 /** As GNU tar has it: a key has no `=`. */
 function attributeKey(name: Uint8Array): Uint8Array {
-  const escaped = Buffer.from(name).toString('latin1').replace(/[%=]/g, (character) => (character === '%' ? '%25' : '%3D'));
+  const escaped = Buffer.from(name)
+    .toString('latin1')
+    .replace(/[%=]/g, (character) => (character === '%' ? '%25' : '%3D'));
   return Buffer.concat([Buffer.from('SCHILY.xattr.'), Buffer.from(escaped, 'latin1')]);
 }
 
@@ -183,13 +186,15 @@ function decimalTime({ seconds, nanoseconds }: Time): string {
   return `${isNegative ? '-' : ''}${whole}${decimals}`;
 }
 
-/** May the fixed field hold it? Only ASCII, and shorter than the field. */
+/** May the fixed field hold it? Only printable ASCII, and shorter than the field. */
 function fits(bytes: Uint8Array, sizeBytes: number): boolean {
-  return bytes.length < sizeBytes && bytes.every((byte) => byte > 0 && byte < 0x80);
+  return bytes.length < sizeBytes && bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
 }
 
 /** The bytes as far as a fixed field may hold them; the extended header has them whole. */
 function fieldText(bytes: Uint8Array, sizeBytes: number): string {
-  const text = Buffer.from(bytes).toString('latin1').replace(/[^\u0001-\u007f]/g, '_');
+  const text = Buffer.from(bytes)
+    .toString('latin1')
+    .replace(/[^ -~]/g, '_');
   return text.length < sizeBytes ? text : text.slice(0, sizeBytes - 1);
 }

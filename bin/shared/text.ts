@@ -79,7 +79,8 @@ function decodeWithEscapes(bytes: Uint8Array): string {
   let text = '';
   for (let offset = 0; offset < bytes.length; ) {
     const size = sequenceSize(bytes, offset);
-    text += size === 0 ? String.fromCharCode(escapeBase + bytes[offset]!) : Buffer.from(bytes.subarray(offset, offset + size)).toString('utf8');
+    text +=
+      size === 0 ? String.fromCharCode(escapeBase + bytes[offset]!) : Buffer.from(bytes.subarray(offset, offset + size)).toString('utf8');
     offset += Math.max(size, 1);
   }
   return text;

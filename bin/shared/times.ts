@@ -7,7 +7,8 @@ export interface Time {
 }
 
 const unitSeconds: Record<string, number> = { s: 1, min: 60, m: 60, h: 3600, d: 86_400, w: 604_800, y: 31_557_600 };
-const timeExamples = 'valid are for example 2026-11-21, "2026-11-21 07:30", 2026-11-21T07:30:00Z, @1795246200, now, or an age such as 36h or 7d';
+const timeExamples =
+  'valid are for example 2026-11-21, "2026-11-21 07:30", 2026-11-21T07:30:00Z, @1795246200, now, or an age such as 36h or 7d';
 const durationExamples = 'valid are for example 90s, 30min, 36h, 7d, 2w or 1h30min';
 const maximumSeconds = 8.64e12;
 
@@ -34,6 +35,11 @@ export function timeOfDate(date: Date): Time {
   const milliseconds = date.getTime();
   const seconds = Math.floor(milliseconds / 1000);
   return { seconds, nanoseconds: (milliseconds - seconds * 1000) * 1_000_000 };
+}
+
+/** To the millisecond. */
+export function dateOfTime({ seconds, nanoseconds }: Time): Date {
+  return new Date(seconds * 1000 + Math.floor(nanoseconds / 1_000_000));
 }
 
 export function compareTimes(a: Time, b: Time): number {
@@ -96,7 +102,7 @@ function parseKeyword(text: string, now: Time): Time | undefined {
 function parseCalendar(text: string): Time | undefined {
   const match = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*(Z|[+-]\d\d:?\d\d)?$/i.exec(text);
   if (!match) return undefined;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map((digits) => Number(digits ?? 0)) as [number, number, number, number, number, number];
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map((digits) => Number(digits ?? 0));
   if (!isDay(year, month, day) || hour > 23 || minute > 59 || second > 59) return undefined;
   const nanoseconds = Number((match[7] ?? '').padEnd(9, '0'));
   const zone = match[8];
@@ -140,7 +146,9 @@ function civilDate(day: number): { year: number; month: number; dayOfMonth: numb
   const shifted = day + 719_468;
   const era = Math.floor(shifted / 146_097);
   const dayOfEra = shifted - era * 146_097;
-  const yearOfEra = Math.floor((dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365);
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
   const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
   const monthIndex = Math.floor((5 * dayOfYear + 2) / 153);
   const month = monthIndex < 10 ? monthIndex + 3 : monthIndex - 9;

@@ -1,7 +1,7 @@
 import { claimed, type Deduplicator, notFound, type PackTable, tableFull, unresolved } from '../index/mod.ts';
 import type { Kernel } from '../kernel/mod.ts';
 import type { SealingKeys } from '../objects/mod.ts';
-import { type Compression, compressPayload, PackWriter, type StoredPack } from '../packs/mod.ts';
+import { BlockCompressor, type Compression, PackWriter, type StoredPack } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { backupLimits } from './_limits.ts';
 
@@ -27,7 +27,7 @@ export class ChunkStore {
   readonly #packs: PackTable;
   readonly #storage: Storage;
   readonly #keys: SealingKeys;
-  readonly #compression: Compression;
+  readonly #compressor: BlockCompressor;
   readonly #blockSizeBytes: number;
   readonly #packSizeBytes: number;
   readonly #dryRun: boolean;
@@ -58,7 +58,7 @@ export class ChunkStore {
     this.#packs = parts.packs;
     this.#storage = parts.storage;
     this.#keys = parts.keys;
-    this.#compression = parts.compression;
+    this.#compressor = new BlockCompressor(parts.compression);
     this.#blockSizeBytes = parts.blockSizeBytes;
     this.#packSizeBytes = parts.packSizeBytes;
     this.#dryRun = parts.dryRun;
@@ -106,9 +106,9 @@ export class ChunkStore {
     this.#chunksInBlock = 0;
     this.#blockEnd = blockStart;
     if (this.#dryRun) return;
-    const encoded = compressPayload(this.data.subarray(blockStart, blockStart + length), this.#compression, () => this.#kernel.looksIncompressible(blockStart, length));
-    await this.#writer.write({ ...encoded, chunkLengths: this.#chunkLengths.slice(0, chunks), names: this.data.slice(0, chunks * nameSizeBytes) });
     collectGarbage(length);
+    const encoded = this.#compressor.compress(this.data.subarray(blockStart, blockStart + length), () => this.#kernel.looksIncompressible(blockStart, length));
+    await this.#writer.write({ ...encoded, chunkLengths: this.#chunkLengths.slice(0, chunks), names: this.data.slice(0, chunks * nameSizeBytes) });
     if (this.#writer.sizeBytes >= this.#packSizeBytes) await this.#closePack();
   }
 

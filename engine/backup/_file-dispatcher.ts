@@ -4,6 +4,7 @@ import { type NodeStore, recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import { readExtents } from './_extent-records.ts';
 import { backupLimits } from './_limits.ts';
 import type { ExpectedFile, FileOutcome } from './_messages.ts';
+import { packFiles, unpackOutcomes } from './_packed-files.ts';
 import type { StoredContent } from './_tokens.ts';
 import type { JobResult, WorkerPool } from './_worker-pool.ts';
 
@@ -61,7 +62,7 @@ export class FileDispatcher {
     this.#batch = undefined;
     if (batch === undefined) return;
     await this.#pool.ready();
-    this.#pool.run({ type: 'files', root: batch.root, files: batch.files }).then(
+    this.#pool.run({ type: 'files', root: batch.root, files: packFiles(batch.files) }).then(
       (result) => this.#settle(batch, result),
       (error) => {
         for (const { reject } of batch.settle) reject(error);
@@ -72,7 +73,7 @@ export class FileDispatcher {
   #settle(batch: Batch, result: JobResult): void {
     this.#count(result);
     let first = 0;
-    result.outcomes.forEach((outcome, index) => {
+    unpackOutcomes(result.outcomes).forEach((outcome, index) => {
       const extents = readExtents(result.extents, { first, count: outcome.extents, packs: this.#packs });
       first += outcome.extents;
       batch.settle[index]!.resolve(this.#contentOf(extents, outcome));
@@ -98,8 +99,9 @@ export class FileDispatcher {
       assembled = assembled.then(async () => {
         const result = await segment;
         this.#count(result);
-        outcomes.push(result.outcomes[0]!);
-        await content.add(readExtents(result.extents, { first: 0, count: result.outcomes[0]!.extents, packs: this.#packs }));
+        const outcome = unpackOutcomes(result.outcomes)[0]!;
+        outcomes.push(outcome);
+        await content.add(readExtents(result.extents, { first: 0, count: outcome.extents, packs: this.#packs }));
       });
       assembled.catch(() => undefined);
     }
@@ -112,7 +114,7 @@ export class FileDispatcher {
     this.counts.chunks += result.chunks;
     this.counts.newChunks += result.newChunks;
     this.counts.newBytes += result.newBytes;
-    for (const { bytes } of result.outcomes) this.counts.bytesRead += bytes;
+    for (const bytes of result.outcomes.bytes) this.counts.bytesRead += bytes;
   }
 }
 

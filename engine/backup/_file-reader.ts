@@ -11,6 +11,7 @@ import {
 import type { ExtentRecords } from './_extent-records.ts';
 import type { FileChunker } from './_file-chunker.ts';
 import { readExtras } from './_entry-fields.ts';
+import { type PackedFiles, unpackFile } from './_packed-files.ts';
 import type { ExpectedFile, FileMetadata, FileOutcome } from './_messages.ts';
 
 /** What befell a file, as the snapshot lists it. */
@@ -30,9 +31,10 @@ export class FileReader {
     this.#extents = extents;
   }
 
-  async readFiles(root: Descriptor, files: readonly ExpectedFile[]): Promise<FileOutcome[]> {
+  async readFiles(root: Descriptor, files: PackedFiles): Promise<FileOutcome[]> {
     const outcomes: FileOutcome[] = [];
-    for (const file of files) outcomes.push(await this.#readFile(root, file, (descriptor, size) => this.#readWhole(descriptor, size)));
+    const readWhole = (descriptor: Descriptor, size: number) => this.#readWhole(descriptor, size);
+    for (let index = 0; index < files.pathEnds.length; index++) outcomes.push(await this.#readFile(root, unpackFile(files, index), readWhole));
     return outcomes;
   }
 

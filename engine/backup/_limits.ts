@@ -16,7 +16,7 @@ export const backupLimits = {
   /** Segments of one file under way, for each worker. */
   segmentsPerWorker: 2,
   /** What the scan may be ahead of the assembly. */
-  waitingTokens: 8_192,
+  waitingTokens: 1_024,
   /** Bytes of an extent list that stay in a file's entry; longer ones get a tree of their own. */
   inlineExtents: 16,
   /** Entries of an unchanged directory that wait for the first change before nodes are built. */

@@ -3,6 +3,7 @@
  * the filters and the table of chunks in flight are in shared memory.
  */
 import type { PackId } from '../../repo-format/mod.ts';
+import type { PackedFiles, PackedOutcomes } from './_packed-files.ts';
 import type { PackTableBuffers, StoredTable } from '../index/mod.ts';
 import type { RepositoryDescription } from '../repository/mod.ts';
 import type { Compression, StoredPack } from '../packs/mod.ts';
@@ -34,7 +35,7 @@ export interface ExpectedFile {
 
 export type WorkerJob =
   /** Whole files. */
-  | { readonly type: 'files'; readonly job: number; readonly root: number; readonly files: readonly ExpectedFile[] }
+  | { readonly type: 'files'; readonly job: number; readonly root: number; readonly files: PackedFiles }
   /** The chunks of one large file that begin in [from, to). */
   | { readonly type: 'segment'; readonly job: number; readonly root: number; readonly file: ExpectedFile; readonly from: number; readonly to: number }
   /** The next bytes of a stream (`last`: with its end). */
@@ -78,7 +79,7 @@ export interface FileOutcome {
 
 export type WorkerReply =
   | { readonly type: 'ready' }
-  | { readonly type: 'done'; readonly job: number; readonly outcomes: readonly FileOutcome[]; readonly extents: Uint8Array; readonly newBytes: number; readonly newChunks: number; readonly chunks: number }
+  | { readonly type: 'done'; readonly job: number; readonly outcomes: PackedOutcomes; readonly extents: Uint8Array; readonly newBytes: number; readonly newChunks: number; readonly chunks: number }
   | { readonly type: 'pack'; readonly stored: StoredPack }
   | { readonly type: 'failed'; readonly job: number; readonly error: SerializedError };
 

@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Entry, FileEntry, NodeReference, PackId } from '../../repo-format/mod.ts';
 import { type Descriptor, type DirectoryScan, DirectoryStack, errnoName, errnoOf, type EntryType, FileStatus, scanDirectory, tryStat } from '../system/mod.ts';
+import { PathPatterns } from '../patterns/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
-import { type ExcludeRules, isTaggedAsCache, PathExcludes } from './excludes.ts';
+import { type ExcludeRules, isTaggedAsCache } from './excludes.ts';
 import type { FileDispatcher } from './_file-dispatcher.ts';
 import { entryFields, expectedFile, isSameStatus, isSameTime, otherEntry, readExtras, readExtrasAt } from './_entry-fields.ts';
 import { GivenNames } from './_given-names.ts';
@@ -68,7 +69,7 @@ interface LinkedFile {
 export class Scanner {
   readonly #options: ScanOptions;
   readonly #stack: DirectoryStack;
-  readonly #excludes: PathExcludes;
+  readonly #excludes: PathPatterns;
   readonly #frames: Frame[] = [];
   readonly #linked = new Map<string, LinkedFile>();
   #sliceEnd = performance.now() + backupLimits.scanSliceMs;
@@ -76,7 +77,7 @@ export class Scanner {
   constructor(options: ScanOptions) {
     this.#options = options;
     this.#stack = new DirectoryStack(options.root);
-    this.#excludes = new PathExcludes(options.excludes.patterns);
+    this.#excludes = new PathPatterns(options.excludes.patterns);
   }
 
   async run(): Promise<void> {
@@ -133,7 +134,7 @@ export class Scanner {
       return true;
     }
     if (excludes.excludeLargerThanBytes !== undefined && status.type === 'file' && status.size > excludes.excludeLargerThanBytes) return true;
-    return this.#excludes.excludes(folder, name, isFolder);
+    return this.#excludes.match(folder, name, isFolder);
   }
 
   /** The entries of that name in the snapshots to compare with. */

@@ -156,6 +156,7 @@ export class BackupSession {
     const { table } = await openTable(this.#repository.storage, { name, keys: this.#repository.keys, residentFilterBytes });
     this.#tables = [...this.#tables, table];
     this.#index.replaceTables(this.#tables);
+    this.#pool.update({ storedTables: this.#tables });
     await this.#pool.runOnAll({ type: 'tables', tables: this.#tables });
     if (this.#chunkTable.rows > backupLimits.chunkTableRows / 4) this.#chunkTable.clear();
   }

@@ -24,11 +24,13 @@ interface PendingJob {
 const workerUrl = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
 /**
- * The workers of one backup. A job goes to the worker with the fewest jobs waiting; when all have `jobsPerWorker`, {@link ready} waits.
+ * The workers of one backup, each started when there is work for it. A job goes to the worker with the fewest jobs waiting; when all have `jobsPerWorker`, {@link ready} waits.
  * The first failure of a worker rejects everything that follows.
  */
 export class WorkerPool {
-  readonly #workers: PooledWorker[];
+  #setup: WorkerSetup;
+  readonly #size: number;
+  readonly #workers: PooledWorker[] = [];
   readonly #jobsPerWorker: number;
   readonly #pending = new Map<number, PendingJob>();
   readonly #onPack: (pack: StoredPack) => void;
@@ -40,11 +42,13 @@ export class WorkerPool {
   constructor(setup: WorkerSetup, options: { workers: number; jobsPerWorker: number; onPack: (pack: StoredPack) => void }) {
     this.#jobsPerWorker = options.jobsPerWorker;
     this.#onPack = options.onPack;
-    this.#workers = Array.from({ length: options.workers }, () => this.#start(setup));
+    this.#setup = setup;
+    this.#size = options.workers;
   }
 
+  /** How many workers there are once all have started. */
   get size(): number {
-    return this.#workers.length;
+    return this.#size;
   }
 
   /** Waits until every job is done; no new ones get {@link ready} before {@link resume}. */
@@ -60,7 +64,7 @@ export class WorkerPool {
 
   /** True if a job can be posted without piling up. */
   get hasRoom(): boolean {
-    return !this.#paused && this.#workers.some((worker) => worker.waiting < this.#jobsPerWorker);
+    return !this.#paused && (this.#workers.length < this.#size || this.#workers.some((worker) => worker.waiting < this.#jobsPerWorker));
   }
 
   /** Resolves when {@link hasRoom}. */
@@ -72,12 +76,19 @@ export class WorkerPool {
 
   /** Posts a job to the worker with the least to do. */
   run(job: JobWithoutNumber): Promise<JobResult> {
-    return this.#post(this.#workers.reduce((least, worker) => (worker.waiting < least.waiting ? worker : least)), job);
+    const idle = this.#workers.find(({ waiting }) => waiting === 0) ?? this.#startOne();
+    return this.#post(idle ?? this.#workers.reduce((least, worker) => (worker.waiting < least.waiting ? worker : least)), job);
   }
 
   /** Posts a job to one worker: the parts of a stream must all go to the same. */
   runOn(index: number, job: JobWithoutNumber): Promise<JobResult> {
+    while (this.#workers.length <= index) this.#startOne();
     return this.#post(this.#workers[index]!, job);
+  }
+
+  /** What workers that start from now on are told. */
+  update(change: Partial<WorkerSetup>): void {
+    this.#setup = { ...this.#setup, ...change };
   }
 
   /** Posts a job to each worker, behind what they have to do. */
@@ -109,11 +120,14 @@ export class WorkerPool {
     });
   }
 
-  #start(setup: WorkerSetup): PooledWorker {
-    const thread = new Worker(workerUrl, { workerData: setup, resourceLimits: { maxYoungGenerationSizeMb: 8 } });
+  /** Starts another worker, unless all are there. */
+  #startOne(): PooledWorker | undefined {
+    if (this.#workers.length === this.#size) return undefined;
+    const thread = new Worker(workerUrl, { workerData: this.#setup, resourceLimits: { maxYoungGenerationSizeMb: 8 } });
     const worker: PooledWorker = { thread, waiting: 0 };
     thread.on('message', (reply: WorkerReply) => this.#receive(reply));
     thread.on('error', (error) => this.#fail(error));
+    this.#workers.push(worker);
     return worker;
   }
 

@@ -12,6 +12,7 @@ import { ExtentRecords } from './_extent-records.ts';
 import { dataSizeBytes, FileChunker } from './_file-chunker.ts';
 import { FileReader } from './_file-reader.ts';
 import type { FileOutcome, WorkerJob, WorkerReply, WorkerSetup } from './_messages.ts';
+import { packOutcomes } from './_packed-files.ts';
 import { serializeError } from './_serialized-error.ts';
 import { StreamChunker } from './_stream-chunker.ts';
 
@@ -64,7 +65,7 @@ async function run(job: WorkerJob): Promise<void> {
     const outcomes = await perform(job);
     const records = extents.take();
     const counts = store.takeCounts();
-    reply({ type: 'done', job: job.job, outcomes, extents: records, ...counts }, [records.buffer as ArrayBuffer]);
+    reply({ type: 'done', job: job.job, outcomes: packOutcomes(outcomes), extents: records, ...counts }, [records.buffer as ArrayBuffer]);
     if (job.type === 'stop') port.close();
   } catch (error) {
     extents.take();

@@ -4,7 +4,7 @@
 // greatest of the horizon. `champion` is the last candidate that was greater than all of the horizon before it and that no later
 // one has beaten. `nextForced` is the first multiple of the grid that may still be a forced cut; it is at least a grid after the last natural one.
 
-import type { CuttingParameters } from './cutter.ts';
+import type { CuttingParameters } from './cutting.ts';
 
 const NONE = -1;
 
@@ -91,8 +91,8 @@ class CandidateWindow {
   #end = 0;
 
   constructor(horizonBytes: number) {
-    // Candidates are at least 49 positions apart.
-    const capacity = 2 ** Math.ceil(Math.log2(horizonBytes / 49 + 2));
+    // Candidates are at least 33 positions apart.
+    const capacity = 2 ** Math.ceil(Math.log2(horizonBytes / 33 + 2));
     this.#mask = capacity - 1;
     this.#positions = new Float64Array(capacity);
     this.#highs = new Uint32Array(capacity);

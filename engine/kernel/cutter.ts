@@ -1,19 +1,9 @@
 // Content-defined cutting, incremental: candidates come in, decided cuts go out. The definition of cuts is in plain/cut-definition.ts.
 //
-// Invariants: candidates arrive in ascending order; cuts leave in ascending order; memory is bounded by horizonBytes / 49 candidates.
+// Invariants: candidates arrive in ascending order; cuts leave in ascending order; memory is bounded by horizonBytes / 33 candidates.
 
 import { CutDecider } from './cut-decider.ts';
-
-/** Bytes before a position that decide whether it is a candidate, and with which value. */
-export const WINDOW_BYTES = 64;
-
-/** How files are cut. A repository fixes both for its life, else nothing deduplicates. */
-export interface CuttingParameters {
-  /** A natural cut is the greatest candidate so far to both sides; about half of the mean chunk size. At least 64. */
-  readonly horizonBytes: number;
-  /** Stretches without natural cuts are cut at multiples of this file offset; chunks are shorter than three times this. At least horizonBytes. */
-  readonly gridBytes: number;
-}
+import { type CuttingParameters, checkCutting, warmUpBytes } from './cutting.ts';
 
 /**
  * Cuts one file at a time. A cut at p lies between bytes p - 1 and p of the file; 0 and the size of the file are never given.
@@ -37,33 +27,6 @@ export interface CandidateScanner {
   scan(offset: number, length: number, take: (position: number, high: number, low: number) => void): void;
 }
 
-/** How far before a segment the cutter must begin. */
-export function warmUpBytes(cutting: CuttingParameters): number {
-  return WINDOW_BYTES + cutting.horizonBytes + cutting.gridBytes;
-}
-
-/** A cut at p has been given at the latest when the bytes up to p + lookAheadBytes have been fed. */
-export function lookAheadBytes(cutting: CuttingParameters): number {
-  return cutting.horizonBytes + cutting.gridBytes;
-}
-
-/** Smaller files have no cut. */
-export function smallestCutSizeBytes(cutting: CuttingParameters): number {
-  return Math.min(2 * cutting.horizonBytes, cutting.gridBytes + cutting.horizonBytes);
-}
-
-/** Throws a RangeError for parameters that can't cut. */
-export function checkCutting(cutting: CuttingParameters): void {
-  const { horizonBytes, gridBytes } = cutting;
-  const largest = 2 ** 24;
-  if (!Number.isInteger(horizonBytes) || horizonBytes < WINDOW_BYTES || horizonBytes > largest) {
-    throw new RangeError(`horizonBytes is ${horizonBytes}; it must be an integer from ${WINDOW_BYTES} to ${largest}`);
-  }
-  if (!Number.isInteger(gridBytes) || gridBytes < horizonBytes || gridBytes > largest) {
-    throw new RangeError(`gridBytes is ${gridBytes}; it must be an integer from horizonBytes (${horizonBytes}) to ${largest}`);
-  }
-}
-
 /** Makes the cutter of a kernel from its scanner. */
 export function createCutter(cutting: CuttingParameters, scanner: CandidateScanner): Cutter {
   checkCutting(cutting);
@@ -73,7 +36,8 @@ export function createCutter(cutting: CuttingParameters, scanner: CandidateScann
   const take = (relative: number, high: number, low: number): void => decider.candidate(position + relative, { high, low, cuts });
   return {
     begin(fileOffset) {
-      if (!Number.isSafeInteger(fileOffset) || fileOffset < 0) throw new RangeError(`fileOffset is ${fileOffset}; it must be an integer >= 0`);
+      if (!Number.isSafeInteger(fileOffset) || fileOffset < 0)
+        throw new RangeError(`fileOffset is ${fileOffset}; it must be an integer >= 0`);
       position = fileOffset;
       scanner.begin();
       decider.begin(fileOffset, fileOffset === 0 ? 0 : fileOffset + warmUpBytes(cutting));

@@ -1,4 +1,5 @@
 /** Key files on disk: read with a look at who else may read them; written for the owner only, durably, and never over something else. */
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { LaganError } from '../../repo-format/mod.ts';
@@ -47,16 +48,17 @@ export async function writeKeyFile(
   }
 }
 
+/** Under another name first, so that nobody ever reads a part of it. */
 async function writeNew(file: string, text: string): Promise<void> {
-  const handle = await fs.open(file, 'wx', 0o600);
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}`);
+  const handle = await fs.open(temporary, 'wx', 0o600);
   try {
     await handle.writeFile(text);
     await handle.sync();
-  } catch (error) {
-    await fs.unlink(file).catch(() => undefined);
-    throw error;
+    await fs.link(temporary, file);
   } finally {
     await handle.close();
+    await fs.unlink(temporary);
   }
   const folder = await fs.open(path.dirname(file), 'r');
   await folder.sync().finally(() => folder.close());

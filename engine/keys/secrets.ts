@@ -36,8 +36,9 @@ export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
 
 /** X25519. Code: malformed-key (a public key that gives no secret, which no honest key does). */
 export function agree(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array {
+  const pair = { privateKey: importPrivateKey(privateKey), publicKey: importPublicKey(publicKey) };
   try {
-    return Uint8Array.from(diffieHellman({ privateKey: importPrivateKey(privateKey), publicKey: importPublicKey(publicKey) }));
+    return Uint8Array.from(diffieHellman(pair));
   } catch (error) {
     throw new LaganError('malformed-key', 'the public key of the recipient is no usable X25519 key', { cause: error });
   }

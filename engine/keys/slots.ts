@@ -9,6 +9,7 @@ import {
   encodeKeySlot,
   type Grants,
   idFromBytes,
+  isLaganError,
   type KeySlot,
   keyFileEncryptionKey,
   LaganError,
@@ -31,12 +32,13 @@ export interface PasswordCost {
   readonly lanes: number;
 }
 
-/** A slot to be made: for a password, for a key file, or for whoever has the private half of a public key. */
+/** A slot to be made: for a password, for a key file, or for whoever has the private half of a public key (an identity stands for its public half). */
 export interface NewSlot {
   readonly secret:
     | { readonly kind: 'password'; readonly password: string; readonly cost?: PasswordCost | undefined }
     | { readonly kind: 'key-file'; readonly secret: Uint8Array }
-    | { readonly kind: 'recipient'; readonly publicKey: Uint8Array };
+    | { readonly kind: 'recipient'; readonly publicKey: Uint8Array }
+    | { readonly kind: 'identity'; readonly privateKey: Uint8Array };
   readonly label: string;
   /** Default: full. */
   readonly grants?: Grants | undefined;
@@ -73,32 +75,33 @@ export async function sealNewSlot(
 /**
  * Tries the secrets on the slots that fit their kind, one after the other, until one opens that grants enough.
  *
- * Codes: wrong-key (slots of that kind were tried), no-key (there is no slot of that kind, or what opens grants only metadata).
+ * Codes: wrong-key (slots of that kind were tried), no-key (there is no slot of that kind, or what opens grants only metadata), unsupported (the
+ * only slot needs more memory than there is).
  */
 export async function unlock(slots: readonly KeySlot[], secrets: readonly Secret[], { needs }: { needs: Grants }): Promise<OpenedSlot> {
   const tried: KeySlot[] = [];
-  let insufficient: KeySlot | undefined;
+  const obstacles: LaganError[] = [];
   const likeliestFirst = slots.toSorted((left, right) => Number(right.grants === 'full') - Number(left.grants === 'full'));
-  for (const secret of secrets) {
-    for (const slot of likeliestFirst) {
-      const keyEncryptionKey = await keyFor(slot, secret);
-      if (keyEncryptionKey === undefined) continue;
-      tried.push(slot);
-      const accessKey = tryOpen(slot, keyEncryptionKey);
-      if (accessKey === undefined) continue;
-      if (needs === 'metadata' || slot.grants === 'full') return { slot, accessKey };
-      insufficient = slot;
-    }
+  for (const [secret, slot] of secrets.flatMap((secret) => likeliestFirst.map((slot) => [secret, slot] as const))) {
+    const attempt = await tryOpen(slot, secret);
+    if (attempt === 'not-for-it') continue;
+    tried.push(slot);
+    if (attempt instanceof LaganError) obstacles.push(attempt);
+    if (!(attempt instanceof Uint8Array)) continue;
+    if (needs === 'metadata' || slot.grants === 'full') return { slot, accessKey: attempt };
+    obstacles.unshift(metadataOnly(slot));
   }
-  if (insufficient !== undefined) throw metadataOnly(insufficient);
-  throw noSlotOpens(tried, { slots, secrets });
+  throw obstacles[0] ?? noSlotOpens(tried, { slots, secrets });
 }
 
-function tryOpen(slot: KeySlot, keyEncryptionKey: Uint8Array): Uint8Array | undefined {
+/** The access key; an error if this slot cannot be tried at all, which must not keep others from being tried. */
+async function tryOpen(slot: KeySlot, secret: Secret): Promise<Uint8Array | 'not-for-it' | 'wrong' | LaganError> {
   try {
-    return openKeySlot(slot, keyEncryptionKey);
+    const keyEncryptionKey = await keyFor(slot, secret);
+    return keyEncryptionKey === undefined ? 'not-for-it' : openKeySlot(slot, keyEncryptionKey);
   } catch (error) {
-    if (error instanceof LaganError && error.code === 'wrong-key') return undefined;
+    if (isLaganError(error, 'wrong-key')) return 'wrong';
+    if (isLaganError(error, 'unsupported') || isLaganError(error, 'malformed-key')) return error;
     throw error;
   }
 }
@@ -127,9 +130,10 @@ async function describeSlot(
   if (secret.kind === 'key-file') {
     return { description: { ...fields, kind: 'key-file', salt }, keyEncryptionKey: keyFileEncryptionKey(secret.secret, salt) };
   }
+  const recipient = secret.kind === 'identity' ? publicKeyOf(secret.privateKey) : secret.publicKey;
   const { privateKey, publicKey: ephemeral } = newIdentity();
-  const description = { ...fields, kind: 'recipient' as const, salt, recipient: secret.publicKey, ephemeral };
-  return { description, keyEncryptionKey: recipientEncryptionKey(agree(privateKey, secret.publicKey), description) };
+  const description = { ...fields, kind: 'recipient' as const, salt, recipient, ephemeral };
+  return { description, keyEncryptionKey: recipientEncryptionKey(agree(privateKey, recipient), description) };
 }
 
 /** The same password in every keyboard's spelling: Unicode NFC. */

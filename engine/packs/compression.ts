@@ -1,6 +1,6 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type Codec, LaganError } from '../../repo-format/mod.ts';
 import { compressSync as lz4CompressSync, uncompressSync as lz4UncompressSync } from 'lz4-napi';
+import { ZstdCompressor, ZstdDecompressor } from './_zstd.ts';
 
 /** How blocks are compressed: `auto` is zstd level 1 where a probe finds that it pays, else nothing. */
 export type Compression = 'auto' | 'none' | 'lz4' | `zstd:${number}`;
@@ -19,21 +19,44 @@ export function parseCompression(text: string): Compression {
   throw new LaganError('usage', `compression "${text}" is none of auto, none, lz4, zstd:${levels.minimum} … zstd:${levels.maximum}`, { expected: 'auto, none, lz4 or zstd:N', found: text });
 }
 
-/** Compresses the payload of a block; stored raw (codec `raw`) where that gains nothing. */
-export function compressPayload(payload: Uint8Array, compression: Compression, looksIncompressible: () => boolean): { codec: Codec; payload: Uint8Array } {
-  const raw = { codec: 'raw', payload } as const;
-  if (compression === 'none' || (compression === 'auto' && looksIncompressible())) return raw;
-  const compressed = compression === 'lz4' ? compressLz4(payload) : compressZstd(payload, compression === 'auto' ? autoLevel : Number(compression.slice(5)));
-  if (compressed.length > payload.length * worthwhileShare) return raw;
-  return { codec: compression === 'lz4' ? 'lz4' : 'zstd', payload: compressed };
+/** Compresses blocks one after another. */
+export class BlockCompressor {
+  readonly #compression: Compression;
+  readonly #zstd: ZstdCompressor | undefined;
+  #output = new Uint8Array(0);
+
+  constructor(compression: Compression) {
+    this.#compression = compression;
+    if (compression === 'auto') this.#zstd = new ZstdCompressor(autoLevel);
+    else if (compression.startsWith('zstd:')) this.#zstd = new ZstdCompressor(Number(compression.slice(5)));
+  }
+
+  /** The payload as it is stored: raw where compression gains nothing. It is valid until the next call. */
+  compress(payload: Uint8Array, looksIncompressible: () => boolean): { codec: Codec; payload: Uint8Array } {
+    const raw = { codec: 'raw', payload } as const;
+    if (this.#compression === 'none' || (this.#compression === 'auto' && looksIncompressible())) return raw;
+    const worthwhileSize = Math.floor(payload.length * worthwhileShare);
+    if (this.#zstd === undefined) {
+      const compressed = compressLz4(payload);
+      return compressed.length > worthwhileSize ? raw : { codec: 'lz4', payload: compressed };
+    }
+    if (this.#output.length <= worthwhileSize) this.#output = new Uint8Array(payload.length);
+    const length = this.#zstd.compress(payload, this.#output.subarray(0, worthwhileSize + 1));
+    return length < 0 || length > worthwhileSize ? raw : { codec: 'zstd', payload: this.#output.subarray(0, length) };
+  }
 }
 
-/** The raw bytes of a block's payload. Errors: `malformed` where it does not decode to exactly `rawLength` bytes. */
-export function decompressPayload(payload: Uint8Array, { codec, rawLength, objectName }: { codec: Codec; rawLength: number; objectName: string }): Uint8Array {
+const decompressor = new ZstdDecompressor();
+
+/**
+ * The raw bytes of a block's payload, in `into` if it is given and large enough, else in a buffer of their own. Errors: `malformed` where they
+ * are not exactly `rawLength` bytes.
+ */
+export function decompressPayload(payload: Uint8Array, { codec, rawLength, objectName, into }: { codec: Codec; rawLength: number; objectName: string; into?: Uint8Array }): Uint8Array {
   if (codec === 'raw') return payload;
   let raw: Uint8Array;
   try {
-    raw = codec === 'zstd' ? zstdDecompressSync(payload, { chunkSize: Math.max(64, rawLength), maxOutputLength: Math.max(64, rawLength) }) : decompressLz4(payload, rawLength);
+    raw = codec === 'zstd' ? decompressZstd(payload, rawLength, into) : decompressLz4(payload, rawLength);
   } catch (cause) {
     throw new LaganError('malformed', `a block of ${objectName} was to be decompressed (${codec}), but its data is not valid`, { object: objectName, cause });
   }
@@ -41,8 +64,12 @@ export function decompressPayload(payload: Uint8Array, { codec, rawLength, objec
   return raw;
 }
 
-function compressZstd(payload: Uint8Array, level: number): Uint8Array {
-  return zstdCompressSync(payload, { chunkSize: payload.length + 1024, params: { [constants.ZSTD_c_compressionLevel]: level } });
+/** A byte more than expected is offered, so that a frame that is too long is noticed. */
+function decompressZstd(payload: Uint8Array, rawLength: number, into: Uint8Array | undefined): Uint8Array {
+  const output = into !== undefined && into.length > rawLength ? into.subarray(0, rawLength + 1) : new Uint8Array(rawLength + 1);
+  const length = decompressor.decompress(payload, output);
+  if (length < 0) throw new RangeError('the data is longer than its header says');
+  return output.subarray(0, length);
 }
 
 /** lz4-napi puts the raw length before the block; the format has it elsewhere. */

@@ -9,16 +9,18 @@ import type { CallOptions, Storage } from '../storage/mod.ts';
 export type PlaceContent = 'absent' | 'empty' | 'foreign' | 'unfinished' | 'damaged' | 'repository';
 
 /** Looks at a place without a key. Codes: those of the storage. */
-export async function inspectPlace(storage: Storage, options: CallOptions = {}): Promise<PlaceContent> {
+export async function inspectPlace(storage: Storage, options: CallOptions = {}): Promise<{ state: PlaceContent }> {
   const state = await storage.state(options);
-  if (state !== 'occupied') return state;
-  if (await hasAny(storage, objectNames.format, options)) return 'repository';
+  return { state: state === 'occupied' ? await contentOf(storage, options) : state };
+}
+
+async function contentOf(storage: Storage, options: CallOptions): Promise<PlaceContent> {
+  if (await hasFormatFile(storage, options)) return 'repository';
   let unfinished = false;
   for (const role of ['writer/', 'collector/', 'owner/']) {
     for await (const { name } of storage.list(role, options)) {
-      const parsed = parseObjectName(name);
-      if (parsed === null) continue;
-      if (!isMadeFirst(name)) return 'damaged';
+      if (parseObjectName(name) === null) continue;
+      if (!isMadeFirst(name)) return (await hasFormatFile(storage, options)) ? 'repository' : 'damaged';
       unfinished = true;
     }
   }
@@ -51,7 +53,7 @@ export function noRepository(location: string, content: Exclude<PlaceContent, 'r
   return new LaganError('no-repository', message, { found: content, hint });
 }
 
-async function hasAny(storage: Storage, prefix: string, options: CallOptions): Promise<boolean> {
-  for await (const { name } of storage.list(prefix, options)) return name.startsWith(prefix);
+async function hasFormatFile(storage: Storage, options: CallOptions): Promise<boolean> {
+  for await (const { name } of storage.list(objectNames.format, options)) return name === objectNames.format;
   return false;
 }

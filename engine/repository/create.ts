@@ -3,6 +3,7 @@
  * cut short; nothing can rely on it, and the next creation discards it.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import {
   type ChunkerParameters,
   type Configuration,
@@ -19,10 +20,10 @@ import {
 } from '../../repo-format/mod.ts';
 import { metadataKeysOf, type NewSlot, newKeyring, randomKey, sealKeyrings, sealNewSlot } from '../keys/mod.ts';
 import type { CallOptions, Storage } from '../storage/mod.ts';
-import { inspectPlace, isMadeFirst } from './_place.ts';
+import { inspectPlace, isMadeFirst, type PlaceContent } from './_place.ts';
 import { seal } from './_sealed-objects.ts';
 import { now } from './_time.ts';
-import { repositoryDefaults } from './limits.ts';
+import { repositoryDefaults, repositoryLimits } from './limits.ts';
 import { openWithAccess, readFormatFile } from './open.ts';
 import type { Repository } from './repository.ts';
 
@@ -34,6 +35,8 @@ export interface CreateOptions extends CallOptions {
   readonly packSizeBytes?: number;
   /** Default: now. */
   readonly time?: Time;
+  /** How long what another process may be making now is left in peace. Default: `repositoryLimits.creationPatienceMs`. */
+  readonly patienceMs?: number;
 }
 
 interface NewObject {
@@ -48,14 +51,18 @@ interface NewObject {
  * format file is there), and those of the storage. After an error nothing of it remains, as far as the store lets us delete.
  */
 export async function createRepository(storage: Storage, options: CreateOptions): Promise<Repository> {
-  const { signal } = options;
+  const { signal, patienceMs = repositoryLimits.creationPatienceMs } = options;
   if (!options.slots.some(({ grants = 'full' }) => grants === 'full'))
     throw new LaganError('usage', 'a repository needs a key that opens all of it');
-  await clearPlace(storage, { signal });
+  await clearPlace(storage, { patienceMs, signal });
   const format: FormatFile = { repositoryId: Uint8Array.from(randomBytes(16)), features: noFeatures };
   const { objects, accessKey, slotId } = await makeObjects(storage, { ...options, format });
   try {
-    for (const { name, bytes } of objects) expectCreated(storage, name, await storage.create(name, [bytes], { signal }));
+    for (const { name, bytes } of objects) {
+      if ((await storage.create(name, [bytes], { signal })) === 'created') continue;
+      await afterOtherCreation(storage, { patienceMs, signal });
+      throw repositoryExists(storage, name);
+    }
     // Read back: whoever is told that there is a repository has one that opens.
     const stored = await readFormatFile(storage, { signal });
     return await openWithAccess(storage, { format: stored, access: { slotId, accessKey }, grants: 'full', mode: 'write', signal });
@@ -66,29 +73,34 @@ export async function createRepository(storage: Storage, options: CreateOptions)
   }
 }
 
-async function clearPlace(storage: Storage, { signal }: CallOptions): Promise<void> {
-  const content = await inspectPlace(storage, { signal });
-  if (content === 'absent') await storage.prepare({ signal });
-  if (content === 'unfinished') await discardUnfinished(storage, { signal });
+interface Patience extends CallOptions {
+  readonly patienceMs: number;
+}
+
+async function clearPlace(storage: Storage, patience: Patience): Promise<void> {
+  const { signal } = patience;
+  const state = await afterOtherCreation(storage, patience);
+  if (state === 'absent') await storage.prepare({ signal });
+  if (state === 'unfinished') await discardUnfinished(storage, { signal });
+  if (state === 'repository') throw repositoryExists(storage);
   const { location } = storage;
-  if (content === 'repository') {
-    throw new LaganError('repository-exists', `there is a repository at ${location} already`, {
-      hint: 'use it as it is, or choose another folder',
-    });
+  if (state === 'foreign') {
+    throw new LaganError('exists', `${location} has other things in it`, { found: state, hint: 'a new repository needs an empty folder' });
   }
-  if (content === 'foreign') {
-    throw new LaganError('exists', `${location} has other things in it`, {
-      found: content,
-      hint: 'a new repository needs an empty folder',
-    });
-  }
-  if (content === 'damaged') {
+  if (state === 'damaged') {
     const hint = `restore ${objectNames.format} from a copy of the repository, or choose another folder`;
-    throw new LaganError('malformed', `${location} holds the objects of a repository without its file ${objectNames.format}`, {
-      object: objectNames.format,
-      found: content,
-      hint,
-    });
+    const message = `${location} holds the objects of a repository without its file ${objectNames.format}`;
+    throw new LaganError('malformed', message, { object: objectNames.format, found: state, hint });
+  }
+}
+
+/** What is at the place; what looks unfinished may be in the making, and gets some time. */
+async function afterOtherCreation(storage: Storage, { patienceMs, signal }: Patience): Promise<PlaceContent> {
+  const end = performance.now() + patienceMs;
+  for (;;) {
+    const { state } = await inspectPlace(storage, { signal });
+    if (state !== 'unfinished' || performance.now() >= end) return state;
+    await setTimeout(repositoryLimits.creationPollMs);
   }
 }
 
@@ -153,8 +165,7 @@ async function deleteIfOurs(storage: Storage, { name, bytes }: NewObject): Promi
   if (equalBytes(stored, bytes)) await storage.delete([name]);
 }
 
-function expectCreated(storage: Storage, name: string, outcome: 'created' | 'exists'): void {
-  if (outcome === 'created') return;
-  const message = `someone else is making a repository at ${storage.location}: ${name} was there already`;
-  throw new LaganError('repository-exists', message, { object: name, hint: 'wait for the other one, then use what it made' });
+function repositoryExists(storage: Storage, object?: string): LaganError {
+  const message = `there is a repository at ${storage.location} already`;
+  return new LaganError('repository-exists', message, { object, hint: 'use it as it is, or choose another folder' });
 }

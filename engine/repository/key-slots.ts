@@ -1,5 +1,14 @@
 /** The keys of a repository: listed, added, removed and changed by someone who has a full one. */
-import { type Grants, isLaganError, type KeySlot, LaganError, type ObjectId, objectNames, type Time } from '../../repo-format/mod.ts';
+import {
+  decodeKeySlot,
+  type Grants,
+  isLaganError,
+  type KeySlot,
+  LaganError,
+  type ObjectId,
+  objectNames,
+  type Time,
+} from '../../repo-format/mod.ts';
 import { type NewSlot, sealNewSlot } from '../keys/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { readSlots } from './_stored-slots.ts';
@@ -10,38 +19,42 @@ import type { Repository, RepositoryAccess } from './repository.ts';
 export interface KeySlotInfo {
   readonly id: ObjectId;
   readonly label: string;
-  readonly kind: KeySlot['kind'] | 'damaged';
-  readonly grants: Grants | null;
-  readonly created: Time | null;
+  /** `unknown` if the slot is damaged. */
+  readonly kind: KeySlot['kind'] | 'unknown';
+  readonly grants: Grants | 'none';
+  readonly created: Time;
   /** The repository was opened by it. */
-  readonly current: boolean;
-  /** What is wrong with it. */
-  readonly error: LaganError | null;
+  readonly isCurrent: boolean;
+  /** What is wrong with it, if anything is. */
+  readonly damaged?: string;
+}
+
+export interface AddKeyOptions extends NewSlot, CallOptions {
+  /** Default: now. */
+  readonly time?: Time | undefined;
+}
+
+export interface ChangeKeyOptions extends CallOptions {
+  /** What is replaced: an id, its beginning or a label. Default: the slot that opened the repository. */
+  readonly id?: string | undefined;
+  readonly slot: NewSlot;
+  readonly time?: Time | undefined;
 }
 
 /** All key slots, by time; damaged ones last. Codes: those of the storage. */
 export async function listKeys(repository: Repository, { signal }: CallOptions = {}): Promise<KeySlotInfo[]> {
   const { slots, damaged } = await readSlots(repository.storage, { repositoryId: repository.keys.repositoryId, signal });
-  const infos = slots
-    .map((slot) => infoOf(slot, repository))
-    .sort((left, right) => left.created!.seconds - right.created!.seconds || (left.id < right.id ? -1 : 1));
-  return [
-    ...infos,
-    ...damaged.map(({ id, error }) => ({ id, label: '', kind: 'damaged' as const, grants: null, created: null, current: false, error })),
-  ];
+  const infos = slots.map((slot) => infoOf(slot, repository)).sort(compareKeys);
+  return [...infos, ...damaged.map(({ id, error }) => damagedKey(id, error))];
 }
 
 /** Adds a slot. Codes: no-key (the repository was not opened with a full key), those of {@link sealNewSlot}, and those of the storage. */
-export async function addKey(
-  repository: Repository,
-  slot: NewSlot,
-  { time = now(), signal }: { time?: Time } & CallOptions = {},
-): Promise<KeySlotInfo> {
+export async function addKey(repository: Repository, { time = now(), signal, ...slot }: AddKeyOptions): Promise<KeySlotInfo> {
   const { accessKey: fullAccessKey } = fullAccess(repository);
-  const { id, name, bytes } = await sealNewSlot(slot, { repositoryId: repository.keys.repositoryId, fullAccessKey, created: time });
+  const { name, bytes } = await sealNewSlot(slot, { repositoryId: repository.keys.repositoryId, fullAccessKey, created: time });
   const outcome = await repository.storage.create(name, [bytes], { signal });
   if (outcome === 'exists') throw new LaganError('exists', `${name} is there already`, { object: name });
-  return { id, label: slot.label, kind: slot.secret.kind, grants: slot.grants ?? 'full', created: time, current: false, error: null };
+  return infoOf(decodeKeySlot(bytes, name), repository);
 }
 
 /**
@@ -66,37 +79,39 @@ export async function removeKey(repository: Repository, idOrLabel: string, { sig
 }
 
 /**
- * Replaces a slot by a new one: another password, or the same under another label. By default the one that opened the repository. The new one is
- * durable before the old one goes.
+ * Replaces a slot by a new one: another password, or the same under another label. The new one is durable before the old one goes; after an
+ * error both may be there.
+ *
+ * Codes: those of {@link addKey} and {@link removeKey}.
  */
-export async function changeKey(
-  repository: Repository,
-  slot: NewSlot,
-  { replaces, time, signal }: { replaces?: string | undefined; time?: Time } & CallOptions = {},
-): Promise<KeySlotInfo> {
-  const old = findKey(await listKeys(repository, { signal }), replaces ?? fullAccess(repository).slotId);
-  const added = await addKey(repository, slot, { time, signal });
-  if (old.kind !== 'damaged' && old.grants === 'full' && added.grants !== 'full')
-    await removeOrTakeBack(repository, { old, added, signal });
-  else await removeKey(repository, old.id, { signal });
+export async function changeKey(repository: Repository, { id, slot, time, signal }: ChangeKeyOptions): Promise<KeySlotInfo> {
+  const keys = await listKeys(repository, { signal });
+  const old = findKey(keys, id ?? fullAccess(repository).slotId);
+  const isLastFull = old.grants === 'full' && fullKeys(keys).length === 1;
+  if (isLastFull && slot.grants === 'metadata') throw lastKey(old);
+  const added = await addKey(repository, { ...slot, time, signal });
+  await removeKey(repository, old.id, { signal });
   return added;
 }
 
-/** A full key that is replaced by one for metadata may have been the last. */
-async function removeOrTakeBack(
-  repository: Repository,
-  { old, added, signal }: { old: KeySlotInfo; added: KeySlotInfo } & CallOptions,
-): Promise<void> {
-  try {
-    await removeKey(repository, old.id, { signal });
-  } catch (error) {
-    await repository.storage.delete([objectNames.keySlot(added.id)]);
-    throw error;
-  }
+function infoOf({ id, label, kind, grants, created }: KeySlot, { access }: Repository): KeySlotInfo {
+  return { id, label, kind, grants, created, isCurrent: access?.slotId === id };
 }
 
-function infoOf({ id, label, kind, grants, created }: KeySlot, { access }: Repository): KeySlotInfo {
-  return { id, label, kind, grants, created, current: access?.slotId === id, error: null };
+function damagedKey(id: ObjectId, error: LaganError): KeySlotInfo {
+  return {
+    id,
+    label: '',
+    kind: 'unknown',
+    grants: 'none',
+    created: { seconds: 0, nanoseconds: 0 },
+    isCurrent: false,
+    damaged: error.message,
+  };
+}
+
+function compareKeys({ id: leftId, created: left }: KeySlotInfo, { id: rightId, created: right }: KeySlotInfo): number {
+  return left.seconds - right.seconds || left.nanoseconds - right.nanoseconds || (leftId < rightId ? -1 : 1);
 }
 
 function fullKeys(keys: readonly KeySlotInfo[]): KeySlotInfo[] {

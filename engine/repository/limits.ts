@@ -10,6 +10,9 @@ export const repositoryLimits = {
   attempts: 16,
   /** How often a number is tried anew because another process took it. */
   numberAttempts: 64,
+  /** What looks like an unfinished creation may be another process's that goes on: it is left alone for so long. */
+  creationPatienceMs: 2000,
+  creationPollMs: 20,
   /** Hex digits that a shortened snapshot or key id needs. */
   shortestIdPrefix: 4,
   /** Largest small object, as stored: header, length field and the one segment. */

@@ -73,7 +73,7 @@ export async function openWithAccess(
     readNewestRoot(context, { signal }),
   ]);
   const keys = KeyRing.fromKeyring(keyring, { repositoryId, nameEpoch: configuration.nameEpoch });
-  return { id: idFromBytes<ObjectId>(repositoryId), storage, mode, configuration, keys, root, access, warnings: [] };
+  return { id: idFromBytes<ObjectId>(repositoryId), storage, mode, configuration, keys, root, slotId: access.slotId, access, warnings: [] };
 }
 
 /** The format file. Codes: no-repository, repository-too-new, malformed, limit-exceeded. */
@@ -84,9 +84,9 @@ export async function readFormatFile(storage: Storage, options: CallOptions = {}
   } catch (error) {
     const isAbsent = isLaganError(error, 'not-found') || (isLaganError(error, 'no-repository') && error.found !== 'file');
     if (!isAbsent) throw error;
-    const content = await inspectPlace(storage, options);
-    if (content === 'repository') throw error;
-    throw noRepository(storage.location, content);
+    const { state } = await inspectPlace(storage, options);
+    if (state === 'repository') throw error;
+    throw noRepository(storage.location, state);
   }
 }
 
@@ -153,5 +153,11 @@ async function prepareToWrite(storage: Storage, { signal }: CallOptions): Promis
     // Litter of another user's processes: not ours to remove, and no reason to stop.
     if (!isLaganError(error, 'forbidden')) throw error;
   });
-  await (await storage.createWriter(probeName, { signal })).abort();
+  try {
+    await (await storage.createWriter(probeName, { signal })).abort();
+  } catch (error) {
+    if (!isLaganError(error) || error.errno === undefined) throw error;
+    const { code, errno, hint } = error;
+    throw new LaganError(code, `the repository at ${storage.location} cannot be written (${errno})`, { cause: error, errno, hint });
+  }
 }

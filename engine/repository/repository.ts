@@ -9,7 +9,6 @@ export type RepositoryMode = 'read' | 'write' | 'metadata';
 
 /** How the repository was opened: what is needed to add and change keys. Not passed to other threads. */
 export interface RepositoryAccess {
-  /** The slot that opened. */
   readonly slotId: ObjectId;
   /** Of the slot's grants: full or metadata. */
   readonly accessKey: Uint8Array;
@@ -24,6 +23,8 @@ export interface Repository {
   readonly keys: KeyRing;
   /** As it was when the repository was opened; see `readRoot`. */
   readonly root: Root;
+  /** The key slot that opened it. */
+  readonly slotId: ObjectId;
   /** Null in worker threads. */
   readonly access: RepositoryAccess | null;
   /** What is wrong but does not matter now, such as a damaged key slot. */
@@ -37,16 +38,17 @@ export interface RepositoryDescription {
   readonly configuration: Configuration;
   readonly keys: PlainKeyRing;
   readonly root: Root;
+  readonly slotId: ObjectId;
 }
 
-export function describeRepository({ storage, mode, configuration, keys, root }: Repository): RepositoryDescription {
-  return { storage: storage.describe(), mode, configuration, keys: keys.toPlain(), root };
+export function describeRepository({ storage, mode, configuration, keys, root, slotId }: Repository): RepositoryDescription {
+  return { storage: storage.describe(), mode, configuration, keys: keys.toPlain(), root, slotId };
 }
 
 /** The same repository in another thread, with a storage of its own; nothing is read or unlocked again. */
 export function attachRepository(description: RepositoryDescription): Repository {
-  const { mode, configuration, root } = description;
+  const { mode, configuration, root, slotId } = description;
   const keys = KeyRing.fromPlain(description.keys);
   const id = idFromBytes<ObjectId>(keys.repositoryId);
-  return { id, storage: openStorage(description.storage), mode, configuration, keys, root, access: null, warnings: [] };
+  return { id, storage: openStorage(description.storage), mode, configuration, keys, root, slotId, access: null, warnings: [] };
 }

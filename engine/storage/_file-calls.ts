@@ -1,7 +1,7 @@
 /** The system calls of a local folder, as one object, so that tests can make the n-th one fail. */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
-import { LaganError } from '../../repo-format/errors.ts';
+import { LaganError } from '../../repo-format/mod.ts';
 
 export interface FileCalls {
   open(path: string, flags: number, mode?: number): number;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { LaganError } from '../../repo-format/errors.ts';
+import { LaganError } from '../../repo-format/mod.ts';
 import { errnoOf, type FileCalls, syncFolder } from './_file-calls.ts';
 import { throwIfInterrupted, totalSizeBytes } from './_names.ts';
 import { newTemporaryName } from './_process-identity.ts';

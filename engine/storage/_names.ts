@@ -1,5 +1,5 @@
 /** What every implementation checks before it works: names and ranges are arguments, so they are TypeErrors and RangeErrors. */
-import { LaganError } from '../../repo-format/errors.ts';
+import { LaganError } from '../../repo-format/mod.ts';
 import { storageLimits } from './limits.ts';
 import type { ByteRange, GetOptions } from './storage.ts';
 

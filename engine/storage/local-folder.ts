@@ -9,7 +9,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { LaganError } from '../../repo-format/errors.ts';
+import { LaganError } from '../../repo-format/mod.ts';
 import { errnoOf, type FileCalls, storageError, syncFolder, systemFileCalls } from './_file-calls.ts';
 import { LocalFolderWriter } from './_local-folder-writer.ts';
 import {
@@ -59,8 +59,7 @@ export class LocalFolder implements Storage {
   async state({ signal }: CallOptions = {}): Promise<PlaceState> {
     throwIfInterrupted(signal);
     try {
-      const entries = this.#calls.readFolder(this.location);
-      return entries.every(({ name }) => countsAsNothing(name)) ? 'empty' : 'occupied';
+      return holdsNothing(this.location, this.#calls) ? 'empty' : 'occupied';
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return 'absent';
       if (errnoOf(error) === 'ENOTDIR')
@@ -343,6 +342,12 @@ function overlaps(folder: string, { prefix, after }: { prefix: string; after: st
 /** ENOTDIR: a part of the path is an object. */
 function isAbsent(error: unknown): boolean {
   return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR';
+}
+
+/** Folders without files are nothing: deletion leaves them. */
+function holdsNothing(folder: string, calls: FileCalls): boolean {
+  const entries = calls.readFolder(folder).filter(({ name }) => !countsAsNothing(name));
+  return entries.every((entry) => entry.isDirectory() && holdsNothing(path.join(folder, entry.name), calls));
 }
 
 function countsAsNothing(name: string): boolean {

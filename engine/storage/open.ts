@@ -1,7 +1,7 @@
 /** From what a person types, or from a description, to a storage. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LaganError } from '../../repo-format/errors.ts';
+import { LaganError } from '../../repo-format/mod.ts';
 import { InMemory } from './in-memory.ts';
 import { LocalFolder } from './local-folder.ts';
 import type { Storage, StorageDescription } from './storage.ts';

@@ -16,7 +16,7 @@ const writeBufferBytes = 262_144;
 /** Read ahead for all runs together, and at least for each. */
 const readAheadBytes = 4_194_304;
 const minReadAheadBytes = 4096;
-const O_TMPFILE = 0x41_0000;
+const O_TMPFILE = 0x40_0000 | constants.O_DIRECTORY;
 
 /** Runs of sorted names in a file without a name. */
 export class SpillFile {

@@ -1,6 +1,7 @@
 /** The kernel's error numbers: their names, and the one class of error that the rest of the program sees. */
 
 import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
 import { type ErrorCode, LaganError } from '../../repo-format/mod.ts';
 
 /** Those that Node's table lacks. */
@@ -43,10 +44,13 @@ export function errnoName(errno: number): string {
  * `attempt` continues “could not”: `systemError(2, 'open the folder', path)`.
  */
 export function systemError(errno: number, attempt: string, path?: Uint8Array | string): LaganError {
-  const name = errnoName(Math.abs(errno));
+  const number = Math.abs(errno);
+  const name = errnoName(number);
+  const meaning = getSystemErrorMap().get(-number)?.[1];
   const text = path === undefined ? undefined : printable(path);
   const place = text === undefined ? '' : ` ${JSON.stringify(text)}`;
-  return new LaganError(codes.get(Math.abs(errno)) ?? 'io', `could not ${attempt}${place}: ${name}`, { object: text, errno: name });
+  const reason = meaning === undefined ? name : `${meaning} (${name})`;
+  return new LaganError(codes.get(number) ?? 'io', `could not ${attempt}${place}: ${reason}`, { object: text, errno: name });
 }
 
 /** A path for people to read: bytes that are not UTF-8 become U+FFFD. */

@@ -89,7 +89,8 @@ class TreeRemover {
   #ascend(level: Level): void {
     level.scan.close();
     this.#levels.pop();
-    this.#stack.leave();
+    const above = this.#stack.leave();
+    this.#levels.at(-1)?.scan.rebind(above);
     if (this.removal.failures.length > level.failuresBefore) return;
     const result = this.#persistently(level.name, tryRemoveDirectory);
     if (result === 0) this.removal.removed++;

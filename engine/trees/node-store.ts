@@ -2,7 +2,7 @@ import { type NodeReference, type PackId } from '../../repo-format/mod.ts';
 import { claimed, type Deduplicator, notFound, type PackTable, tableFull, unresolved } from '../index/mod.ts';
 import type { Kernel } from '../kernel/mod.ts';
 import type { SealingKeys } from '../objects/mod.ts';
-import { compressPayload, PackWriter, type StoredPack } from '../packs/mod.ts';
+import { BlockCompressor, PackWriter, type StoredPack } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 
 /** Raw bytes after which a block of nodes is sealed: small enough that reading one directory does not cost a megabyte. */
@@ -32,6 +32,7 @@ export class NodeStore {
   readonly #packs: PackTable;
   readonly #onPack: (pack: StoredPack) => void;
   readonly #dryRun: boolean;
+  readonly #compressor = new BlockCompressor(nodeCompression);
   #writer: PackWriter;
   #packRawBytes = 0;
   #block: OpenBlock = emptyBlock();
@@ -107,7 +108,7 @@ export class NodeStore {
     this.#enqueue(async () => {
       this.#waitingBlocks--;
       if (this.#dryRun) return;
-      const encoded = compressPayload(Buffer.concat(nodes), nodeCompression, () => false);
+      const encoded = this.#compressor.compress(Buffer.concat(nodes), () => false);
       await writer.write({ ...encoded, chunkLengths: Uint32Array.from(nodes, (node) => node.length), names: Buffer.concat(names) });
     });
   }

@@ -30,12 +30,15 @@ export interface ParsedVector {
 }
 
 const BYTES_PER_LINE = 32;
+const RUN_BYTES = 64;
 
 export function formatVector(vector: Vector): string {
   const { container, expect, offset, covers, comment, result, inputs = {} } = vector;
   const header: Record<string, unknown> = { container, expect, offset, covers: covers.join(' '), comment, ...inputs };
-  if (expect === 'ok') header['result'] = JSON.stringify(result, jsonBytes);
-  const lines = Object.entries(header).filter(([, value]) => value !== undefined).map(([key, value]) => `${key}: ${value}`);
+  if (expect === 'ok') header.result = JSON.stringify(result, jsonBytes);
+  const lines = Object.entries(header)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}: ${value}`);
   return [...lines, '', ...vector.parts.flatMap(formatPart), ''].join('\n');
 }
 
@@ -44,8 +47,7 @@ export function parseVector(text: string): ParsedVector {
   const blank = lines.indexOf('');
   const header = Object.fromEntries(lines.slice(0, blank).map(splitHeader));
   const body = lines.slice(blank + 1).filter((line) => line !== '');
-  const hex = body.map((line) => line.replace(/#.*/, '').replace(/\s/g, '')).join('');
-  return { container: header['container']!, expect: header['expect']!, header, bytes: fromHex(hex), body };
+  return { container: header.container!, expect: header.expect!, header, bytes: concat(...body.map(bytesOfLine)), body };
 }
 
 /** Replacer for JSON: byte strings as hex, bigints as decimal text. */
@@ -124,12 +126,30 @@ export function patched(bytes: Uint8Array, at: number, replacement: Uint8Array |
 }
 
 function formatPart([label, bytes]: Part): string[] {
+  const comment = label === '' ? '' : `  # ${label}`;
+  const run = runOf(bytes);
+  if (run !== null) return [`${run}${comment}`];
+  const separator = label === '' ? '' : ' ';
   const lines: string[] = [];
   for (let at = 0; at < Math.max(1, bytes.length); at += BYTES_PER_LINE) {
-    const hex = Array.from(bytes.subarray(at, at + BYTES_PER_LINE), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
-    lines.push(at === 0 && label !== '' ? `${hex}  # ${label}`.trimStart() : hex);
+    const hex = Array.from(bytes.subarray(at, at + BYTES_PER_LINE), (byte) => byte.toString(16).padStart(2, '0')).join(separator);
+    lines.push(at === 0 ? `${hex}${comment}`.trimStart() : hex);
   }
   return lines;
+}
+
+/** `xx * count` for a long run of one byte. */
+function runOf(bytes: Uint8Array): string | null {
+  const first = bytes[0];
+  if (bytes.length < RUN_BYTES || first === undefined || bytes.some((byte) => byte !== first)) return null;
+  return `${first.toString(16).padStart(2, '0')} * ${bytes.length}`;
+}
+
+/** The bytes of a line of the body. */
+export function bytesOfLine(line: string): Uint8Array {
+  const [hex, count] = line.replace(/#.*/, '').split('*');
+  const bytes = fromHex(hex!);
+  return count === undefined ? bytes : new Uint8Array(Number(count)).fill(bytes[0]!);
 }
 
 function splitHeader(line: string): [string, string] {

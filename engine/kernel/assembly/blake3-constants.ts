@@ -2,13 +2,13 @@
 
 export const CHUNK_BYTES: usize = 1024;
 export const BLOCK_BYTES: usize = 64;
-export const NAME_BYTES: usize = 32;
+export const VALUE_BYTES: usize = 32;
 
-export const CHUNK_START: i32 = 1;
-export const CHUNK_END: i32 = 2;
-export const PARENT: i32 = 4;
-export const ROOT: i32 = 8;
-export const KEYED_HASH: i32 = 16;
+export const CHUNK_START: u32 = 1;
+export const CHUNK_END: u32 = 2;
+export const PARENT: u32 = 4;
+export const ROOT: u32 = 8;
+export const KEYED_HASH: u32 = 16;
 
 /** The first four words of the initial value of SHA-256. */
 export const INITIAL_0: i32 = 0x6A09E667;

@@ -1,212 +1,153 @@
-// Compression of BLAKE3 in four lanes: lane i of every vector belongs to the i-th of four independent inputs.
-//
-// Source: "BLAKE3: one function, fast everywhere" (2021), sections 2.2 and 5.3 (vectors across chunks).
-// The rounds are written out (no loop, no permuted message) so that the sixteen state words stay in registers and every message word
-// is one load from a constant address. Statements of the four mixings of a half round stand side by side: they do not depend on each other.
-// a + m + b is summed in that order because b is the word that is ready last.
+// One batch of up to 4 or 8 independent compressions: brings the jobs into the lanes and the chaining values out of them.
+// Lanes beyond the number of jobs do the work of the first job again; what they give is dropped.
 
-import { INITIAL_0, INITIAL_1, INITIAL_2, INITIAL_3 } from "./blake3-constants";
-import { LANES, MESSAGES } from "./memory-layout";
+import { BLOCK_BYTES, CHUNK_BYTES, CHUNK_END, CHUNK_START, KEYED_HASH } from "./blake3-constants";
+import { compressEight } from "./blake3-eight-lanes";
+import { compressFour } from "./blake3-four-lanes";
+import { jobCounter, jobFlags, jobLength, jobSource, jobTarget } from "./blake3-job";
+import { PADDED, STATE } from "./memory-layout";
 
+const COUNTERS: usize = 8;
+const LENGTHS: usize = 9;
+const FLAGS: usize = 10;
+
+/** Address of the word of `lane` in `row` of the state of `lanes` lanes. */
 // @ts-ignore: decorator
 @inline
-function sum(a: v128, b: v128, word: usize): v128 {
-  return i32x4.add(i32x4.add(a, v128.load(MESSAGES + 16 * word)), b);
+function place(row: usize, lane: usize, lanes: usize): usize {
+  return STATE + 4 * (row * lanes + lane);
 }
 
+/** Sets a row to one value in all lanes. */
 // @ts-ignore: decorator
 @inline
-function rotate16(x: v128): v128 {
-  return v128.shuffle<u8>(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+function setRow(row: usize, value: u32, lanes: usize): void {
+  const vector = i32x4.splat(value);
+  v128.store(place(row, 0, lanes), vector);
+  if (lanes == 8) v128.store(place(row, 4, lanes), vector);
 }
 
+function setKey(key: usize, lanes: usize): void {
+  for (let word: usize = 0; word < 8; word++) setRow(word, load<u32>(key + 4 * word), lanes);
+}
+
+/** Address of the job of a lane, given the addresses of the jobs at `list`. */
 // @ts-ignore: decorator
 @inline
-function rotate12(x: v128): v128 {
-  return v128.or(i32x4.shl(x, 20), i32x4.shr_u(x, 12));
+function laneJob(list: usize, lane: usize, count: usize): usize {
+  return load<u32>(list + (lane < count ? 4 * lane : 0));
 }
 
-// Two shifts and an or: V8 builds the mask of a byte shuffle anew each time, which costs more.
-// @ts-ignore: decorator
-@inline
-function rotate8(x: v128): v128 {
-  return v128.or(i32x4.shl(x, 24), i32x4.shr_u(x, 8));
-}
-
-// @ts-ignore: decorator
-@inline
-function rotate7(x: v128): v128 {
-  return v128.or(i32x4.shl(x, 25), i32x4.shr_u(x, 7));
-}
-
-/** Sets the chaining value of all lanes to the eight words at `key`. */
-export function setLanes(key: usize): void {
-  for (let i: usize = 0; i < 8; i++) v128.store(LANES + 16 * i, v128.load32_splat(key + 4 * i));
-}
-
-/** Writes the chaining value of lane i as 32 bytes at target + 32 * i, for all four lanes. */
-export function storeLanes(target: usize): void {
-  for (let half: usize = 0; half < 2; half++) {
-    const from = LANES + 64 * half, to = target + 16 * half;
-    const a = v128.load(from), b = v128.load(from, 16), c = v128.load(from, 32), d = v128.load(from, 48);
-    const ab = v128.shuffle<u32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<u32>(c, d, 0, 4, 1, 5);
-    const ab2 = v128.shuffle<u32>(a, b, 2, 6, 3, 7), cd2 = v128.shuffle<u32>(c, d, 2, 6, 3, 7);
-    v128.store(to, v128.shuffle<u64>(ab, cd, 0, 2));
-    v128.store(to, v128.shuffle<u64>(ab, cd, 1, 3), 32);
-    v128.store(to, v128.shuffle<u64>(ab2, cd2, 0, 2), 64);
-    v128.store(to, v128.shuffle<u64>(ab2, cd2, 1, 3), 96);
+/** Writes the chaining value of each lane that has a job to its target. */
+function storeValues(list: usize, count: usize, lanes: usize): void {
+  for (let first: usize = 0; first < count; first += 4) {
+    storeHalf(list + 4 * first, count - first, place(0, first, lanes), 4 * lanes, 0);
+    storeHalf(list + 4 * first, count - first, place(4, first, lanes), 4 * lanes, 16);
   }
 }
 
-/** Brings one block of 64 bytes of each lane to MESSAGES, transposed. */
+/** Four words of up to four lanes: transposes the rows at `from`, `stride` apart, and stores them `offset` bytes into the targets. */
+function storeHalf(list: usize, count: usize, from: usize, stride: usize, offset: usize): void {
+  const a = v128.load(from), b = v128.load(from + stride), c = v128.load(from + 2 * stride), d = v128.load(from + 3 * stride);
+  const abLow = v128.shuffle<u32>(a, b, 0, 4, 1, 5), cdLow = v128.shuffle<u32>(c, d, 0, 4, 1, 5);
+  const abHigh = v128.shuffle<u32>(a, b, 2, 6, 3, 7), cdHigh = v128.shuffle<u32>(c, d, 2, 6, 3, 7);
+  v128.store(jobTarget(load<u32>(list)) + offset, v128.shuffle<u64>(abLow, cdLow, 0, 2));
+  if (count > 1) v128.store(jobTarget(load<u32>(list, 4)) + offset, v128.shuffle<u64>(abLow, cdLow, 1, 3));
+  if (count > 2) v128.store(jobTarget(load<u32>(list, 8)) + offset, v128.shuffle<u64>(abHigh, cdHigh, 0, 2));
+  if (count > 3) v128.store(jobTarget(load<u32>(list, 12)) + offset, v128.shuffle<u64>(abHigh, cdHigh, 1, 3));
+}
+
+/** Whole chunks: the jobs whose addresses stand at `list`. */
+export function wholeBatch(key: usize, list: usize, count: usize, lanes: usize): void {
+  setKey(key, lanes);
+  setRow(LENGTHS, 64, lanes);
+  for (let lane: usize = 0; lane < lanes; lane++) store<u32>(place(COUNTERS, lane, lanes), jobCounter(laneJob(list, lane, count)));
+  const a = laneSource(list, 0, count), b = laneSource(list, 1, count), c = laneSource(list, 2, count), d = laneSource(list, 3, count);
+  const e = laneSource(list, 4, count), f = laneSource(list, 5, count), g = laneSource(list, 6, count), h = laneSource(list, 7, count);
+  for (let at: usize = 0; at < CHUNK_BYTES; at += BLOCK_BYTES) {
+    setRow(FLAGS, KEYED_HASH | (at == 0 ? CHUNK_START : 0) | (at == CHUNK_BYTES - BLOCK_BYTES ? CHUNK_END : 0), lanes);
+    if (lanes == 8) compressEight(STATE, a + at, b + at, c + at, d + at, e + at, f + at, g + at, h + at);
+    else compressFour(STATE, a + at, b + at, c + at, d + at);
+  }
+  storeValues(list, count, lanes);
+}
+
+/** Parents: the jobs whose addresses stand at `list`. */
+export function parentBatch(key: usize, list: usize, count: usize, lanes: usize): void {
+  setKey(key, lanes);
+  setRow(COUNTERS, 0, lanes);
+  setRow(LENGTHS, 64, lanes);
+  for (let lane: usize = 0; lane < lanes; lane++) store<u32>(place(FLAGS, lane, lanes), jobFlags(laneJob(list, lane, count)));
+  const a = laneSource(list, 0, count), b = laneSource(list, 1, count), c = laneSource(list, 2, count), d = laneSource(list, 3, count);
+  const e = laneSource(list, 4, count), f = laneSource(list, 5, count), g = laneSource(list, 6, count), h = laneSource(list, 7, count);
+  if (lanes == 8) compressEight(STATE, a, b, c, d, e, f, g, h);
+  else compressFour(STATE, a, b, c, d);
+  storeValues(list, count, lanes);
+}
+
+/** Where the input of a lane's job lies. */
 // @ts-ignore: decorator
 @inline
-export function loadMessages(lane0: usize, lane1: usize, lane2: usize, lane3: usize): void {
-  for (let group: usize = 0; group < 64; group += 16) {
-    const a = v128.load(lane0 + group), b = v128.load(lane1 + group), c = v128.load(lane2 + group), d = v128.load(lane3 + group);
-    const ab = v128.shuffle<u32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<u32>(c, d, 0, 4, 1, 5);
-    const ab2 = v128.shuffle<u32>(a, b, 2, 6, 3, 7), cd2 = v128.shuffle<u32>(c, d, 2, 6, 3, 7);
-    const to = MESSAGES + 4 * group;
-    v128.store(to, v128.shuffle<u64>(ab, cd, 0, 2));
-    v128.store(to, v128.shuffle<u64>(ab, cd, 1, 3), 16);
-    v128.store(to, v128.shuffle<u64>(ab2, cd2, 0, 2), 32);
-    v128.store(to, v128.shuffle<u64>(ab2, cd2, 1, 3), 48);
+function laneSource(list: usize, lane: usize, count: usize): usize {
+  return jobSource(laneJob(list, lane, count));
+}
+
+/** Chunks of any length up to 1024 bytes: the jobs whose addresses stand at `list`, the longest first. */
+export function shortBatch(key: usize, list: usize, count: usize, lanes: usize): void {
+  setKey(key, lanes);
+  for (let lane: usize = 0; lane < lanes; lane++) {
+    const job = laneJob(list, lane, count);
+    store<u32>(place(COUNTERS, lane, lanes), jobCounter(job));
+    padLastBlock(job, PADDED + BLOCK_BYTES * lane);
+  }
+  const blocks = blockCount(jobLength(load<u32>(list)));
+  for (let block: u32 = 0; block < blocks; block++) {
+    for (let lane: usize = 0; lane < lanes; lane++) setBlock(laneJob(list, lane, count), lane, block, lanes);
+    if (lanes == 4) compressFour(STATE, blockOf(0), blockOf(1), blockOf(2), blockOf(3));
+    else compressEight(STATE, blockOf(0), blockOf(1), blockOf(2), blockOf(3), blockOf(4), blockOf(5), blockOf(6), blockOf(7));
+    for (let lane: usize = 0; lane < count; lane++) {
+      const job = load<u32>(list + 4 * lane);
+      if (blockCount(jobLength(job)) == block + 1) takeLane(lane, jobTarget(job), lanes);
+    }
   }
 }
 
-/** Compresses the block in MESSAGES into LANES. `counters`, `lengths` and `flags` hold one value for each lane; counters are < 2^32. */
+/** Blocks of a chunk: an empty one has one block. */
+export function blockCount(length: u32): u32 {
+  return length == 0 ? 1 : (length + 63) / 64;
+}
+
+/** Addresses of the lanes' current blocks, for shortBatch. */
+const BLOCKS = memory.data(32, 16);
+
 // @ts-ignore: decorator
 @inline
-export function compressLanes(counters: v128, lengths: v128, flags: v128): void {
-  let v0 = v128.load(LANES), v1 = v128.load(LANES, 16), v2 = v128.load(LANES, 32), v3 = v128.load(LANES, 48);
-  let v4 = v128.load(LANES, 64), v5 = v128.load(LANES, 80), v6 = v128.load(LANES, 96), v7 = v128.load(LANES, 112);
-  let v8 = i32x4.splat(INITIAL_0), v9 = i32x4.splat(INITIAL_1), v10 = i32x4.splat(INITIAL_2), v11 = i32x4.splat(INITIAL_3);
-  let v12 = counters, v13 = i32x4.splat(0), v14 = lengths, v15 = flags;
-  // round 1
-  v0 = sum(v0, v4, 0); v1 = sum(v1, v5, 2); v2 = sum(v2, v6, 4); v3 = sum(v3, v7, 6);
-  v12 = rotate16(v128.xor(v12, v0)); v13 = rotate16(v128.xor(v13, v1)); v14 = rotate16(v128.xor(v14, v2)); v15 = rotate16(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate12(v128.xor(v4, v8)); v5 = rotate12(v128.xor(v5, v9)); v6 = rotate12(v128.xor(v6, v10)); v7 = rotate12(v128.xor(v7, v11));
-  v0 = sum(v0, v4, 1); v1 = sum(v1, v5, 3); v2 = sum(v2, v6, 5); v3 = sum(v3, v7, 7);
-  v12 = rotate8(v128.xor(v12, v0)); v13 = rotate8(v128.xor(v13, v1)); v14 = rotate8(v128.xor(v14, v2)); v15 = rotate8(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate7(v128.xor(v4, v8)); v5 = rotate7(v128.xor(v5, v9)); v6 = rotate7(v128.xor(v6, v10)); v7 = rotate7(v128.xor(v7, v11));
-  v0 = sum(v0, v5, 8); v1 = sum(v1, v6, 10); v2 = sum(v2, v7, 12); v3 = sum(v3, v4, 14);
-  v15 = rotate16(v128.xor(v15, v0)); v12 = rotate16(v128.xor(v12, v1)); v13 = rotate16(v128.xor(v13, v2)); v14 = rotate16(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate12(v128.xor(v5, v10)); v6 = rotate12(v128.xor(v6, v11)); v7 = rotate12(v128.xor(v7, v8)); v4 = rotate12(v128.xor(v4, v9));
-  v0 = sum(v0, v5, 9); v1 = sum(v1, v6, 11); v2 = sum(v2, v7, 13); v3 = sum(v3, v4, 15);
-  v15 = rotate8(v128.xor(v15, v0)); v12 = rotate8(v128.xor(v12, v1)); v13 = rotate8(v128.xor(v13, v2)); v14 = rotate8(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate7(v128.xor(v5, v10)); v6 = rotate7(v128.xor(v6, v11)); v7 = rotate7(v128.xor(v7, v8)); v4 = rotate7(v128.xor(v4, v9));
-  // round 2
-  v0 = sum(v0, v4, 2); v1 = sum(v1, v5, 3); v2 = sum(v2, v6, 7); v3 = sum(v3, v7, 4);
-  v12 = rotate16(v128.xor(v12, v0)); v13 = rotate16(v128.xor(v13, v1)); v14 = rotate16(v128.xor(v14, v2)); v15 = rotate16(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate12(v128.xor(v4, v8)); v5 = rotate12(v128.xor(v5, v9)); v6 = rotate12(v128.xor(v6, v10)); v7 = rotate12(v128.xor(v7, v11));
-  v0 = sum(v0, v4, 6); v1 = sum(v1, v5, 10); v2 = sum(v2, v6, 0); v3 = sum(v3, v7, 13);
-  v12 = rotate8(v128.xor(v12, v0)); v13 = rotate8(v128.xor(v13, v1)); v14 = rotate8(v128.xor(v14, v2)); v15 = rotate8(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate7(v128.xor(v4, v8)); v5 = rotate7(v128.xor(v5, v9)); v6 = rotate7(v128.xor(v6, v10)); v7 = rotate7(v128.xor(v7, v11));
-  v0 = sum(v0, v5, 1); v1 = sum(v1, v6, 12); v2 = sum(v2, v7, 9); v3 = sum(v3, v4, 15);
-  v15 = rotate16(v128.xor(v15, v0)); v12 = rotate16(v128.xor(v12, v1)); v13 = rotate16(v128.xor(v13, v2)); v14 = rotate16(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate12(v128.xor(v5, v10)); v6 = rotate12(v128.xor(v6, v11)); v7 = rotate12(v128.xor(v7, v8)); v4 = rotate12(v128.xor(v4, v9));
-  v0 = sum(v0, v5, 11); v1 = sum(v1, v6, 5); v2 = sum(v2, v7, 14); v3 = sum(v3, v4, 8);
-  v15 = rotate8(v128.xor(v15, v0)); v12 = rotate8(v128.xor(v12, v1)); v13 = rotate8(v128.xor(v13, v2)); v14 = rotate8(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate7(v128.xor(v5, v10)); v6 = rotate7(v128.xor(v6, v11)); v7 = rotate7(v128.xor(v7, v8)); v4 = rotate7(v128.xor(v4, v9));
-  // round 3
-  v0 = sum(v0, v4, 3); v1 = sum(v1, v5, 10); v2 = sum(v2, v6, 13); v3 = sum(v3, v7, 7);
-  v12 = rotate16(v128.xor(v12, v0)); v13 = rotate16(v128.xor(v13, v1)); v14 = rotate16(v128.xor(v14, v2)); v15 = rotate16(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate12(v128.xor(v4, v8)); v5 = rotate12(v128.xor(v5, v9)); v6 = rotate12(v128.xor(v6, v10)); v7 = rotate12(v128.xor(v7, v11));
-  v0 = sum(v0, v4, 4); v1 = sum(v1, v5, 12); v2 = sum(v2, v6, 2); v3 = sum(v3, v7, 14);
-  v12 = rotate8(v128.xor(v12, v0)); v13 = rotate8(v128.xor(v13, v1)); v14 = rotate8(v128.xor(v14, v2)); v15 = rotate8(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate7(v128.xor(v4, v8)); v5 = rotate7(v128.xor(v5, v9)); v6 = rotate7(v128.xor(v6, v10)); v7 = rotate7(v128.xor(v7, v11));
-  v0 = sum(v0, v5, 6); v1 = sum(v1, v6, 9); v2 = sum(v2, v7, 11); v3 = sum(v3, v4, 8);
-  v15 = rotate16(v128.xor(v15, v0)); v12 = rotate16(v128.xor(v12, v1)); v13 = rotate16(v128.xor(v13, v2)); v14 = rotate16(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate12(v128.xor(v5, v10)); v6 = rotate12(v128.xor(v6, v11)); v7 = rotate12(v128.xor(v7, v8)); v4 = rotate12(v128.xor(v4, v9));
-  v0 = sum(v0, v5, 5); v1 = sum(v1, v6, 0); v2 = sum(v2, v7, 15); v3 = sum(v3, v4, 1);
-  v15 = rotate8(v128.xor(v15, v0)); v12 = rotate8(v128.xor(v12, v1)); v13 = rotate8(v128.xor(v13, v2)); v14 = rotate8(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate7(v128.xor(v5, v10)); v6 = rotate7(v128.xor(v6, v11)); v7 = rotate7(v128.xor(v7, v8)); v4 = rotate7(v128.xor(v4, v9));
-  // round 4
-  v0 = sum(v0, v4, 10); v1 = sum(v1, v5, 12); v2 = sum(v2, v6, 14); v3 = sum(v3, v7, 13);
-  v12 = rotate16(v128.xor(v12, v0)); v13 = rotate16(v128.xor(v13, v1)); v14 = rotate16(v128.xor(v14, v2)); v15 = rotate16(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate12(v128.xor(v4, v8)); v5 = rotate12(v128.xor(v5, v9)); v6 = rotate12(v128.xor(v6, v10)); v7 = rotate12(v128.xor(v7, v11));
-  v0 = sum(v0, v4, 7); v1 = sum(v1, v5, 9); v2 = sum(v2, v6, 3); v3 = sum(v3, v7, 15);
-  v12 = rotate8(v128.xor(v12, v0)); v13 = rotate8(v128.xor(v13, v1)); v14 = rotate8(v128.xor(v14, v2)); v15 = rotate8(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate7(v128.xor(v4, v8)); v5 = rotate7(v128.xor(v5, v9)); v6 = rotate7(v128.xor(v6, v10)); v7 = rotate7(v128.xor(v7, v11));
-  v0 = sum(v0, v5, 4); v1 = sum(v1, v6, 11); v2 = sum(v2, v7, 5); v3 = sum(v3, v4, 1);
-  v15 = rotate16(v128.xor(v15, v0)); v12 = rotate16(v128.xor(v12, v1)); v13 = rotate16(v128.xor(v13, v2)); v14 = rotate16(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate12(v128.xor(v5, v10)); v6 = rotate12(v128.xor(v6, v11)); v7 = rotate12(v128.xor(v7, v8)); v4 = rotate12(v128.xor(v4, v9));
-  v0 = sum(v0, v5, 0); v1 = sum(v1, v6, 2); v2 = sum(v2, v7, 8); v3 = sum(v3, v4, 6);
-  v15 = rotate8(v128.xor(v15, v0)); v12 = rotate8(v128.xor(v12, v1)); v13 = rotate8(v128.xor(v13, v2)); v14 = rotate8(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate7(v128.xor(v5, v10)); v6 = rotate7(v128.xor(v6, v11)); v7 = rotate7(v128.xor(v7, v8)); v4 = rotate7(v128.xor(v4, v9));
-  // round 5
-  v0 = sum(v0, v4, 12); v1 = sum(v1, v5, 9); v2 = sum(v2, v6, 15); v3 = sum(v3, v7, 14);
-  v12 = rotate16(v128.xor(v12, v0)); v13 = rotate16(v128.xor(v13, v1)); v14 = rotate16(v128.xor(v14, v2)); v15 = rotate16(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate12(v128.xor(v4, v8)); v5 = rotate12(v128.xor(v5, v9)); v6 = rotate12(v128.xor(v6, v10)); v7 = rotate12(v128.xor(v7, v11));
-  v0 = sum(v0, v4, 13); v1 = sum(v1, v5, 11); v2 = sum(v2, v6, 10); v3 = sum(v3, v7, 8);
-  v12 = rotate8(v128.xor(v12, v0)); v13 = rotate8(v128.xor(v13, v1)); v14 = rotate8(v128.xor(v14, v2)); v15 = rotate8(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate7(v128.xor(v4, v8)); v5 = rotate7(v128.xor(v5, v9)); v6 = rotate7(v128.xor(v6, v10)); v7 = rotate7(v128.xor(v7, v11));
-  v0 = sum(v0, v5, 7); v1 = sum(v1, v6, 5); v2 = sum(v2, v7, 0); v3 = sum(v3, v4, 6);
-  v15 = rotate16(v128.xor(v15, v0)); v12 = rotate16(v128.xor(v12, v1)); v13 = rotate16(v128.xor(v13, v2)); v14 = rotate16(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate12(v128.xor(v5, v10)); v6 = rotate12(v128.xor(v6, v11)); v7 = rotate12(v128.xor(v7, v8)); v4 = rotate12(v128.xor(v4, v9));
-  v0 = sum(v0, v5, 2); v1 = sum(v1, v6, 3); v2 = sum(v2, v7, 1); v3 = sum(v3, v4, 4);
-  v15 = rotate8(v128.xor(v15, v0)); v12 = rotate8(v128.xor(v12, v1)); v13 = rotate8(v128.xor(v13, v2)); v14 = rotate8(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate7(v128.xor(v5, v10)); v6 = rotate7(v128.xor(v6, v11)); v7 = rotate7(v128.xor(v7, v8)); v4 = rotate7(v128.xor(v4, v9));
-  // round 6
-  v0 = sum(v0, v4, 9); v1 = sum(v1, v5, 11); v2 = sum(v2, v6, 8); v3 = sum(v3, v7, 15);
-  v12 = rotate16(v128.xor(v12, v0)); v13 = rotate16(v128.xor(v13, v1)); v14 = rotate16(v128.xor(v14, v2)); v15 = rotate16(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate12(v128.xor(v4, v8)); v5 = rotate12(v128.xor(v5, v9)); v6 = rotate12(v128.xor(v6, v10)); v7 = rotate12(v128.xor(v7, v11));
-  v0 = sum(v0, v4, 14); v1 = sum(v1, v5, 5); v2 = sum(v2, v6, 12); v3 = sum(v3, v7, 1);
-  v12 = rotate8(v128.xor(v12, v0)); v13 = rotate8(v128.xor(v13, v1)); v14 = rotate8(v128.xor(v14, v2)); v15 = rotate8(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate7(v128.xor(v4, v8)); v5 = rotate7(v128.xor(v5, v9)); v6 = rotate7(v128.xor(v6, v10)); v7 = rotate7(v128.xor(v7, v11));
-  v0 = sum(v0, v5, 13); v1 = sum(v1, v6, 0); v2 = sum(v2, v7, 2); v3 = sum(v3, v4, 4);
-  v15 = rotate16(v128.xor(v15, v0)); v12 = rotate16(v128.xor(v12, v1)); v13 = rotate16(v128.xor(v13, v2)); v14 = rotate16(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate12(v128.xor(v5, v10)); v6 = rotate12(v128.xor(v6, v11)); v7 = rotate12(v128.xor(v7, v8)); v4 = rotate12(v128.xor(v4, v9));
-  v0 = sum(v0, v5, 3); v1 = sum(v1, v6, 10); v2 = sum(v2, v7, 6); v3 = sum(v3, v4, 7);
-  v15 = rotate8(v128.xor(v15, v0)); v12 = rotate8(v128.xor(v12, v1)); v13 = rotate8(v128.xor(v13, v2)); v14 = rotate8(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate7(v128.xor(v5, v10)); v6 = rotate7(v128.xor(v6, v11)); v7 = rotate7(v128.xor(v7, v8)); v4 = rotate7(v128.xor(v4, v9));
-  // round 7
-  v0 = sum(v0, v4, 11); v1 = sum(v1, v5, 5); v2 = sum(v2, v6, 1); v3 = sum(v3, v7, 8);
-  v12 = rotate16(v128.xor(v12, v0)); v13 = rotate16(v128.xor(v13, v1)); v14 = rotate16(v128.xor(v14, v2)); v15 = rotate16(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate12(v128.xor(v4, v8)); v5 = rotate12(v128.xor(v5, v9)); v6 = rotate12(v128.xor(v6, v10)); v7 = rotate12(v128.xor(v7, v11));
-  v0 = sum(v0, v4, 15); v1 = sum(v1, v5, 0); v2 = sum(v2, v6, 9); v3 = sum(v3, v7, 6);
-  v12 = rotate8(v128.xor(v12, v0)); v13 = rotate8(v128.xor(v13, v1)); v14 = rotate8(v128.xor(v14, v2)); v15 = rotate8(v128.xor(v15, v3));
-  v8 = i32x4.add(v8, v12); v9 = i32x4.add(v9, v13); v10 = i32x4.add(v10, v14); v11 = i32x4.add(v11, v15);
-  v4 = rotate7(v128.xor(v4, v8)); v5 = rotate7(v128.xor(v5, v9)); v6 = rotate7(v128.xor(v6, v10)); v7 = rotate7(v128.xor(v7, v11));
-  v0 = sum(v0, v5, 14); v1 = sum(v1, v6, 2); v2 = sum(v2, v7, 3); v3 = sum(v3, v4, 7);
-  v15 = rotate16(v128.xor(v15, v0)); v12 = rotate16(v128.xor(v12, v1)); v13 = rotate16(v128.xor(v13, v2)); v14 = rotate16(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate12(v128.xor(v5, v10)); v6 = rotate12(v128.xor(v6, v11)); v7 = rotate12(v128.xor(v7, v8)); v4 = rotate12(v128.xor(v4, v9));
-  v0 = sum(v0, v5, 10); v1 = sum(v1, v6, 12); v2 = sum(v2, v7, 4); v3 = sum(v3, v4, 13);
-  v15 = rotate8(v128.xor(v15, v0)); v12 = rotate8(v128.xor(v12, v1)); v13 = rotate8(v128.xor(v13, v2)); v14 = rotate8(v128.xor(v14, v3));
-  v10 = i32x4.add(v10, v15); v11 = i32x4.add(v11, v12); v8 = i32x4.add(v8, v13); v9 = i32x4.add(v9, v14);
-  v5 = rotate7(v128.xor(v5, v10)); v6 = rotate7(v128.xor(v6, v11)); v7 = rotate7(v128.xor(v7, v8)); v4 = rotate7(v128.xor(v4, v9));
-  v128.store(LANES, v128.xor(v0, v8));
-  v128.store(LANES, v128.xor(v1, v9), 16);
-  v128.store(LANES, v128.xor(v2, v10), 32);
-  v128.store(LANES, v128.xor(v3, v11), 48);
-  v128.store(LANES, v128.xor(v4, v12), 64);
-  v128.store(LANES, v128.xor(v5, v13), 80);
-  v128.store(LANES, v128.xor(v6, v14), 96);
-  v128.store(LANES, v128.xor(v7, v15), 112);
+function blockOf(lane: usize): usize {
+  return load<u32>(BLOCKS + 4 * lane);
+}
+
+function padLastBlock(job: usize, target: usize): void {
+  const length = jobLength(job), start = 64 * (blockCount(length) - 1);
+  memory.fill(target, 0, BLOCK_BYTES);
+  memory.copy(target, jobSource(job) + start, length - start);
+}
+
+/** Sets address, length and flags of block number `block` of a lane; a lane that is through compresses its last block again. */
+function setBlock(job: usize, lane: usize, block: u32, lanes: usize): void {
+  const length = jobLength(job), last = blockCount(length) - 1;
+  let flags: u32 = KEYED_HASH | (block == 0 ? CHUNK_START : 0);
+  let size: u32 = 64, address = jobSource(job) + 64 * block;
+  if (block >= last) {
+    flags |= CHUNK_END | jobFlags(job);
+    size = length - 64 * last;
+    address = PADDED + BLOCK_BYTES * lane;
+  }
+  store<u32>(BLOCKS + 4 * lane, <u32>address);
+  store<u32>(place(LENGTHS, lane, lanes), size);
+  store<u32>(place(FLAGS, lane, lanes), flags);
+}
+
+/** Writes the chaining value of one lane to `target`. */
+function takeLane(lane: usize, target: usize, lanes: usize): void {
+  for (let word: usize = 0; word < 8; word++) store<u32>(target + 4 * word, load<u32>(place(word, lane, lanes)));
 }

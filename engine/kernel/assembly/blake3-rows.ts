@@ -2,15 +2,17 @@
 //
 // Source: "BLAKE3: one function, fast everywhere" (2021), sections 2.2 and 5.3. Between the column and the diagonal half of a round the rows
 // 0, 2 and 3 are turned rather than 1, 2 and 3, since row 1 is the one that is ready last. The message words of a round are made from those
-// of the round before by the same shuffles, which V8 turns into one instruction each.
+// of the round before by the same shuffles, which V8 turns into one or two instructions each.
 
-import { INITIAL_0, INITIAL_1, INITIAL_2, INITIAL_3 } from "./blake3-constants";
+import { BLOCK_BYTES, CHUNK_END, CHUNK_START, INITIAL_0, INITIAL_1, INITIAL_2, INITIAL_3, KEYED_HASH } from "./blake3-constants";
+import { ROWS } from "./memory-layout";
 
-// @ts-ignore: decorator
-@inline
-function rotate16(x: v128): v128 {
-  return v128.shuffle<u8>(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-}
+// Masks in memory: V8 would build a constant mask anew at each use.
+const ROTATE_16 = memory.data<u8>([2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13], 16);
+const ROTATE_8 = memory.data<u8>([1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12], 16);
+
+const CHAINING: usize = ROWS;
+const PADDED: usize = ROWS + 32;
 
 // @ts-ignore: decorator
 @inline
@@ -19,13 +21,13 @@ function rotate(x: v128, count: i32): v128 {
 }
 
 /** Compresses the 64 bytes at `block` into the chaining value (8 words) at `chaining`. */
-export function compressRows(chaining: usize, block: usize, counter: i32, length: i32, flags: i32): void {
-  const before0 = v128.load(chaining), before1 = v128.load(chaining, 16);
-  let row0 = before0, row1 = before1;
+export function compressRows(chaining: usize, block: usize, counter: u32, length: u32, flags: u32): void {
+  const mask16 = v128.load(ROTATE_16), mask8 = v128.load(ROTATE_8);
+  let row0 = v128.load(chaining), row1 = v128.load(chaining, 16);
   let row2 = i32x4(INITIAL_0, INITIAL_1, INITIAL_2, INITIAL_3);
   let row3 = i32x4.replace_lane(i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(0), 0, counter), 2, length), 3, flags);
-  // Column words of even and odd place, then those of the diagonals, the latter turned like row 0.
   const low = v128.load(block), lower = v128.load(block, 16), upper = v128.load(block, 32), high = v128.load(block, 48);
+  // Words of even and odd place: for the columns, then for the diagonals, the latter turned like row 0.
   let m0 = v128.shuffle<u32>(low, lower, 0, 2, 4, 6);
   let m1 = v128.shuffle<u32>(low, lower, 1, 3, 5, 7);
   let m2 = v128.shuffle<u32>(upper, high, 0, 2, 4, 6);
@@ -33,16 +35,16 @@ export function compressRows(chaining: usize, block: usize, counter: i32, length
   m2 = v128.shuffle<u32>(m2, m2, 3, 0, 1, 2);
   m3 = v128.shuffle<u32>(m3, m3, 3, 0, 1, 2);
   for (let round = 0; ; round++) {
-    row0 = i32x4.add(i32x4.add(row0, m0), row1); row3 = rotate16(v128.xor(row3, row0));
+    row0 = i32x4.add(i32x4.add(row0, m0), row1); row3 = i8x16.relaxed_swizzle(v128.xor(row3, row0), mask16);
     row2 = i32x4.add(row2, row3); row1 = rotate(v128.xor(row1, row2), 12);
-    row0 = i32x4.add(i32x4.add(row0, m1), row1); row3 = rotate(v128.xor(row3, row0), 8);
+    row0 = i32x4.add(i32x4.add(row0, m1), row1); row3 = i8x16.relaxed_swizzle(v128.xor(row3, row0), mask8);
     row2 = i32x4.add(row2, row3); row1 = rotate(v128.xor(row1, row2), 7);
     row0 = v128.shuffle<u32>(row0, row0, 3, 0, 1, 2);
     row3 = v128.shuffle<u32>(row3, row3, 2, 3, 0, 1);
     row2 = v128.shuffle<u32>(row2, row2, 1, 2, 3, 0);
-    row0 = i32x4.add(i32x4.add(row0, m2), row1); row3 = rotate16(v128.xor(row3, row0));
+    row0 = i32x4.add(i32x4.add(row0, m2), row1); row3 = i8x16.relaxed_swizzle(v128.xor(row3, row0), mask16);
     row2 = i32x4.add(row2, row3); row1 = rotate(v128.xor(row1, row2), 12);
-    row0 = i32x4.add(i32x4.add(row0, m3), row1); row3 = rotate(v128.xor(row3, row0), 8);
+    row0 = i32x4.add(i32x4.add(row0, m3), row1); row3 = i8x16.relaxed_swizzle(v128.xor(row3, row0), mask8);
     row2 = i32x4.add(row2, row3); row1 = rotate(v128.xor(row1, row2), 7);
     row0 = v128.shuffle<u32>(row0, row0, 1, 2, 3, 0);
     row3 = v128.shuffle<u32>(row3, row3, 2, 3, 0, 1);
@@ -59,4 +61,31 @@ export function compressRows(chaining: usize, block: usize, counter: i32, length
   }
   v128.store(chaining, v128.xor(row0, row2));
   v128.store(chaining, v128.xor(row1, row3), 16);
+}
+
+/** One chunk of 0 to 1024 bytes: writes its chaining value to `target`. `flags` go with the last block. */
+export function chunkByRows(key: usize, source: usize, length: u32, target: usize, counter: u32, flags: u32): void {
+  v128.store(CHAINING, v128.load(key));
+  v128.store(CHAINING, v128.load(key, 16), 16);
+  let start: u32 = KEYED_HASH | CHUNK_START;
+  while (length > <u32>BLOCK_BYTES) {
+    compressRows(CHAINING, source, counter, 64, start);
+    start = KEYED_HASH;
+    source += BLOCK_BYTES;
+    length -= <u32>BLOCK_BYTES;
+  }
+  memory.fill(PADDED, 0, BLOCK_BYTES);
+  memory.copy(PADDED, source, length);
+  compressRows(CHAINING, PADDED, counter, length, start | CHUNK_END | flags);
+  v128.store(target, v128.load(CHAINING));
+  v128.store(target, v128.load(CHAINING, 16), 16);
+}
+
+/** One parent of the 64 bytes at `source`: writes its chaining value to `target`. */
+export function parentByRows(key: usize, source: usize, target: usize, flags: u32): void {
+  v128.store(CHAINING, v128.load(key));
+  v128.store(CHAINING, v128.load(key, 16), 16);
+  compressRows(CHAINING, source, 0, 64, flags);
+  v128.store(target, v128.load(CHAINING));
+  v128.store(target, v128.load(CHAINING, 16), 16);
 }

@@ -1,116 +1,112 @@
-// The tree of BLAKE3 over chunks of 1 KiB: chaining values of chunks, then of parents, four at a time, without recursion.
+// The tree of BLAKE3 over chunks of 1 KiB, for many inputs at a time, without recursion: all chunks, then level by level all parents.
 //
 // Source: "BLAKE3: one function, fast everywhere" (2021), section 2.1. The left subtree of a node is the largest whole power of two of chunks
 // that leaves something on the right; pairing neighbours level by level, an odd one out rising as it is, builds just that tree.
+// Invariant: a group of inputs has at most 2048 chunks and 1024 trees.
 
-import { BLOCK_BYTES, CHUNK_BYTES, CHUNK_END, CHUNK_START, KEYED_HASH, NAME_BYTES, PARENT, ROOT } from "./blake3-constants";
-import { compressLanes, loadMessages, setLanes, storeLanes } from "./blake3-lanes";
-import { compressRows } from "./blake3-rows";
-import { BLOCK, ROOTS, SUBTREE } from "./memory-layout";
+import { CHUNK_BYTES, ROOT, VALUE_BYTES } from "./blake3-constants";
+import { addParent, addShort, addWhole, runParents, runShort, runWhole } from "./blake3-queue";
+import { NEXT_VALUES, SUBTREES, TREES, VALUES } from "./memory-layout";
 
+const GROUP_CHUNKS: usize = 2048;
 const SUBTREE_CHUNKS: usize = 1024;
 const SUBTREE_BYTES: usize = SUBTREE_CHUNKS * CHUNK_BYTES;
+const TREE_BYTES: usize = 16;
 
-/** Four whole chunks from `source` on: writes four chaining values to `target`. */
-function fourChunks(key: usize, source: usize, target: usize, counter: i32): void {
-  setLanes(key);
-  const counters = i32x4.add(i32x4.splat(counter), i32x4(0, 1, 2, 3));
-  const lengths = i32x4.splat(64);
-  for (let offset: usize = 0; offset < CHUNK_BYTES; offset += BLOCK_BYTES) {
-    const from = source + offset;
-    loadMessages(from, from + CHUNK_BYTES, from + 2 * CHUNK_BYTES, from + 3 * CHUNK_BYTES);
-    const flags = KEYED_HASH | (offset == 0 ? CHUNK_START : 0) | (offset == CHUNK_BYTES - BLOCK_BYTES ? CHUNK_END : 0);
-    compressLanes(counters, lengths, i32x4.splat(flags));
+/** Chunks in the group, trees with more than one chunk, and how many chaining values are spoken for. */
+let chunkCount: usize = 0;
+let treeCount: usize = 0;
+
+/** Names `count` inputs, whose addresses and lengths stand at `ranges` as pairs of u32: name i goes to target + 32 * i. */
+export function nameInputs(key: usize, ranges: usize, count: usize, target: usize): void {
+  for (let index: usize = 0; index < count; index++) {
+    const source: usize = load<u32>(ranges + 8 * index), length: usize = load<u32>(ranges + 8 * index, 4);
+    nameInput(key, source, length, target + VALUE_BYTES * index);
   }
-  storeLanes(target);
+  finishGroup(key);
 }
 
-/** Four parents of the eight chaining values at `source`: writes four to `target`, which may be `source`. */
-function fourParents(key: usize, source: usize, target: usize): void {
-  setLanes(key);
-  loadMessages(source, source + 64, source + 128, source + 192);
-  compressLanes(i32x4.splat(0), i32x4.splat(64), i32x4.splat(KEYED_HASH | PARENT));
-  storeLanes(target);
+/** Adds one input to the group; names the group, or the input, if there is no room for it. */
+function nameInput(key: usize, source: usize, length: usize, target: usize): void {
+  const chunks = (length + CHUNK_BYTES - 1) / CHUNK_BYTES;
+  if (chunkCount + chunks >= GROUP_CHUNKS) finishGroup(key);
+  if (chunks > SUBTREE_CHUNKS) {
+    finishGroup(key);
+    nameBigInput(key, source, length, target);
+  } else addTree(source, length, 0, target, ROOT);
 }
 
-// @ts-ignore: decorator
-@inline
-function copyKey(key: usize, target: usize): void {
-  v128.store(target, v128.load(key));
-  v128.store(target, v128.load(key, 16), 16);
-}
-
-/** One chunk of 0 to 1024 bytes: writes its chaining value to `target`. `flags` may hold ROOT. */
-export function oneChunk(key: usize, source: usize, length: usize, target: usize, counter: i32, flags: i32): void {
-  copyKey(key, target);
-  let start = KEYED_HASH | CHUNK_START;
-  while (length > BLOCK_BYTES) {
-    compressRows(target, source, counter, 64, start);
-    start = KEYED_HASH;
-    source += BLOCK_BYTES;
-    length -= BLOCK_BYTES;
+/** An input of more than one subtree, at most 1024. */
+function nameBigInput(key: usize, source: usize, length: usize, target: usize): void {
+  let count: usize = 0;
+  for (let offset: usize = 0; offset < length; offset += SUBTREE_BYTES) {
+    addTree(source + offset, min(SUBTREE_BYTES, length - offset), <u32>(offset / CHUNK_BYTES), SUBTREES + VALUE_BYTES * count, 0);
+    finishGroup(key);
+    count++;
   }
-  memory.fill(BLOCK, 0, BLOCK_BYTES);
-  memory.copy(BLOCK, source, length);
-  compressRows(target, BLOCK, counter, <i32>length, start | CHUNK_END | flags);
+  memory.copy(VALUES, SUBTREES, VALUE_BYTES * count);
+  setTree(0, 0, count, target, ROOT);
+  treeCount = 1;
+  joinLevels(key);
 }
 
-/** All chunks of an input of at most 1 MiB: writes their chaining values to `target`, gives their number. */
-function chunkValues(key: usize, source: usize, length: usize, target: usize, counter: i32): usize {
-  const end = source + length;
-  let to = target;
-  while (end - source >= 4 * CHUNK_BYTES) {
-    fourChunks(key, source, to, counter);
-    source += 4 * CHUNK_BYTES;
-    to += 4 * NAME_BYTES;
-    counter += 4;
-  }
-  while (source < end) {
-    const size = min(CHUNK_BYTES, end - source);
-    oneChunk(key, source, size, to, counter, 0);
-    source += size;
-    to += NAME_BYTES;
-    counter++;
-  }
-  return (to - target) / NAME_BYTES;
-}
-
-/** Reduces `count` chaining values at `values` to one, in place. `flags` is added to the last parent; a single value stays as it is. */
-function reduce(key: usize, values: usize, count: usize, flags: i32): void {
-  while (count > 2) {
-    const pairs = count >> 1;
-    if (pairs == 1) oneParent(key, values, values, 0);
-    else for (let pair: usize = 0; pair < pairs; pair += 4) fourParents(key, values + 64 * pair, values + NAME_BYTES * pair);
-    if (count & 1) memory.copy(values + NAME_BYTES * pairs, values + 2 * NAME_BYTES * pairs, NAME_BYTES);
-    count = pairs + (count & 1);
-  }
-  if (count == 2) oneParent(key, values, values, flags);
-}
-
-function oneParent(key: usize, source: usize, target: usize, flags: i32): void {
-  memory.copy(BLOCK, source, BLOCK_BYTES);
-  copyKey(key, target);
-  compressRows(target, BLOCK, 0, 64, KEYED_HASH | PARENT | flags);
-}
-
-/** Keyed BLAKE3 with 256 bits of output of `length` bytes (at most 1 GiB). */
-export function keyedName(key: usize, source: usize, length: usize, target: usize): void {
+/** Adds the chunks from number `counter` on as a tree whose value goes to `target`; `flags` go with its topmost node. */
+function addTree(source: usize, length: usize, counter: u32, target: usize, flags: u32): void {
   if (length <= CHUNK_BYTES) {
-    oneChunk(key, source, length, target, 0, ROOT);
+    addShort(source, <u32>length, counter, target, flags);
+    chunkCount++;
     return;
   }
-  const single = length <= SUBTREE_BYTES;
-  let roots = ROOTS, counter = 0;
-  while (length > 0) {
-    const size = min(SUBTREE_BYTES, length);
-    const count = chunkValues(key, source, size, SUBTREE, counter);
-    reduce(key, SUBTREE, count, single ? ROOT : 0);
-    copyKey(SUBTREE, roots);
-    roots += NAME_BYTES;
-    counter += <i32>count;
-    source += size;
-    length -= size;
+  const first = chunkCount, end = source + length;
+  while (end - source >= CHUNK_BYTES) {
+    addWhole(source, counter++, VALUES + VALUE_BYTES * chunkCount++);
+    source += CHUNK_BYTES;
   }
-  if (!single) reduce(key, ROOTS, (roots - ROOTS) / NAME_BYTES, ROOT);
-  copyKey(ROOTS, target);
+  if (source < end) addShort(source, <u32>(end - source), counter, VALUES + VALUE_BYTES * chunkCount++, 0);
+  setTree(treeCount++, VALUE_BYTES * first, chunkCount - first, target, flags);
+}
+
+function finishGroup(key: usize): void {
+  runWhole(key);
+  runShort(key);
+  joinLevels(key);
+  chunkCount = 0;
+}
+
+/** A tree under construction: offset of its values in the level, their number, target, flags; 4 bytes each. */
+function setTree(index: usize, offset: usize, count: usize, target: usize, flags: u32): void {
+  const tree = TREES + TREE_BYTES * index;
+  store<u32>(tree, <u32>offset);
+  store<u32>(tree, <u32>count, 4);
+  store<u32>(tree, <u32>target, 8);
+  store<u32>(tree, flags, 12);
+}
+
+/** Pairs the values of all trees, level by level, until each has gone to its target. */
+function joinLevels(key: usize): void {
+  let from = VALUES, to = NEXT_VALUES;
+  while (treeCount > 0) {
+    let left: usize = 0;
+    for (let index: usize = 0; index < treeCount; index++) left += joinLevel(TREES + TREE_BYTES * index, left, from, to);
+    runParents(key);
+    treeCount = left;
+    const swap = from;
+    from = to;
+    to = swap;
+  }
+}
+
+/** Adds the parents of one level of one tree. Keeps it as number `left`, and gives 1, if it needs another level. */
+function joinLevel(tree: usize, left: usize, from: usize, to: usize): usize {
+  const offset: usize = load<u32>(tree), count: usize = load<u32>(tree, 4), target: usize = load<u32>(tree, 8);
+  const flags = load<u32>(tree, 12);
+  if (count == 2) {
+    addParent(from + offset, target, flags);
+    return 0;
+  }
+  const pairs = count >> 1;
+  for (let pair: usize = 0; pair < pairs; pair++) addParent(from + offset + 64 * pair, to + offset + VALUE_BYTES * pair, 0);
+  if (count & 1) memory.copy(to + offset + VALUE_BYTES * pairs, from + offset + 64 * pairs, VALUE_BYTES);
+  setTree(left, offset, pairs + (count & 1), target, flags);
+  return 1;
 }

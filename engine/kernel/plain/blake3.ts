@@ -10,10 +10,19 @@ const PARENT = 4;
 const ROOT = 8;
 const KEYED_HASH = 16;
 
-const INITIAL = [0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A];
+const INITIAL = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a];
 const PERMUTATION = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8];
 /** Columns, then diagonals: the four state words of each mixing of a round. */
-const MIXINGS = [[0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15], [0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]];
+const MIXINGS = [
+  [0, 4, 8, 12],
+  [1, 5, 9, 13],
+  [2, 6, 10, 14],
+  [3, 7, 11, 15],
+  [0, 5, 10, 15],
+  [1, 6, 11, 12],
+  [2, 7, 8, 13],
+  [3, 4, 9, 14],
+];
 
 /** What the compression of one block depends on besides the chaining value. */
 interface Block {
@@ -78,7 +87,10 @@ function compress(chaining: Uint32Array, { words, counter, length, flags }: Bloc
 
 function mix(state: Uint32Array, places: readonly number[], message: readonly number[]): void {
   const [a, b, c, d] = places as [number, number, number, number];
-  const rotations = [[16, 12], [8, 7]] as const;
+  const rotations = [
+    [16, 12],
+    [8, 7],
+  ] as const;
   rotations.forEach(([first, second], half) => {
     state[a] = state[a]! + state[b]! + message[half]!;
     state[d] = rotate(state[d]! ^ state[a]!, first);
@@ -94,7 +106,9 @@ function rotate(word: number, count: number): number {
 /** Words of up to 64 bytes, little endian, padded with zeros to 16. */
 function toWords(bytes: Uint8Array): Uint32Array {
   const words = new Uint32Array(16);
-  bytes.forEach((byte, index) => { words[index >> 2]! |= byte << (8 * (index & 3)); });
+  bytes.forEach((byte, index) => {
+    words[index >> 2]! |= byte << (8 * (index & 3));
+  });
   return words;
 }
 

@@ -1,20 +1,25 @@
 // Where files are cut: the definition, as a function of the whole file. The incremental cutter is tested against it.
 //
 // A position p separates byte p - 1 from byte p. Everything is decided by the bytes near p, so that any part of a file can be cut alone:
-// a hit by the 16 bytes before it, a candidate and its value by 64, a natural cut by 64 + horizon before and horizon after, a forced cut by a grid more.
+// a hit by the 32 bytes before it, a candidate and its value by 64, a natural cut by 64 + horizon before and horizon after, a forced cut by a grid more.
 
-import type { CuttingParameters } from '../cutter.ts';
+import type { CuttingParameters } from '../cutting.ts';
 import { keyedBlake3 } from './blake3.ts';
 
-/** Distances before the position at which the filter reads 16 bit little endian words, and their factors, which add up to 2^16. */
-export const FILTER_TERMS = [[2, 0x9E37], [5, 0x79B9], [9, 0x5851], [16, 0x8FBF]] as const;
+/** Pairs of 16 bit little endian words, by their distances before the position; the factor of their difference. */
+export const FILTER_TERMS = [
+  [2, 6, 0x72b1],
+  [16, 27, 0xb277],
+  [14, 21, 0x985b],
+  [10, 32, 0xb0ad],
+] as const;
 /** The sum modulo 2^16 is a hit if its bits under the mask are these. */
-export const FILTER_MASK = 0xFFF0;
-export const FILTER_MATCH = 0x5A50;
+export const FILTER_MASK = 0xfff0;
+export const FILTER_MATCH = 0xfe00;
 /** Bytes before a position that the filter reads. */
-export const REACH_BYTES = 16;
+export const REACH_BYTES = 32;
 /** A hit is a candidate if none of so many positions before it is a hit. */
-export const ISOLATION_BYTES = 48;
+export const ISOLATION_BYTES = 32;
 /** Bytes before a position that its value is made of: REACH_BYTES + ISOLATION_BYTES. */
 export const WINDOW_BYTES = 64;
 
@@ -28,10 +33,8 @@ export interface Candidate {
 export function isHit(bytes: Uint8Array, position: number): boolean {
   if (position < REACH_BYTES) return false;
   let sum = 0;
-  for (const [distance, factor] of FILTER_TERMS) {
-    const place = position - distance;
-    sum += (bytes[place]! + 256 * bytes[place + 1]!) * factor;
-  }
+  const word = (distance: number): number => bytes[position - distance]! + 256 * bytes[position - distance + 1]!;
+  for (const [near, far, factor] of FILTER_TERMS) sum += (word(near) - word(far)) * factor;
   return (sum & FILTER_MASK) === FILTER_MATCH;
 }
 
@@ -69,16 +72,27 @@ export function cutsOf(file: Uint8Array, options: { cutKey: Uint8Array; cutting:
 /** Candidates greater than all in the horizon before them and not less than any in the horizon after them, a horizon from both ends of the file. */
 export function naturalCuts(candidates: readonly Candidate[], options: { fileSize: number; horizon: number }): number[] {
   const { fileSize, horizon } = options;
-  return candidates.filter(({ position, value }) =>
-    position >= horizon && fileSize - position >= horizon && candidates.every((other) =>
-      other.position === position || Math.abs(other.position - position) > horizon ||
-      (other.position < position ? other.value < value : other.value <= value),
-    )).map(({ position }) => position);
+  return candidates
+    .filter(
+      ({ position, value }) =>
+        position >= horizon &&
+        fileSize - position >= horizon &&
+        candidates.every(
+          (other) =>
+            other.position === position ||
+            Math.abs(other.position - position) > horizon ||
+            (other.position < position ? other.value < value : other.value <= value),
+        ),
+    )
+    .map(({ position }) => position);
 }
 
 /** Multiples of the grid, a horizon before the end of the file, with no natural cut nearer than a grid. */
 export function forcedCuts(natural: readonly number[], options: { fileSize: number; cutting: CuttingParameters }): number[] {
-  const { fileSize, cutting: { horizonBytes, gridBytes } } = options;
+  const {
+    fileSize,
+    cutting: { horizonBytes, gridBytes },
+  } = options;
   const cuts: number[] = [];
   for (let position = gridBytes; fileSize - position >= horizonBytes; position += gridBytes) {
     if (natural.every((cut) => Math.abs(cut - position) >= gridBytes)) cuts.push(position);

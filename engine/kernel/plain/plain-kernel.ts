@@ -1,7 +1,7 @@
 // The kernel in plain TypeScript: the same results, slowly.
 
-import { createCutter, type CandidateScanner } from '../cutter.ts';
-import { checkOptions, checkRange, INCOMPRESSIBLE_FROM, NAME_SIZE_BYTES, type Kernel, type KernelOptions } from '../kernel.ts';
+import { type CandidateScanner, createCutter } from '../cutter.ts';
+import { checkOptions, checkRange, INCOMPRESSIBLE_FROM, type Kernel, type KernelOptions, NAME_SIZE_BYTES } from '../kernel.ts';
 import { keyedBlake3 } from './blake3.ts';
 import { candidateValue, isCandidate, WINDOW_BYTES } from './cut-definition.ts';
 import { estimate } from './probe.ts';
@@ -14,16 +14,20 @@ export function createPlainKernel(options: KernelOptions): Kernel {
     checkRange(offset, length, data.length);
     return data.subarray(offset, offset + length);
   };
-  const one = (key: Uint8Array) => (offset: number, length: number, target: number): void => {
-    checkRange(target, NAME_SIZE_BYTES, data.length);
-    data.set(keyedBlake3(key, range(offset, length)), target);
-  };
-  const many = (key: Uint8Array) => (ranges: Uint32Array, target: number): void => {
-    const name = one(key);
-    for (let index = 0; 2 * index + 1 < ranges.length; index++) {
-      name(ranges[2 * index]!, ranges[2 * index + 1]!, target + NAME_SIZE_BYTES * index);
-    }
-  };
+  const one =
+    (key: Uint8Array) =>
+    (offset: number, length: number, target: number): void => {
+      checkRange(target, NAME_SIZE_BYTES, data.length);
+      data.set(keyedBlake3(key, range(offset, length)), target);
+    };
+  const many =
+    (key: Uint8Array) =>
+    (ranges: Uint32Array, target: number): void => {
+      const name = one(key);
+      for (let index = 0; 2 * index + 1 < ranges.length; index++) {
+        name(ranges[2 * index]!, ranges[2 * index + 1]!, target + NAME_SIZE_BYTES * index);
+      }
+    };
   return {
     data,
     cutter: createCutter(options.cutting, createScanner(options.cutKey, range)),
@@ -50,7 +54,7 @@ function createScanner(key: Uint8Array, range: (offset: number, length: number) 
       for (let position = before.length + 1; position <= bytes.length; position++) {
         if (!isCandidate(bytes, position)) continue;
         const value = candidateValue(bytes, { position, cutKey });
-        take(position - before.length, Number(value >> 32n), Number(value & 0xFFFFFFFFn));
+        take(position - before.length, Number(value >> 32n), Number(value & 0xffffffffn));
       }
       before = bytes.slice(-WINDOW_BYTES);
     },

@@ -1,7 +1,7 @@
 /** What the sources share: CBOR, sealing after the specification, keys and ids that are easy to recognize. */
 import { createCipheriv, createHash, hkdfSync } from 'node:crypto';
 import { encode, rfc8949EncodeOptions } from 'cborg';
-import { concat, counting, filled, fromHex, type Part, text, u32, u64, u8 } from '../_vector.ts';
+import { concat, counting, filled, fromHex, type Part, text, u8, u32, u64 } from '../_vector.ts';
 
 export const classKey = counting(32);
 export const repositoryId = counting(16, 0x10);
@@ -14,6 +14,23 @@ export const nameD = filled(32, 0xdd);
 
 export function cbor(value: unknown): Uint8Array {
   return new Uint8Array(encode(value, rfc8949EncodeOptions));
+}
+
+/** Bytes as parts in which long runs of one byte stand alone, so that the file stays small. */
+export function parts(bytes: Uint8Array): Part[] {
+  const found: Part[] = [];
+  let start = 0;
+  for (let at = 0; at < bytes.length; ) {
+    let end = at + 1;
+    while (end < bytes.length && bytes[end] === bytes[at]) end++;
+    if (end - at >= 64) {
+      if (at > start) found.push(['', bytes.subarray(start, at)]);
+      found.push(['', bytes.subarray(at, end)]);
+      start = end;
+    }
+    at = end;
+  }
+  return start < bytes.length || found.length === 0 ? [...found, ['', bytes.subarray(start)]] : found;
 }
 
 export function hexPart(label: string, hex: string): Part {
@@ -42,7 +59,13 @@ export interface HeaderFields {
   reserved?: number;
 }
 
-export function headerParts({ magic = fromHex('4c4147414e1a'), kind = 12, version = 1, epoch = 1, reserved = 0 }: HeaderFields = {}): Part[] {
+export function headerParts({
+  magic = fromHex('4c4147414e1a'),
+  kind = 12,
+  version = 1,
+  epoch = 1,
+  reserved = 0,
+}: HeaderFields = {}): Part[] {
   return [
     ['magic', magic],
     [`kind ${kind}`, u8(kind)],
@@ -61,7 +84,11 @@ export function objectKey(header: Uint8Array): Uint8Array {
 
 /** A stored segment: length field, ciphertext, tag. */
 export function segmentParts(header: Uint8Array, { number, offset }: { number: number; offset: number }, plaintext: Uint8Array): Part[] {
-  const inputs = { key: objectKey(header), nonce: concat(u32(number), new Uint8Array(8)), additionalData: concat(header, u32(number), u64(offset)) };
+  const inputs = {
+    key: objectKey(header),
+    nonce: concat(u32(number), new Uint8Array(8)),
+    additionalData: concat(header, u32(number), u64(offset)),
+  };
   const sealed = aesGcm(inputs, plaintext);
   const end = sealed.length - 16;
   return [

@@ -4,7 +4,7 @@ import { cbor, hexPart } from './_pieces.ts';
 
 type Short = readonly [name: string, expect: string, hex: string, comment: string, covers: string, result?: unknown];
 
-export const conventions: readonly Vector[] = [
+export const conventions = (): Vector[] => [
   ...numbers('varint', [
     ['ok-0', 'ok', '00', 'zero', 'CONV-1', 0],
     ['ok-127', 'ok', '7f', 'the greatest of one byte', 'CONV-1', 127],
@@ -65,7 +65,13 @@ export const conventions: readonly Vector[] = [
 
 function numbers(container: string, list: readonly Short[]): Vector[] {
   return list.map(([name, expect, hex, comment, covers, result]) => ({
-    container, name, expect, comment, covers: covers.split(' '), result, parts: [hexPart('', hex)],
+    container,
+    name,
+    expect,
+    comment,
+    covers: covers.split(' '),
+    result,
+    parts: [hexPart('', hex)],
   }));
 }
 
@@ -80,9 +86,17 @@ function names(): Vector[] {
     ['annotation', `owner/annotations/${id}/00000002`, { type: 'annotation', snapshot: id, number: 2 }],
     ['writer-pack', `writer/packs/00/${id}`, { type: 'pack', id, role: 'writer' }],
     ['collector-pack', `collector/packs/80/${collectorId}`, { type: 'pack', id: collectorId, role: 'collector' }],
-    ['session-index', `writer/index/000000000000000f/${id}.00000001-00000003`, { type: 'session-index', generation: 15, session: id, from: 1, to: 3 }],
+    [
+      'session-index',
+      `writer/index/000000000000000f/${id}.00000001-00000003`,
+      { type: 'session-index', generation: 15, session: id, from: 1, to: 3 },
+    ],
     ['snapshot', `writer/snapshots/001fffffffffffff/${id}`, { type: 'snapshot', generation: 9007199254740991, session: id }],
-    ['checkpoint', `writer/checkpoints/0000000000000000/${id}.ffffffff`, { type: 'checkpoint', generation: 0, session: id, number: 4294967295 }],
+    [
+      'checkpoint',
+      `writer/checkpoints/0000000000000000/${id}.ffffffff`,
+      { type: 'checkpoint', generation: 0, session: id, number: 4294967295 },
+    ],
     ['root', 'collector/roots/0000000000000001', { type: 'root', number: 1 }],
     ['base-index', `collector/index/${id}`, { type: 'base-index', id }],
   ];
@@ -100,13 +114,37 @@ function names(): Vector[] {
   ];
   const ids: [string, string, string, string][] = [
     ['bare-id', `writer/snapshots/0000000000000001/${id}`, id, 'a name that ends in a bare id'],
-    ['root', 'collector/roots/0000000000000001', 'c2d2bd60b62a36c34a10d2a0e5ae5a44', 'SHA-256 of the name'],
-    ['checkpoint', `writer/checkpoints/0000000000000001/${id}.00000001`, '', 'SHA-256 of the name'],
+    ['root', 'collector/roots/0000000000000001', '351210260bd90f8b65c704455a8108cf', 'SHA-256 of the name'],
+    ['checkpoint', `writer/checkpoints/0000000000000001/${id}.00000001`, '4c6a8c8ab07056aa9327d8048dd519b1', 'SHA-256 of the name'],
   ];
   return [
-    ...good.map(([name, value, result]) => ({ container: 'object-name', name: `ok-${name}`, expect: 'ok', covers: ['NAME-1'], comment: value, result, parts: namePart(value) })),
-    ...bad.map(([name, value, comment, rule]) => ({ container: 'object-name', name, expect: 'ok', covers: [rule], comment: `no name of the format: ${comment}`, result: null, parts: namePart(value) })),
-    ...ids.map(([name, value, result, comment]) => ({ container: 'object-id', name: `ok-${name}`, expect: 'ok', covers: ['NAME-3'], comment, result, parts: namePart(value) })),
+    ...good.map(([name, value, result]) => ({
+      container: 'object-name',
+      name: `ok-${name}`,
+      expect: 'ok',
+      covers: ['NAME-1'],
+      comment: value,
+      result,
+      parts: namePart(value),
+    })),
+    ...bad.map(([name, value, comment, rule]) => ({
+      container: 'object-name',
+      name,
+      expect: 'ok',
+      covers: [rule],
+      comment: `no name of the format: ${comment}`,
+      result: null,
+      parts: namePart(value),
+    })),
+    ...ids.map(([name, value, result, comment]) => ({
+      container: 'object-id',
+      name: `ok-${name}`,
+      expect: 'ok',
+      covers: ['NAME-3'],
+      comment,
+      result,
+      parts: namePart(value),
+    })),
   ];
 }
 
@@ -134,10 +172,24 @@ function features(): Vector[] {
   ];
   return [
     ...access.map(([name, value, known, result, rule]) => ({
-      container: 'access', name, expect: 'ok', covers: [rule], comment: `a program that knows: ${known || 'nothing'}`, inputs: { known }, result, parts: file(value),
+      container: 'access',
+      name,
+      expect: 'ok',
+      covers: [rule],
+      comment: `a program that knows: ${known || 'nothing'}`,
+      inputs: { known },
+      result,
+      parts: file(value),
     })),
     ...within.map(([name, outer, inner, expect]) => ({
-      container: 'features-within', name, expect, covers: ['FEAT-5'], comment: 'the clear sets against the sealed ones', inputs: { inner: JSON.stringify(inner) }, result: true, parts: file(outer),
+      container: 'features-within',
+      name,
+      expect,
+      covers: ['FEAT-5'],
+      comment: 'the clear sets against the sealed ones',
+      inputs: { inner: JSON.stringify(inner) },
+      result: true,
+      parts: file(outer),
     })),
   ];
 }

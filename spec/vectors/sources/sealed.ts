@@ -8,9 +8,17 @@ const good = [...headerParts(), ...segmentParts(header, { number: 0, offset: 80 
 const goodBytes = join(good);
 const opened = { header: { kind: 'lost-list', epoch: 1, repositoryId, objectId, salt }, payload };
 
-type Case = readonly [name: string, expect: string, covers: string, comment: string, parts: readonly Part[], inputs?: Record<string, string>, offset?: number];
+type Case = readonly [
+  name: string,
+  expect: string,
+  covers: string,
+  comment: string,
+  parts: readonly Part[],
+  inputs?: Record<string, string>,
+  offset?: number,
+];
 
-export const sealed: readonly Vector[] = [
+export const sealed = (): Vector[] => [
   vector(['ok-lost-list', 'ok', 'SEAL-7 SEAL-8 SEAL-10', 'a lost list that is empty', good]),
   vector(['truncated-header', 'malformed', 'SEAL-1', '79 bytes', whole(goodBytes.subarray(0, 79)), {}, 79]),
   vector(['empty', 'malformed', 'SEAL-1', 'an empty file', whole(new Uint8Array(0)), {}, 0]),
@@ -23,16 +31,64 @@ export const sealed: readonly Vector[] = [
   vector(['reserved', 'malformed', 'SEAL-4', 'a reserved bit', resealed({ reserved: 1 << 16 }), {}, 12]),
   vector(['repository', 'name-mismatch', 'SEAL-5', 'the object of another repository', good, { repository: toHex(objectId) }, 16]),
   vector(['object-id', 'name-mismatch', 'SEAL-6', 'an object under another name', good, { objectId: toHex(repositoryId) }, 32]),
-  vector(['epoch', 'authentication-failed', 'SEAL-7', 'a changed epoch (the key of epoch 2 is the same here)', whole(patched(goodBytes, 8, [2])), {}, 80]),
+  vector([
+    'epoch',
+    'authentication-failed',
+    'SEAL-7',
+    'a changed epoch (the key of epoch 2 is the same here)',
+    whole(patched(goodBytes, 8, [2])),
+    {},
+    80,
+  ]),
   vector(['salt', 'authentication-failed', 'SEAL-7', 'a changed salt', whole(patched(goodBytes, 79, [0])), {}, 80]),
-  vector(['class-key', 'authentication-failed', 'SEAL-8', 'another class key', good, { classKey: toHex(classKey.map((byte) => byte ^ 1)) }, 80]),
+  vector([
+    'class-key',
+    'authentication-failed',
+    'SEAL-8',
+    'another class key',
+    good,
+    { classKey: toHex(classKey.map((byte) => byte ^ 1)) },
+    80,
+  ]),
   vector(['ciphertext', 'authentication-failed', 'SEAL-10', 'a changed bit of the ciphertext', whole(flipped(84)), {}, 80]),
   vector(['tag', 'authentication-failed', 'SEAL-10', 'a changed bit of the tag', whole(flipped(goodBytes.length - 1)), {}, 80]),
-  vector(['number', 'authentication-failed', 'SEAL-11', 'sealed as segment 1', [...headerParts(), ...segmentParts(header, { number: 1, offset: 80 }, payload)], {}, 80]),
-  vector(['offset', 'authentication-failed', 'SEAL-11', 'sealed for offset 84', [...headerParts(), ...segmentParts(header, { number: 0, offset: 84 }, payload)], {}, 80]),
-  vector(['empty-plaintext', 'malformed', 'SEAL-12', 'an empty plaintext', [...headerParts(), ...segmentParts(header, { number: 0, offset: 80 }, new Uint8Array(0))], {}, 80]),
+  vector([
+    'number',
+    'authentication-failed',
+    'SEAL-11',
+    'sealed as segment 1',
+    [...headerParts(), ...segmentParts(header, { number: 1, offset: 80 }, payload)],
+    {},
+    80,
+  ]),
+  vector([
+    'offset',
+    'authentication-failed',
+    'SEAL-11',
+    'sealed for offset 84',
+    [...headerParts(), ...segmentParts(header, { number: 0, offset: 84 }, payload)],
+    {},
+    80,
+  ]),
+  vector([
+    'empty-plaintext',
+    'malformed',
+    'SEAL-12',
+    'an empty plaintext',
+    [...headerParts(), ...segmentParts(header, { number: 0, offset: 80 }, new Uint8Array(0))],
+    {},
+    80,
+  ]),
   vector(['length-short', 'malformed', 'SEAL-12', 'a length of 16', whole(patched(goodBytes, 80, u32(16))), {}, 80]),
-  vector(['length-long', 'malformed', 'SEAL-12', 'a length beyond the file by one', whole(patched(goodBytes, 80, u32(goodBytes.length - 83))), {}, 80]),
+  vector([
+    'length-long',
+    'malformed',
+    'SEAL-12',
+    'a length beyond the file by one',
+    whole(patched(goodBytes, 80, u32(goodBytes.length - 83))),
+    {},
+    80,
+  ]),
   vector(['length-huge', 'malformed', 'SEAL-12 CONV-3', 'a length of 4 GiB', whole(patched(goodBytes, 80, u32(0xffffffff))), {}, 80]),
   vector(['truncated', 'malformed', 'SEAL-12', 'the last byte is missing', whole(goodBytes.subarray(0, -1)), {}, 80]),
   vector(['truncated-length', 'malformed', 'SEAL-12', 'the length field is not whole', whole(goodBytes.subarray(0, 83)), {}, 80]),
@@ -64,25 +120,50 @@ function flipped(at: number): Uint8Array {
 function segments(): Vector[] {
   const key = toHex(objectKey(header));
   const plaintext = fromHex('6c6167616e');
-  const make = (name: string, options: { number: number; offset: number; claimed?: number; expect?: string; covers: string; comment: string }): Vector => ({
-    container: 'segment', name, expect: options.expect ?? 'ok', offset: options.expect === undefined ? undefined : (options.claimed ?? options.offset),
-    covers: options.covers.split(' '), comment: options.comment, result: plaintext,
+  const make = (
+    name: string,
+    options: { number: number; offset: number; claimed?: number; expect?: string; covers: string; comment: string },
+  ): Vector => ({
+    container: 'segment',
+    name,
+    expect: options.expect ?? 'ok',
+    offset: options.expect === undefined ? undefined : (options.claimed ?? options.offset),
+    covers: options.covers.split(' '),
+    comment: options.comment,
+    result: plaintext,
     inputs: { key, header: toHex(header), number: options.number, segmentOffset: options.claimed ?? options.offset },
     parts: segmentParts(header, options, plaintext),
   });
   return [
     make('ok-second', { number: 1, offset: 8192, covers: 'SEAL-11', comment: 'segment 1 at offset 8,192' }),
     make('ok-contents', { number: 0xffffffff, offset: 2 ** 33, covers: 'SEAL-11', comment: 'a contents segment, beyond 4 GiB' }),
-    make('moved', { number: 1, offset: 8192, claimed: 80, expect: 'authentication-failed', covers: 'SEAL-11', comment: 'a segment that was moved to another offset' }),
+    make('moved', {
+      number: 1,
+      offset: 8192,
+      claimed: 80,
+      expect: 'authentication-failed',
+      covers: 'SEAL-11',
+      comment: 'a segment that was moved to another offset',
+    }),
   ];
 }
 
 function footers(): Vector[] {
   const bytes = (offset: number | bigint, length: number, magic = 0x4e41474c): Part[] => [
-    ['contents offset', u64(offset)], ['contents length', u32(length)], ['magic', u32(magic)],
+    ['contents offset', u64(offset)],
+    ['contents length', u32(length)],
+    ['magic', u32(magic)],
   ];
   const make = (name: string, expect: string, covers: string, comment: string, parts: Part[], offset?: number): Vector => ({
-    container: 'footer', name, expect, offset, covers: covers.split(' '), comment, inputs: { fileSize: 1000, limit: 850 }, result: { offset: 180, length: 800 }, parts,
+    container: 'footer',
+    name,
+    expect,
+    offset,
+    covers: covers.split(' '),
+    comment,
+    inputs: { fileSize: 1000, limit: 850 },
+    result: { offset: 180, length: 800 },
+    parts,
   });
   return [
     make('ok', 'ok', 'SEAL-16', 'a file of 1,000 bytes', bytes(180, 800)),

@@ -14,7 +14,7 @@ import type {
   Storage,
   StorageDescription,
 } from '../../../engine/storage/mod.ts';
-import { LaganError } from '../../../repo-format/errors.ts';
+import { LaganError } from '../../../repo-format/mod.ts';
 
 export type Operation =
   | 'state'

@@ -3,7 +3,16 @@
 import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { closeDescriptor, type Descriptor, type DirectoryScan, openRoot, removeTree } from '../../../engine/system/mod.ts';
+import {
+  closeDescriptor,
+  type Descriptor,
+  type DirectoryScan,
+  openDirectory,
+  openRoot,
+  removeTree,
+  reopenDirectory,
+  tryMakeDirectory,
+} from '../../../engine/system/mod.ts';
 
 export const isRoot: boolean = process.geteuid!() === 0;
 export const needsRoot = { skip: isRoot ? false : 'needs root' } as const;
@@ -64,4 +73,16 @@ export function refusalOf(action: () => unknown): { code: string; errno: string 
     const { code, errno } = error as { code: string; errno: string };
     return { code, errno };
   }
+}
+
+/** Makes nested folders. Returns the descriptor of the last. */
+export function makeDeep(folder: Descriptor, parts: Uint8Array[]): Descriptor {
+  let current = reopenDirectory(folder);
+  for (const part of parts) {
+    tryMakeDirectory(current, part);
+    const next = openDirectory(current, part);
+    closeDescriptor(current);
+    current = next;
+  }
+  return current;
 }

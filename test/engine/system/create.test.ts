@@ -2,7 +2,6 @@ import {
   chmodSync,
   closeSync,
   fstatSync,
-  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -15,19 +14,15 @@ import {
 } from 'node:fs';
 import t from 'tap';
 import {
-  applyMetadata,
   closeDescriptor,
   createFile,
   createLink,
   createLinkFromHandle,
   createNode,
   createSymlink,
-  fileFlag,
   makeDirectory,
-  makeWritable,
   openDirectory,
   openHandle,
-  openRoot,
   readLink,
   removeDirectory,
   removeFile,
@@ -43,7 +38,7 @@ import {
   tryRemoveFile,
   tryRename,
 } from '../../../engine/system/mod.ts';
-import { asOrdinaryUser, bytes, isRoot, needsRoot, openTestFolder } from './_helpers.ts';
+import { asOrdinaryUser, bytes, needsRoot, openTestFolder } from './_helpers.ts';
 
 const badNames = ['', '.', '..', 'a/b', '../x', '/x', 'a\0b'];
 
@@ -117,11 +112,11 @@ t.test('createSymlink and readLink: any bytes, up to 4,095 of them', async (t) =
     t.ok(readlinkSync(`${path}/${index}`, 'buffer').equals(target));
     t.ok(Buffer.from(readLink(folder, bytes(`${index}`))).equals(target));
   }
-  t.throws(() => createSymlink(folder, bytes('long'), Buffer.alloc(4096, 0x61)), { errno: 'ENAMETOOLONG' });
-  t.throws(() => createSymlink(folder, bytes('nul'), bytes('a\0b')), { errno: 'EINVAL' });
-  t.throws(() => createSymlink(folder, bytes('empty'), bytes('')), { errno: 'ENOENT' });
+  t.throws(() => createSymlink(folder, bytes('long'), Buffer.alloc(4096, 0x61)), { code: 'io', errno: 'ENAMETOOLONG' });
+  t.throws(() => createSymlink(folder, bytes('nul'), bytes('a\0b')), { code: 'io', errno: 'EINVAL' });
+  t.throws(() => createSymlink(folder, bytes('empty'), bytes('')), { code: 'io', errno: 'ENOENT' });
   writeFileSync(`${path}/file`, '');
-  t.throws(() => readLink(folder, bytes('file')), { errno: 'EINVAL' });
+  t.throws(() => readLink(folder, bytes('file')), { code: 'io', errno: 'EINVAL' });
 });
 
 t.test('createLink: of files, symbolic links and fifos, between folders, nothing followed', async (t) => {
@@ -205,69 +200,4 @@ t.test('rename: replaces, or keeps what is there', async (t) => {
   removeFile(folder, bytes('b'));
   t.strictSame(readdirSync(path), []);
   syncFileSystem(folder);
-});
-
-t.test('removeTree: whatever it is, and what symbolic links point to stays', async (t) => {
-  const { path, folder } = openTestFolder(t);
-  mkdirSync(`${path}/kept`);
-  writeFileSync(`${path}/kept/file`, '');
-  mkdirSync(`${path}/tree/a/b/c`, { recursive: true });
-  mkdirSync(`${path}/tree/d`);
-  writeFileSync(`${path}/tree/a/file`, '');
-  symlinkSync(`${path}/kept`, `${path}/tree/a/link`);
-  linkSync(`${path}/kept/file`, `${path}/tree/hard`);
-  createNode(folder, bytes('fifo'), { type: 'fifo' });
-  t.strictSame(removeTree(folder, bytes('tree')), { removed: 8, failures: [] });
-  t.strictSame(removeTree(folder, bytes('fifo')), { removed: 1, failures: [] });
-  t.strictSame(removeTree(folder, bytes('missing')), { removed: 0, failures: [] });
-  t.strictSame(readdirSync(path), ['kept']);
-  t.strictSame(readdirSync(`${path}/kept`), ['file']);
-});
-
-t.test('removeTree: folders without rights, as an ordinary user', async (t) => {
-  const { path, folder } = openTestFolder(t);
-  chmodSync(path, 0o777);
-  asOrdinaryUser(() => {
-    mkdirSync(`${path}/tree/locked`, { recursive: true });
-    writeFileSync(`${path}/tree/locked/file`, '');
-    chmodSync(`${path}/tree/locked`, 0o000);
-    chmodSync(`${path}/tree`, 0o555);
-    t.strictSame(removeTree(folder, bytes('tree')), { removed: 3, failures: [] });
-  });
-  t.strictSame(readdirSync(path), []);
-});
-
-t.test('removeTree: what belongs to somebody else stays and is named', { skip: isRoot ? false : 'needs root' }, async (t) => {
-  const { path, folder } = openTestFolder(t);
-  mkdirSync(`${path}/tree/locked`, { recursive: true });
-  writeFileSync(`${path}/tree/locked/file`, '');
-  asOrdinaryUser(() => {
-    const { removed, failures } = removeTree(folder, bytes('tree'));
-    t.equal(removed, 0);
-    t.strictSame(
-      failures.map((failure) => `${Buffer.from(failure.path)} ${failure.errno}`),
-      ['tree/locked/file 13'],
-    );
-  });
-});
-
-t.test('removeTree and makeWritable: immutable and append-only flags are cleared', needsRoot, async (t) => {
-  const { path, folder } = openTestFolder(t);
-  mkdirSync(`${path}/tree/folder`, { recursive: true });
-  writeFileSync(`${path}/tree/folder/file`, '');
-  const file = openRoot(`${path}/tree/folder`);
-  const inner = createFile(file, bytes('inner'));
-  const losses = applyMetadata(inner, { type: 'file', flags: fileFlag.immutable });
-  if (losses.length > 0) {
-    t.pass('this file system has no immutable flag', { skip: losses[0]!.errno });
-    return;
-  }
-  applyMetadata(file, { type: 'directory', flags: fileFlag.appendOnly });
-  t.throws(() => writeFileSync(`${path}/tree/folder/inner`, 'x'), { code: 'EPERM' });
-  t.equal(makeWritable(inner), 0);
-  writeFileSync(`${path}/tree/folder/inner`, 'x');
-  applyMetadata(inner, { type: 'file', flags: fileFlag.immutable });
-  closeSync(inner);
-  closeSync(file);
-  t.strictSame(removeTree(folder, bytes('tree')), { removed: 4, failures: [] });
 });

@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { constants, fstatSync, mkdirSync, readSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { fstatSync, mkdirSync, readSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { pretendNoOpenat2 } from '../../../engine/system/descriptors.ts';
 import {
   closeDescriptor,
   type Descriptor,
-  DirectoryStack,
   joinPath,
   openBeneath,
   openDirectory,
@@ -17,13 +16,12 @@ import {
   reopenDirectory,
   scanDirectory,
   splitPath,
-  tryMakeDirectory,
   tryOpenBeneath,
   tryOpenDirectory,
   tryOpenFile,
   tryOpenForUpdate,
 } from '../../../engine/system/mod.ts';
-import { asOrdinaryUser, bytes, isRoot, namesOf, openTestFolder, refusalOf } from './_helpers.ts';
+import { asOrdinaryUser, bytes, isRoot, makeDeep, namesOf, openTestFolder } from './_helpers.ts';
 
 t.test('openRoot: follows a symbolic link in the last place unless told not to', async (t) => {
   const { path } = openTestFolder(t);
@@ -31,9 +29,9 @@ t.test('openRoot: follows a symbolic link in the last place unless told not to',
   symlinkSync('real', `${path}/link`);
   closeDescriptor(openRoot(`${path}/link`));
   closeDescriptor(openRoot(bytes(`${path}/link`)));
-  t.throws(() => openRoot(`${path}/link`, { symlink: 'refuse' }), { errno: 'ENOTDIR' });
+  t.throws(() => openRoot(`${path}/link`, { symlink: 'refuse' }), { code: 'io', errno: 'ENOTDIR' });
   t.throws(() => openRoot(`${path}/missing`), { code: 'io', errno: 'ENOENT', object: `${path}/missing` });
-  t.throws(() => openRoot('a\0b'), { errno: 'EINVAL' });
+  t.throws(() => openRoot('a\0b'), { code: 'io', errno: 'EINVAL' });
 });
 
 t.test('openFile: neither blocks on a fifo nor follows a symbolic link', async (t) => {
@@ -134,48 +132,16 @@ for (const way of ['openat2', 'step by step'] as const) {
   });
 }
 
-t.test('DirectoryStack: walks 1000 levels down and up with four descriptors', async (t) => {
-  const { folder } = openTestFolder(t);
-  const parts = Array.from({ length: 1000 }, (_, index) => bytes(`level-${index}`));
-  closeDescriptor(makeDeep(folder, parts));
-  const stack = new DirectoryStack(folder, { maxOpen: 4 });
-  const inodes: number[] = [];
-  const before = countDescriptors();
-  for (const part of parts) inodes.push(fstatSync(stack.enter(part)).ino);
-  t.ok(countDescriptors() - before <= 4);
-  t.equal(stack.depth, 1000);
-  t.strictSame(stack.path, joinPath(parts));
-  for (let depth = 999; depth > 0; depth--) {
-    if (fstatSync(stack.leave()).ino !== inodes[depth - 1]) t.fail(`another folder at depth ${depth}`);
-  }
-  t.equal(stack.leave(), folder);
-  t.equal(countDescriptors(), before);
-});
-
-t.test('DirectoryStack.leave: another folder in the place of one that was closed is ESTALE', async (t) => {
-  const { path, folder } = openTestFolder(t);
-  const parts = ['a', 'b', 'c', 'd', 'e'].map(bytes);
-  closeDescriptor(makeDeep(folder, parts));
-  using stack = new DirectoryStack(folder, { maxOpen: 2 });
-  for (const part of parts) stack.enter(part);
-  execFileSync('sh', ['-c', 'mv a old && mkdir -p a/b/c/d/e'], { cwd: path });
-  stack.leave();
-  t.match(
-    refusalOf(() => stack.leave()),
-    { errno: 'ESTALE' },
-  );
-});
-
 t.test('openTarget: makes what is missing of a path and follows the links of the person who named it', async (t) => {
   const { path } = openTestFolder(t);
   mkdirSync(`${path}/real`);
   symlinkSync('real', `${path}/link`);
-  t.throws(() => openTarget(`${path}/link/a/b`), { errno: 'ENOENT' });
+  t.throws(() => openTarget(`${path}/link/a/b`), { code: 'io', errno: 'ENOENT' });
   const target = openTarget(`${path}/link/a/b/../b/./c`, { create: true });
   t.equal(fstatSync(target).ino, statSync(`${path}/real/a/b/c`).ino);
   closeDescriptor(target);
   writeFileSync(`${path}/file`, '');
-  t.throws(() => openTarget(`${path}/file/x`, { create: true }), { errno: 'ENOTDIR' });
+  t.throws(() => openTarget(`${path}/file/x`, { create: true }), { code: 'io', errno: 'ENOTDIR' });
 });
 
 t.test('reopenDirectory: a position of its own', async (t) => {
@@ -214,24 +180,3 @@ t.test('the system folder works in a worker thread with the descriptors of the m
   closeDescriptor(answer.descriptor);
   await worker.terminate();
 });
-
-/** Makes nested folders. Returns the descriptor of the last. */
-function makeDeep(folder: Descriptor, parts: Uint8Array[]): Descriptor {
-  let current = reopenDirectory(folder);
-  for (const part of parts) {
-    tryMakeDirectory(current, part);
-    const next = openDirectory(current, part);
-    closeDescriptor(current);
-    current = next;
-  }
-  return current;
-}
-
-function countDescriptors(): number {
-  const own = openRoot('/proc/self/fd');
-  const count = scanDirectory(own).count;
-  closeDescriptor(own);
-  return count;
-}
-
-t.equal(constants.O_NOATIME, 0x40000);

@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import t from 'tap';
-import { errnoName, errnoOf, groupId, groupName, systemError, userId, userName } from '../../../engine/system/mod.ts';
+import { groupId, groupName, userId, userName } from '../../../engine/system/mod.ts';
 
 t.test('userName and userId: are inverse', async (t) => {
   t.equal(userName(0), 'root');
@@ -24,23 +24,4 @@ t.test('names: nobody has these', async (t) => {
     t.equal(userId(''), undefined);
     t.equal(userId('a\0b'), undefined);
   }
-});
-
-t.test('systemError: the code says what kind of refusal it is', async (t) => {
-  for (const [errno, code] of [
-    ['ENOSPC', 'no-space'],
-    ['EDQUOT', 'no-space'],
-    ['EROFS', 'read-only'],
-    ['EACCES', 'forbidden'],
-    ['EPERM', 'forbidden'],
-    ['EEXIST', 'exists'],
-    ['EOPNOTSUPP', 'unsupported'],
-    ['EIO', 'io'],
-    ['ENOENT', 'io'],
-  ] as const) {
-    t.match(systemError(-errnoOf[errno], 'try', 'path'), { code, errno, object: 'path', name: 'LaganError' });
-  }
-  t.equal(errnoName(2), 'ENOENT');
-  t.equal(errnoName(9999), 'E9999');
-  t.match(systemError(2, 'open', Buffer.from([0x61, 0xff])).message, 'could not open "a\ufffd": ENOENT');
 });

@@ -1,0 +1,108 @@
+/**
+ * Lagan as a library: a deduplicating, encrypting backup engine. The command line uses this door alone.
+ *
+ * What the world does is a `LaganError` with a stable `code` (`errorTable` lists them all); bad arguments are TypeError or RangeError. Long
+ * calls take `signal`: when it is aborted they reject with `interrupted` and leave nothing half done. Sizes are in bytes, names and paths of files are
+ * raw bytes (Uint8Array), times are seconds and nanoseconds since 1970 unless a Date is asked for.
+ */
+
+// The values of the format that these calls take and give.
+export {
+  type Configuration,
+  type Content,
+  type DirectoryEntry,
+  type Entry,
+  type EntryType,
+  type ErrorCode,
+  type Extensions,
+  type Extent,
+  errorTable,
+  exitCodeOf,
+  type FileEntry,
+  isLaganError,
+  LaganError,
+  type NodeReference,
+  type PackId,
+  type Snapshot,
+  type SnapshotId,
+  type SnapshotStatistics,
+  type Time,
+} from '../repo-format/mod.ts';
+// Backing up.
+export {
+  type BackupOptions,
+  type BackupProgress,
+  type BackupResult,
+  backup,
+  type CommonBackupOptions,
+  type ExcludeRules,
+  type ReadError,
+} from './backup/mod.ts';
+// Passwords, key files, recovery keys, identities.
+export {
+  type Identity,
+  keyFileText,
+  keyText,
+  type NewSlot,
+  newIdentity,
+  newKeyFileSecret,
+  type PasswordCost,
+  parseKeyText,
+  parseRecipient,
+  publicKeyOf,
+  type ReadKeyFile,
+  readKeyFile,
+  readPasswordFile,
+  recipientText,
+  type Secret,
+  writeKeyFile,
+} from './keys/mod.ts';
+export { type Compression, parseCompression } from './packs/mod.ts';
+// Repositories, their snapshots and their keys.
+export {
+  type Annotated,
+  type AnnotateOptions,
+  addKey,
+  annotateSnapshot,
+  type CreateOptions,
+  changeKey,
+  createRepository,
+  inspectPlace,
+  type KeySlotInfo,
+  type ListSnapshotsOptions,
+  listKeys,
+  listSnapshots,
+  type OpenOptions,
+  openRepository,
+  type PlaceContent,
+  type Repository,
+  type RepositoryMode,
+  removeKey,
+  resolveSnapshot,
+  type SnapshotFilter,
+  type SnapshotInfo,
+} from './repository/mod.ts';
+// Where a repository is kept.
+export { abandonAll, openStorage, type Storage, type StorageDescription } from './storage/mod.ts';
+// Looking into snapshots.
+export {
+  type Difference,
+  type DiffOptions,
+  diffSnapshots,
+  type FindOptions,
+  type FoundEntry,
+  type FoundPath,
+  findEntries,
+  lookup,
+  type LookupOptions,
+  type OpenedFile,
+  openFile,
+  type RepositoryStatistics,
+  type SnapshotTree,
+  type StatisticsOptions,
+  type StreamOptions,
+  statistics,
+  type WalkedEntry,
+  type WalkOptions,
+  walkSnapshot,
+} from './look/mod.ts';

@@ -1,0 +1,532 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import t, { type Test } from 'tap';
+import { LaganError } from '../../repo-format/mod.ts';
+import { type Outcome, parseLines, run, scratchFolder } from './cli.ts';
+import {
+  type Calls,
+  deviceEntry,
+  directoryEntry,
+  type FakeOptions,
+  fakeEngine,
+  fileEntry,
+  firstId,
+  secondId,
+  snapshotInfo,
+  socketEntry,
+  walked,
+} from './fake-engine.ts';
+import { problems, schemaNames } from './schemas.ts';
+
+const key = ['-r', '/r', '--key-file', '/k'];
+const schemasSeen = new Set<string>();
+
+interface Case extends FakeOptions {
+  readonly terminal?: boolean;
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+  readonly stdin?: string;
+}
+
+function lagan(argv: string[], { terminal, env, cwd, stdin, ...fake }: Case = {}): Promise<Outcome> {
+  return run([...key, ...argv], {
+    engine: fakeEngine(fake),
+    ...(terminal && { terminal }),
+    ...(env && { env }),
+    ...(cwd && { cwd }),
+    ...(stdin !== undefined && { stdin }),
+  });
+}
+
+/** Runs a command with --json; every line must be as the schema of the command says. */
+async function json(t: Test, argv: string[], fake: Case = {}): Promise<Record<string, unknown>[]> {
+  const name = argv[0]!;
+  const outcome = await lagan(['--json', ...argv], fake);
+  schemasSeen.add(name);
+  for (const value of outcome.json) t.same(problems(name, value), []);
+  if (outcome.exitCode !== 0 && outcome.exitCode !== 3) checkError(t, outcome);
+  return outcome.json;
+}
+
+function checkError(t: Test, outcome: Outcome): void {
+  schemasSeen.add('error');
+  t.same(problems('error', outcome.error), []);
+  t.equal(outcome.error.exitCode, outcome.exitCode);
+}
+
+t.test('snapshots: a table, and the same as JSON', async (t) => {
+  const snapshots = [
+    snapshotInfo(firstId, { tags: ['a', 'b'], description: 'first' }),
+    snapshotInfo(secondId, { host: 'db1', seconds: 1_700_086_400, paths: ['/etc', '/srv'] }),
+  ];
+  const { stdout, exitCode } = await lagan(['snapshots'], { snapshots });
+  t.equal(exitCode, 0);
+  t.match(
+    stdout,
+    /^ID +Time +Host +Files +Size +Tags +Paths and description\n11111111 .* web1 +2 +7 B +a,b +\/srv\/data "first"\naaaaaaaa .* db1 +2 +7 B +\/etc \/srv\n$/,
+  );
+  const [message] = await json(t, ['snapshots'], { snapshots });
+  t.match(message, { type: 'snapshots', snapshots: [{ id: firstId, host: 'web1', paths: [{ path: '/srv/data' }] }, { id: secondId }] });
+});
+
+t.test('snapshots --group-by and --latest', async (t) => {
+  const snapshots = [snapshotInfo(firstId), snapshotInfo(secondId), snapshotInfo('bb'.repeat(16), { host: 'db1' })];
+  const { stdout } = await lagan(['snapshots', '--group-by', 'host,path', '--latest', '1'], { snapshots });
+  t.match(stdout, /^host web1, paths \/srv\/data\nID.*\naaaaaaaa.*\n\nhost db1, paths \/srv\/data\nID.*\nbbbbbbbb.*\n$/);
+  const [message] = await json(t, ['snapshots', '--group-by', 'host'], { snapshots });
+  t.match(message, { snapshots: [{ group: { host: 'web1' } }, { group: { host: 'web1' } }, { group: { host: 'db1' } }] });
+});
+
+t.test('snapshots: an empty repository, and damage that is told while the others are listed', async (t) => {
+  t.match(await lagan(['snapshots'], { snapshots: [] }), { exitCode: 0, stdout: '', stderr: 'no snapshots\n' });
+  const overrides: FakeOptions['overrides'] = {
+    listSnapshots: async (_repository, options) => {
+      options?.onDamage?.(new LaganError('authentication-failed', 'writer/snapshots/x was changed'));
+      return [snapshotInfo(firstId)];
+    },
+  };
+  t.match(await json(t, ['snapshots'], { overrides }), [{ type: 'warning' }, { type: 'snapshots' }]);
+});
+
+t.test('ls: the folders of the snapshot, one of its paths, details, recursion', async (t) => {
+  t.equal((await lagan(['ls'])).stdout, '/srv/data/a.txt\n/srv/data/link\n/srv/data/disk\n');
+  t.equal((await lagan(['ls', 'latest', '/'])).stdout, '/srv\n');
+  t.equal((await lagan(['ls', '/srv'])).stdout, '/srv/data\n');
+  t.equal((await lagan(['ls', 'latest:/srv', '-0'])).stdout, '/srv/data\0');
+  t.equal((await lagan(['ls', '-R', 'latest~1', '/srv'])).stdout.split('\n').length, 5);
+  const { stdout } = await lagan(['ls', '-l', 'latest', '/srv/data']);
+  t.match(
+    stdout,
+    /^-rw-r--r-- ann users +5 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \/srv\/data\/a\.txt\n.* \/srv\/data\/link -> a\.txt\nbrw-r--r-- ann users +8, 1 /,
+  );
+  t.equal((await lagan(['ls', 'latest', '/srv/data/a.txt'])).stdout, '/srv/data/a.txt\n');
+  const messages = await json(t, ['ls', '-R', 'latest', '/']);
+  t.match(
+    messages.map(({ type }) => type),
+    ['snapshot', 'entry', 'entry', 'entry', 'entry', 'entry', 'summary'],
+  );
+});
+
+t.test('ls: what is not there', async (t) => {
+  t.match(await lagan(['--json', 'ls', 'latest', '/none']), { exitCode: 10, error: { code: 'path-not-found' } });
+  t.match(await lagan(['--json', 'ls', 'latest~7']), { exitCode: 10, error: { code: 'snapshot-not-found' } });
+  const gone = await lagan(['ls'], { snapshots: [snapshotInfo(firstId, { paths: ['/gone', '/srv'] })] });
+  t.match(gone, { exitCode: 0, stdout: '/srv/data\n', stderr: /^warning: there is no \/gone/ });
+});
+
+const evil = Buffer.from('/srv/\u001b]0;evil\u0007\n\u202e', 'utf8');
+const latin = Buffer.of(0x2f, 0x73, 0x72, 0x76, 0x2f, 0xfc);
+
+t.test('names with controls and bytes that are not UTF-8: escaped on a terminal, exact in a pipe and in JSON', async (t) => {
+  const tree = [walked(evil, fileEntry('x')), walked(latin, fileEntry(Uint8Array.of(0xfc)))];
+  const onTerminal = await lagan(['ls', 'latest', '/'], {
+    tree: tree.map(({ path, entry }) => ({ path: path.subarray(4), entry })),
+    terminal: true,
+  });
+  t.equal(onTerminal.stdout, '/\\x1b]0;evil\\x07\\n\\u{202e}\n/\\xfc\n');
+  t.same((await lagan(['ls', '-R', 'latest', '/'], { tree })).bytes, Buffer.concat([evil, Buffer.from('\n'), latin, Buffer.from('\n')]));
+  const entries = (await json(t, ['ls', '-R', 'latest', '/'], { tree })).filter(({ type }) => type === 'entry');
+  t.equal(entries[0]?.path, evil.toString('utf8'));
+  t.notOk('pathBase64' in entries[0]!);
+  t.match(entries[1], { path: '/srv/\ufffd', pathBase64: latin.toString('base64') });
+});
+
+t.test('find: by name, path, type, size and time', async (t) => {
+  const found = async (...argv: string[]) =>
+    (await lagan(['find', '--latest', '1', ...argv])).stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.slice(10));
+  t.same(await found('*.txt'), ['/srv/data/a.txt']);
+  t.same(await found('*.TXT', '-i'), ['/srv/data/a.txt']);
+  t.same(await found('*.TXT'), ['']);
+  t.same(await found('/srv/**/l*'), ['/srv/data/link']);
+  t.same(await found('*', '--type', 'd'), ['/srv', '/srv/data']);
+  t.same(await found('*', '--type', 'f,l'), ['/srv/data/a.txt', '/srv/data/link']);
+  t.same(await found('*', '--larger-than', '4'), ['/srv/data/a.txt']);
+  t.same(await found('*', '--larger-than', '5'), ['']);
+  t.same(await found('*', '--smaller-than', '5'), ['']);
+  t.same(await found('a*', '--newer-than', '@1700000000'), ['/srv/data/a.txt']);
+  t.same(await found('a*', '--older-than', '@1700000000.1'), ['']);
+  t.equal((await lagan(['find', 'a.txt'])).stdout, '11111111  /srv/data/a.txt\naaaaaaaa  /srv/data/a.txt\n');
+  t.equal((await lagan(['find', 'a.txt', '-s', '1111', '-0'])).stdout, '/srv/data/a.txt\0');
+  t.match(await json(t, ['find', 'a.txt']), [
+    { type: 'match', snapshot: firstId },
+    { type: 'match', snapshot: secondId },
+    { type: 'summary', matches: 2, snapshots: 2 },
+  ]);
+});
+
+t.test('diff: marks, totals, and both sides as JSON', async (t) => {
+  const differences: FakeOptions['differences'] = [
+    { change: 'added', path: Buffer.from('/new'), after: fileEntry('new', 10) },
+    { change: 'removed', path: Buffer.from('/old'), before: directoryEntry('old') },
+    { change: 'modified', path: Buffer.from('/both'), before: fileEntry('both', 3), after: fileEntry('both', 4) },
+    { change: 'metadata', path: Buffer.from('/same'), before: fileEntry('same'), after: fileEntry('same') },
+    { change: 'type', path: Buffer.from('/was'), before: fileEntry('was', 1), after: deviceEntry('was') },
+  ];
+  const { stdout, stderr } = await lagan(['diff', 'latest~1', 'latest'], { differences });
+  t.equal(stdout, '+  /new\n-  /old\nM  /both\nm  /same\nT  /was\n');
+  t.equal(stderr, '1 added, 1 removed, 1 modified, 1 with other metadata, 1 of another type; 14 B came, 4 B went\n');
+  t.notMatch((await lagan(['diff', 'latest~1', 'latest', '--no-metadata'], { differences })).stdout, /same/);
+  t.match((await json(t, ['diff', 'latest~1', 'latest'], { differences })).at(-1), {
+    type: 'summary',
+    before: firstId,
+    after: secondId,
+    added: 1,
+    addedBytes: 14,
+  });
+});
+
+t.test('cat: the bytes on standard output; JSON about them on standard error', async (t) => {
+  t.match(await lagan(['cat', 'latest', '/srv/data/a.txt']), { exitCode: 0, stdout: 'hello', stderr: '' });
+  const outcome = await lagan(['--json', 'cat', 'latest:/srv/data/a.txt']);
+  t.equal(outcome.stdout, 'hello');
+  t.same(problems('cat', outcome.error), []);
+  t.match(await lagan(['--json', 'cat', 'latest', '/srv']), { exitCode: 10, error: { code: 'path-not-found' } });
+});
+
+t.test('cat --output: a new file, never one that exists; nothing is left of a failure', async (t) => {
+  const cwd = scratchFolder(t);
+  t.match(await json(t, ['cat', 'latest', '/srv/data/a.txt', '-o', 'out'], { cwd }), [{ type: 'summary', sizeBytes: 5 }]);
+  t.equal(readFileSync(join(cwd, 'out'), 'utf8'), 'hello');
+  t.match(await lagan(['--json', 'cat', 'latest', '/srv/data/a.txt', '-o', 'out'], { cwd }), { exitCode: 1, error: { code: 'exists' } });
+  t.match(await lagan(['--json', 'cat', 'latest', '/none', '-o', 'other'], { cwd }), { exitCode: 10 });
+  t.notOk(existsSync(join(cwd, 'other')));
+});
+
+t.test('dump: refuses a terminal, tells of sockets and of files that are incomplete', async (t) => {
+  t.match(await lagan(['dump', 'latest'], { terminal: true }), { exitCode: 2, stderr: /terminal/ });
+  const unread = { ...fileEntry('c', 9), extensions: { readError: { code: 'EIO', message: 'bad sector' } } };
+  const tree = [walked('/a', directoryEntry('a')), walked('/a/s', socketEntry('s')), walked('/a/c', unread)];
+  const outcome = await lagan(['--json', 'dump', 'latest'], { tree });
+  t.equal(outcome.exitCode, 3);
+  const messages = parseLines(outcome.stderr);
+  for (const message of messages) t.same(problems('dump', message), []);
+  t.match(messages, [
+    { type: 'warning', path: '/a/c' },
+    { type: 'warning', code: 'unsupported' },
+    { type: 'summary', entries: 2, skippedSockets: 1 },
+  ]);
+  const cwd = scratchFolder(t);
+  t.match(await json(t, ['dump', 'latest', '-o', 'x.tar'], { cwd, tree }), [{ type: 'warning' }, { type: 'warning' }, { type: 'summary' }]);
+});
+
+const restored = { files: 2, directories: 1, others: 1, bytes: 7, skipped: 1, deleted: 2, verified: 2 };
+
+function restoring(
+  calls: Calls,
+  more: Partial<Awaited<ReturnType<NonNullable<NonNullable<FakeOptions['overrides']>['restore']>>>> = {},
+): Case {
+  return {
+    overrides: {
+      restore: async (_repository, _snapshot, options) => {
+        calls.push({ name: 'restore', options: options as unknown as Record<string, unknown> });
+        return { statistics: restored, errors: [], notRestored: new Map(), ...more };
+      },
+    },
+  };
+}
+
+t.test('restore: where to and what', async (t) => {
+  const calls: Calls = [];
+  const cwd = scratchFolder(t);
+  const plan = async (...argv: string[]) => {
+    const outcome = await lagan(['restore', ...argv], { ...restoring(calls), cwd });
+    const options = calls.pop()?.options;
+    const text = (value: unknown) => value && Buffer.from(value as Uint8Array).toString();
+    return options
+      ? {
+          target: text(options.target),
+          top: text(options.path),
+          paths: (options.paths as Uint8Array[]).map(text),
+          overwrite: options.overwrite,
+        }
+      : outcome.stderr;
+  };
+  t.same(await plan('latest'), { target: join(cwd, 'restored-aaaaaaaa'), top: undefined, paths: [], overwrite: 'never' });
+  t.same(await plan('latest', '/srv/data', 'etc', '-t', 'new'), {
+    target: join(cwd, 'new'),
+    top: undefined,
+    paths: ['/srv/data', '/etc'],
+    overwrite: 'never',
+  });
+  t.same(await plan('latest:/srv/data', '-t', '/abs'), { target: '/abs', top: '/srv/data', paths: [], overwrite: 'never' });
+  t.same(await plan('latest:/srv', '--in-place'), { target: '/', top: undefined, paths: ['/srv'], overwrite: 'if-changed' });
+  t.same(await plan('latest', '/srv', '--in-place', '--overwrite', 'always', '--delete'), {
+    target: '/',
+    top: undefined,
+    paths: ['/srv'],
+    overwrite: 'always',
+  });
+});
+
+t.test('restore never puts anything into a folder that has something in it unless it is told how', async (t) => {
+  const calls: Calls = [];
+  const cwd = scratchFolder(t);
+  mkdirSync(join(cwd, 'full'));
+  writeFileSync(join(cwd, 'full/file'), '');
+  mkdirSync(join(cwd, 'empty'));
+  const refused = await lagan(['--json', 'restore', 'latest', '-t', 'full'], { ...restoring(calls), cwd });
+  t.match(refused, { exitCode: 1, error: { code: 'exists', hint: /--overwrite/ } });
+  t.match(await lagan(['--json', 'restore', 'latest', '-t', 'full/file'], { ...restoring(calls), cwd }), {
+    exitCode: 1,
+    error: { code: 'io' },
+  });
+  t.equal(calls.length, 0);
+  t.equal((await lagan(['restore', 'latest', '-t', 'empty'], { ...restoring(calls), cwd })).exitCode, 0);
+  t.equal((await lagan(['restore', 'latest', '-t', 'full', '--overwrite', 'if-changed'], { ...restoring(calls), cwd })).exitCode, 0);
+  t.equal(calls.length, 2);
+});
+
+t.test('restore: the summary, what the system refused, and exit code 3 for what failed', async (t) => {
+  const cwd = scratchFolder(t);
+  const more = {
+    errors: [{ path: latin, code: 'EACCES', message: 'permission denied' }],
+    notRestored: new Map([['owner', { count: 12, example: evil, reason: 'EPERM' }]]),
+  };
+  const outcome = await lagan(['restore', 'latest'], { ...restoring([], more), cwd });
+  t.equal(outcome.exitCode, 3);
+  t.match(
+    outcome.stdout,
+    /^restored 2 files, 1 folder, 7 B to .*\n1 file left as they were, 2 entries deleted, 2 files verified\nnot restored: owner of 12 entries such as \/srv\/\\x1b.*\(EPERM\)\n1 entry could not/,
+  );
+  t.match(await json(t, ['restore', 'latest'], { ...restoring([], more), cwd }), [
+    { type: 'summary', outcome: 'restored', errors: [{ code: 'EACCES' }], notRestored: [{ kind: 'owner', count: 12 }] },
+  ]);
+});
+
+t.test('backup: the summary names the snapshot and the exact command that restores', async (t) => {
+  const outcome = await lagan(['backup', '/srv']);
+  t.equal(outcome.exitCode, 0);
+  t.match(
+    outcome.stdout,
+    /^snapshot aaaaaaaa saved: 2 files, 1 folder, 7 B, in \d+ ms\nnew: 7 B in 2 of 2 chunks, stored as 9 B\nrestore with: lagan restore aaaaaaaa --target \.\/restored -r \/r --key-file \/k\n$/,
+  );
+  t.equal((await lagan(['-q', 'backup', '/srv'])).stdout, '');
+  t.match(await json(t, ['backup', '/srv']), [{ type: 'summary', outcome: 'saved', snapshot: secondId }]);
+});
+
+t.test('backup: files that could not be read are warned of, and the exit code is 3', async (t) => {
+  const problem = { path: evil, code: 'EACCES', message: 'could not be opened: EACCES' };
+  const overrides: FakeOptions['overrides'] = {
+    backup: async (_repository, options) => {
+      options.onWarning?.(problem);
+      options.onProgress?.({
+        phase: 'backup',
+        filesDone: 1,
+        bytesDone: 1,
+        scannedEntries: 2,
+        currentPath: evil,
+        newBytes: 0,
+        storedBytes: 0,
+        errors: 1,
+      });
+      const statistics = {
+        files: 1,
+        directories: 1,
+        others: 0,
+        bytes: 1,
+        newBytes: 1,
+        storedBytes: 1,
+        chunks: 1,
+        newChunks: 1,
+        errors: 1,
+        unchangedFiles: 0,
+      };
+      return { snapshotId: firstId as never, parent: null, unchangedFromParent: false, statistics, errors: [problem], durationMs: 1 };
+    },
+  };
+  const outcome = await lagan(['backup', '/srv'], { overrides });
+  t.match(outcome, {
+    exitCode: 3,
+    stderr: 'warning: /srv/\\x1b]0;evil\\x07\\n\\u{202e}: could not be opened: EACCES\n',
+    stdout: /1 file could not be read completely/,
+  });
+  const messages = await json(t, ['backup', '/srv'], { overrides });
+  t.match(messages, [
+    { type: 'warning', code: 'EACCES', path: evil.toString() },
+    { type: 'summary', errors: [{ code: 'EACCES' }] },
+  ]);
+});
+
+t.test('backup: unchanged and dry run', async (t) => {
+  const overrides: FakeOptions['overrides'] = {
+    backup: async () => {
+      const statistics = {
+        files: 1,
+        directories: 1,
+        others: 0,
+        bytes: 1,
+        newBytes: 0,
+        storedBytes: 0,
+        chunks: 0,
+        newChunks: 0,
+        errors: 0,
+        unchangedFiles: 1,
+      };
+      return { snapshotId: null, parent: firstId as never, unchangedFromParent: true, statistics, errors: [], durationMs: 1 };
+    },
+  };
+  t.match(
+    (await lagan(['backup', '/srv', '--skip-if-unchanged'], { overrides })).stdout,
+    /^nothing has changed since 11111111, no snapshot made/,
+  );
+  t.match((await lagan(['backup', '/srv', '-n'], { overrides })).stdout, /^would save /);
+  t.match(await json(t, ['backup', '/srv', '--dry-run'], { overrides }), [{ outcome: 'dry-run', snapshot: null, restoreCommand: null }]);
+});
+
+/** An engine that reads the stream to its end, as the real one does before it commits. */
+function reading(read: string[]): Case {
+  const backupStream: NonNullable<FakeOptions['overrides']>['backupStream'] = async (repository, options) => {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of options.stream) pieces.push(piece);
+    read.push(`${Buffer.from(options.name)}=${Buffer.concat(pieces)}`);
+    return fakeEngine().backup(repository, { paths: [] });
+  };
+  return { overrides: { backupStream } };
+}
+
+t.test('backup --stdin and --stdin-command', async (t) => {
+  const read: string[] = [];
+  t.equal((await lagan(['backup', '--stdin', '--stdin-name', 'db.sql'], { ...reading(read), stdin: 'dump' })).exitCode, 0);
+  t.equal((await lagan(['backup', '--stdin-command', '--', 'sh', '-c', 'printf "%s" "$0" -r', 'a b'], reading(read))).exitCode, 0);
+  t.same(read, ['db.sql=dump', 'stdin=a b-r']);
+});
+
+t.test('backup --stdin-command: no snapshot of a command that fails', async (t) => {
+  for (const command of [['sh', '-c', 'echo half; exit 3'], ['sh', '-c', 'echo half; kill -9 $$'], ['/no/such/program']]) {
+    const read: string[] = [];
+    const outcome = await lagan(['--json', 'backup', '--stdin-command', '--', ...command], reading(read));
+    t.match(outcome, { exitCode: 1, error: { code: 'io' } });
+    checkError(t, outcome);
+    t.same(read, []);
+  }
+});
+
+t.test('tag: changes, and says what it would change', async (t) => {
+  const calls: Calls = [];
+  t.equal(
+    (await lagan(['tag', 'latest', '1111', '--add', 'a', '--remove', 'b', '--description', 'd'], { calls })).stdout,
+    'aaaaaaaa: new, "text"\n11111111: new, "text"\n',
+  );
+  t.match(
+    calls.filter(({ name }) => name === 'annotateSnapshot'),
+    [{ options: { addTags: ['a'], removeTags: ['b'], description: 'd' } }, {}],
+  );
+  await lagan(['tag', 'latest', '--clear'], { calls });
+  t.same(calls.at(-1)?.options.setTags, []);
+  const snapshots = [snapshotInfo(firstId, { tags: ['x', 'y'] })];
+  const dry = await json(t, ['tag', 'latest', '--add', 'z', '--remove', 'x', '-n'], { snapshots, calls: [] });
+  t.match(dry, [{ outcome: 'dry-run', snapshots: [{ id: firstId, tags: ['y', 'z'] }] }]);
+  await json(t, ['tag', 'latest', '--set', 'z']);
+});
+
+function checking(
+  errors: Awaited<ReturnType<NonNullable<NonNullable<FakeOptions['overrides']>['check']>>>['errors'],
+  seen: unknown[] = [],
+): Case {
+  return {
+    overrides: {
+      check: async (_repository, { readData }) => {
+        seen.push(readData);
+        return { errors, snapshots: 2, packs: 3, packsRead: 1, chunks: 4, bytesRead: 5 };
+      },
+    },
+  };
+}
+
+t.test('check: sound, and how much is read', async (t) => {
+  const seen: unknown[] = [];
+  t.match(await lagan(['check'], checking([], seen)), {
+    exitCode: 0,
+    stdout: /^checked 2 snapshots, 4 chunks in 3 packs, 5 B read, .*no damage found\n$/,
+  });
+  for (const argv of [['--read-data'], ['--read-data-subset', '2.5%'], ['--read-data-subset=3/7']])
+    await lagan(['check', ...argv], checking([], seen));
+  t.same(seen, [false, true, { percent: 2.5 }, { part: [3, 7] }]);
+  t.match(await json(t, ['check'], checking([])), [{ type: 'summary', outcome: 'sound' }]);
+});
+
+t.test('check: damage names files and snapshots, and ends with check-failed, exit code 6', async (t) => {
+  const paths = Array.from({ length: 12 }, (_, index) => Buffer.from(`/srv/${index}`));
+  const finding = { code: 'pack-missing', message: 'the pack x is not there', object: 'writer/packs/aa/x', snapshots: [firstId], paths };
+  const outcome = await lagan(['check'], checking([finding]));
+  t.equal(outcome.exitCode, 6);
+  t.match(outcome.stdout, /^damage: the pack x is not there\n {2}hurts the snapshots 11111111\n {2}\/srv\/0\n[\s\S]*and 2 other paths/);
+  t.match(outcome.stderr, /^error: /);
+  t.match(await json(t, ['check'], checking([finding])), [
+    { type: 'finding', code: 'pack-missing' },
+    { type: 'summary', outcome: 'damaged', findings: 1 },
+  ]);
+});
+
+t.test('stats, key and cache as text and as JSON', async (t) => {
+  const statistics = { snapshots: 2, files: 10, bytes: 4096, chunks: 5, packs: 1, rawBytes: 2048, storedBytes: 1024 };
+  const overrides: FakeOptions['overrides'] = {
+    statistics: async () => statistics,
+    cacheStatus: async ({ folder }) => ({
+      folder,
+      limitBytes: 1024,
+      repositories: [{ repository: 'aa', sizeBytes: 10, lastUsed: { seconds: 0, nanoseconds: 0 } }],
+    }),
+    cacheClear: async () => ({ removedBytes: 10, repositories: ['aa'] }),
+    cacheLimit: async () => ({ removedBytes: 4 }),
+  };
+  t.match((await lagan(['stats'], { overrides })).stdout, /after deduplication: +5 chunks, 2\.00 KiB \(1 : 2\.0\)\n/);
+  t.match(await json(t, ['stats'], { overrides }), [{ type: 'statistics', storedBytes: 1024 }]);
+  t.match((await lagan(['key', 'list'])).stdout, /^ +ID .*\n\* +7c017c01 +password +full .* laptop\n +8d028d02 +unknown +none +damaged/);
+  for (const argv of [
+    ['list'],
+    ['recovery'],
+    ['remove', '7c01', '-n'],
+    ['remove', '7c01'],
+    ['add', '--new-password-command', 'echo x'],
+    ['change', '--new-password-command', 'echo x'],
+  ]) {
+    t.equal((await json(t, ['key', ...argv], { overrides })).length, 1, argv.join(' '));
+  }
+  for (const argv of [['list'], ['clear', '-n'], ['clear'], ['limit', '1K']])
+    t.equal((await json(t, ['cache', ...argv], { overrides })).length, 1, argv.join(' '));
+  t.match((await lagan(['cache', 'clear', '-n'], { overrides })).stdout, 'would delete 10 B of 1 repository\n');
+});
+
+t.test('init, completion and version as JSON', async (t) => {
+  const overrides: FakeOptions['overrides'] = { inspectPlace: async () => ({ state: 'absent' }) };
+  const created = await run(['--json', 'init', '-r', '/r', '--password-command', 'echo x'], { engine: fakeEngine({ overrides }) });
+  t.same(problems('init', created.json[0]), []);
+  schemasSeen.add('init');
+  await json(t, ['completion', 'fish']);
+  t.match(await json(t, ['version']), [{ type: 'version', node: process.versions.node }]);
+  t.match((await run(['--version'])).stdout, /^lagan \d+\.\d+\.\d+\n$/);
+});
+
+t.test('there is a schema for every command, and every schema was tested', async (t) => {
+  t.same(
+    schemaNames.filter((name) => name !== 'common').filter((name) => !schemasSeen.has(name)),
+    [],
+  );
+});
+
+t.test('commands that show something end quietly when their reader goes; those that do something go on', async (t) => {
+  const closed = () => new Writable({ write: (_piece, _encoding, done) => done(Object.assign(new Error('write'), { code: 'EPIPE' })) });
+  const tree = Array.from({ length: 20_000 }, (_, index) => walked(`/srv/${index}`, fileEntry(String(index))));
+  const listing = await run([...key, 'ls', '-R', 'latest', '/'], { engine: fakeEngine({ tree }), stdout: closed() });
+  t.match(listing, { exitCode: 141, stderr: '' });
+  const backup = await run([...key, 'backup', '/srv'], { engine: fakeEngine(), stdout: closed() });
+  t.match(backup, { exitCode: 0, stderr: '' });
+});
+
+t.test('an interruption is exit code 130, whatever error it led to', async (t) => {
+  const controller = new AbortController();
+  const overrides: FakeOptions['overrides'] = {
+    backup: async (_repository, { signal }) => {
+      controller.abort();
+      signal?.throwIfAborted();
+      throw new Error('not reached');
+    },
+  };
+  const outcome = await run(['--json', ...key, 'backup', '/srv'], { engine: fakeEngine({ overrides }), signal: controller.signal });
+  t.match(outcome, { exitCode: 130, error: { code: 'interrupted' } });
+});
