@@ -57,6 +57,28 @@ export {
   type Secret,
   writeKeyFile,
 } from './keys/mod.ts';
+// Looking into snapshots.
+export {
+  type Difference,
+  type DiffOptions,
+  diffSnapshots,
+  type FindOptions,
+  type FoundEntry,
+  type FoundPath,
+  findEntries,
+  type LookupOptions,
+  lookup,
+  type OpenedFile,
+  openFile,
+  type RepositoryStatistics,
+  type SnapshotTree,
+  type StatisticsOptions,
+  type StreamOptions,
+  statistics,
+  type WalkedEntry,
+  type WalkOptions,
+  walkSnapshot,
+} from './look/mod.ts';
 export { type Compression, parseCompression } from './packs/mod.ts';
 // Repositories, their snapshots and their keys.
 export {
@@ -84,25 +106,3 @@ export {
 } from './repository/mod.ts';
 // Where a repository is kept.
 export { abandonAll, openStorage, type Storage, type StorageDescription } from './storage/mod.ts';
-// Looking into snapshots.
-export {
-  type Difference,
-  type DiffOptions,
-  diffSnapshots,
-  type FindOptions,
-  type FoundEntry,
-  type FoundPath,
-  findEntries,
-  lookup,
-  type LookupOptions,
-  type OpenedFile,
-  openFile,
-  type RepositoryStatistics,
-  type SnapshotTree,
-  type StatisticsOptions,
-  type StreamOptions,
-  statistics,
-  type WalkedEntry,
-  type WalkOptions,
-  walkSnapshot,
-} from './look/mod.ts';

@@ -1,8 +1,7 @@
 /** `lagan find`: looks for files in snapshots. */
 import type { Command } from 'commander';
-import picomatch from 'picomatch';
 import { type Context, contextOf } from '../shared/context.ts';
-import type { Entry, EntryType, SnapshotInfo } from '../shared/engine.ts';
+import type { FindOptions as EngineFindOptions, EntryType, FoundEntry, SnapshotInfo } from '../shared/engine.ts';
 import { formatDetails, formatPath } from '../shared/entries.ts';
 import { usageError } from '../shared/errors.ts';
 import { entryFields, pathFields } from '../shared/json.ts';
@@ -10,7 +9,7 @@ import { addExamples, addFilterOptions, countOption, listOption, sizeOption, tim
 import { type OpenedRepository, openRepository } from '../shared/repository.ts';
 import { type FilterOptions, filterOf, findSnapshot, parseSnapshotReference, shortId } from '../shared/snapshots.ts';
 import { textOfBytes } from '../shared/text.ts';
-import { compareTimes, type Time } from '../shared/times.ts';
+import type { Time } from '../shared/times.ts';
 
 interface FindOptions extends FilterOptions {
   readonly snapshot?: string[];
@@ -24,8 +23,6 @@ interface FindOptions extends FilterOptions {
   readonly long?: boolean;
   readonly print0?: boolean;
 }
-
-type Test = (path: Uint8Array, entry: Entry) => boolean;
 
 const typeNames: Record<string, EntryType> = {
   f: 'file',
@@ -70,16 +67,12 @@ export function define(command: Command): void {
 }
 
 async function run(context: Context, patterns: string[], options: FindOptions): Promise<void> {
-  const test = allOf([patternTest(patterns, options), ...filters(options)]);
   const opened = await openRepository(context, 'metadata');
   const snapshots = await chooseSnapshots(context, opened, options);
   let count = 0;
-  for (const info of snapshots) {
-    for await (const { path, entry } of opened.engine.walkSnapshot(opened.repository, info, { recursive: true, signal: context.signal })) {
-      if (!test(path, entry)) continue;
-      await print(context, info, { path, entry }, options);
-      count++;
-    }
+  for await (const found of opened.engine.findEntries(opened.repository, snapshots, engineOptions(context, patterns, options))) {
+    await print(context, found, options);
+    count++;
   }
   await context.output.json({ type: 'summary', matches: count, snapshots: snapshots.length });
   if (count === 0) context.output.note('nothing found');
@@ -96,42 +89,25 @@ async function chooseSnapshots(context: Context, opened: OpenedRepository, optio
   return options.latest === undefined ? all : all.slice(-options.latest);
 }
 
-function patternTest(patterns: readonly string[], options: FindOptions): Test {
-  const settings = { dot: true, nocase: options.ignoreCase === true };
-  const [byPath, byName] = [patterns.filter((pattern) => pattern.includes('/')), patterns.filter((pattern) => !pattern.includes('/'))];
-  const fitsPath = byPath.length > 0 ? picomatch(byPath, settings) : () => false;
-  const fitsName = byName.length > 0 ? picomatch(byName, settings) : () => false;
-  return (path) => {
-    const text = textOfBytes(path);
-    return fitsName(text.slice(text.lastIndexOf('/') + 1)) || fitsPath(text);
+function engineOptions({ signal }: Context, patterns: string[], options: FindOptions): EngineFindOptions {
+  const { largerThan, smallerThan, newerThan, olderThan, ignoreCase, type } = options;
+  return {
+    patterns,
+    ignoreCase,
+    types: type,
+    minimumSize: largerThan === undefined ? undefined : largerThan + 1,
+    maximumSize: smallerThan === undefined ? undefined : smallerThan - 1,
+    newerThan,
+    olderThan,
+    signal,
   };
 }
 
-function filters({ type, largerThan, smallerThan, newerThan, olderThan }: FindOptions): Test[] {
-  const tests: Test[] = [];
-  if (type) tests.push((_, entry) => type.includes(entry.type));
-  if (largerThan !== undefined) tests.push((_, entry) => entry.type === 'file' && entry.size > largerThan);
-  if (smallerThan !== undefined) tests.push((_, entry) => entry.type === 'file' && entry.size < smallerThan);
-  if (newerThan) tests.push((_, entry) => compareTimes(entry.mtime, newerThan) > 0);
-  if (olderThan) tests.push((_, entry) => compareTimes(entry.mtime, olderThan) < 0);
-  return tests;
-}
-
-function allOf(tests: readonly Test[]): Test {
-  return (path, entry) => tests.every((test) => test(path, entry));
-}
-
-async function print(
-  { output }: Context,
-  info: SnapshotInfo,
-  found: { path: Uint8Array; entry: Entry },
-  options: FindOptions,
-): Promise<void> {
-  const { path, entry } = found;
-  if (output.isJson) return output.json({ type: 'match', snapshot: info.id, ...pathFields(path), ...entryFields(entry) });
+async function print({ output }: Context, { snapshot, path, entry }: FoundEntry<SnapshotInfo>, options: FindOptions): Promise<void> {
+  if (output.isJson) return output.json({ type: 'match', snapshot: snapshot.id, ...pathFields(path), ...entryFields(entry) });
   if (options.print0) return output.write(`${textOfBytes(path)}\0`);
   const details = options.long ? `${formatDetails(entry)} ` : '';
-  await output.write(`${shortId(info.id)}  ${details}${formatPath(output, path, entry, options.long ? 'long' : 'short')}\n`);
+  await output.write(`${shortId(snapshot.id)}  ${details}${formatPath(output, path, entry, options.long ? 'long' : 'short')}\n`);
 }
 
 function parseTypes(text: string): EntryType[] {

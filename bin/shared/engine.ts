@@ -2,24 +2,29 @@
  * The part of the engine that the command line calls, and the types that go with it. The engine is loaded when a command first
  * needs it, so that help, errors of usage and `lagan --version` do without.
  */
-import type { BackupOptions, BackupResult, Entry, Repository, SnapshotId, SnapshotInfo, Time } from '../../engine/mod.ts';
+import type { BackupOptions, BackupResult, Repository, SnapshotId, SnapshotInfo, Time } from '../../engine/mod.ts';
 
 export type {
   BackupResult,
+  Difference,
   DirectoryEntry,
   Entry,
   EntryType,
   ExcludeRules,
   FileEntry,
+  FindOptions,
+  FoundEntry,
   KeySlotInfo,
   NewSlot,
   Repository,
+  RepositoryStatistics,
   Secret,
   SnapshotFilter,
   SnapshotId,
   SnapshotInfo,
   Storage,
   Time,
+  WalkedEntry,
 } from '../../engine/mod.ts';
 
 export interface EngineProgress {
@@ -113,39 +118,11 @@ export interface CheckResult {
   readonly bytesRead: number;
 }
 
-export interface RepositoryStatistics {
-  readonly snapshots: number;
-  readonly files: number;
-  readonly bytes: number;
-  readonly chunks: number;
-  readonly packs: number;
-  readonly rawBytes: number;
-  readonly storedBytes: number;
-}
-
-export interface Difference {
-  readonly change: 'added' | 'removed' | 'modified' | 'metadata' | 'type';
-  readonly path: Uint8Array;
-  readonly before?: Entry | undefined;
-  readonly after?: Entry | undefined;
-}
-
-export interface WalkedEntry {
-  readonly path: Uint8Array;
-  readonly entry: Entry;
-}
-
-export interface OpenedFile {
-  stream(): AsyncIterable<Uint8Array>;
-}
-
 export interface CacheStatus {
   readonly folder: string;
   readonly limitBytes: number;
   readonly repositories: readonly { readonly repository: string; readonly sizeBytes: number; readonly lastUsed: Time }[];
 }
-
-type Call = { readonly signal?: AbortSignal | undefined };
 
 type Door = typeof import('../../engine/mod.ts');
 
@@ -173,27 +150,19 @@ export interface Engine
     | 'removeKey'
     | 'changeKey'
     | 'backup'
+    | 'walkSnapshot'
+    | 'findEntries'
+    | 'lookup'
+    | 'openFile'
+    | 'diffSnapshots'
+    | 'statistics'
   > {
   backupStream(repository: Repository, options: BackupStreamOptions): Promise<BackupResult>;
-  walkSnapshot(
-    repository: Repository,
-    snapshot: SnapshotInfo,
-    options: { path?: Uint8Array; recursive: boolean } & Call,
-  ): AsyncIterable<WalkedEntry>;
-  lookup(repository: Repository, snapshot: SnapshotInfo, path: Uint8Array, options?: Call): Promise<{ readonly entry: Entry }>;
-  openFile(repository: Repository, entry: Entry, options?: Call): OpenedFile;
-  diffSnapshots(
-    repository: Repository,
-    before: SnapshotInfo,
-    after: SnapshotInfo,
-    options?: { path?: Uint8Array } & Call,
-  ): AsyncIterable<Difference>;
   restore(repository: Repository, snapshot: SnapshotInfo, options: RestoreOptions): Promise<RestoreResult>;
   check(
     repository: Repository,
     options: { readData: boolean | { percent: number } | { part: readonly [number, number] } } & RunOptions,
   ): Promise<CheckResult>;
-  statistics(repository: Repository, options?: RunOptions): Promise<RepositoryStatistics>;
 
   cacheStatus(options: { folder: string }): Promise<CacheStatus>;
   cacheClear(options: {

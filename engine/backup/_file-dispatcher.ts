@@ -110,6 +110,13 @@ export class FileDispatcher {
     return { stored };
   }
 
+  /** Has the next bytes of a stream stored; all pieces go to the same worker. */
+  async storePiece(content: ContentTree, bytes: Uint8Array, { last }: { last: boolean }): Promise<void> {
+    const result = await this.#pool.runOn(0, { type: 'stream', bytes, last });
+    this.#count(result);
+    await content.add(readExtents(result.extents, { first: 0, count: result.outcomes.extents[0]!, packs: this.#packs }));
+  }
+
   #count(result: JobResult): void {
     this.counts.chunks += result.chunks;
     this.counts.newChunks += result.newChunks;
@@ -120,16 +127,32 @@ export class FileDispatcher {
 
 /** The content of one large file: a tree of nodes, and the packs that all of it relies on. */
 export class ContentTree {
-  readonly #packs = new Set<PackId>();
+  /** All packs that the content relies on so far. */
+  readonly packs = new Set<PackId>();
   readonly #builder: TreeBuilder;
   #few: Extent[] = [];
   #isTree = false;
+  #adding: Promise<void> = Promise.resolve();
 
   constructor(nodes: Pick<NodeStore, 'put'>) {
-    this.#builder = new TreeBuilder(recordingPacks(nodes, this.#packs), 'content');
+    this.#builder = new TreeBuilder(recordingPacks(nodes, this.packs), 'content');
   }
 
-  async add(extents: readonly Extent[]): Promise<void> {
+  /** Adds the next extents; calls may overlap, their order counts. */
+  add(extents: readonly Extent[]): Promise<void> {
+    this.#adding = this.#adding.then(() => this.#add(extents));
+    return this.#adding;
+  }
+
+  async finish(): Promise<Content> {
+    await this.#adding;
+    if (!this.#isTree) return this.#few.length === 0 ? { form: 'none' } : { form: 'inline', extents: this.#few };
+    const root = await this.#builder.finish();
+    return { form: 'node', node: root!.node, height: root!.height, packs: [...this.packs].sort() };
+  }
+
+  async #add(extents: readonly Extent[]): Promise<void> {
+    for (const extent of extents) if (extent.kind === 'data') this.packs.add(extent.pack);
     if (!this.#isTree && this.#few.length + extents.length <= backupLimits.inlineExtents) {
       this.#few.push(...extents);
       return;
@@ -137,16 +160,9 @@ export class ContentTree {
     const all = this.#isTree ? extents : [...this.#few, ...extents];
     this.#isTree = true;
     for (const extent of all) {
-      if (extent.kind === 'data') this.#packs.add(extent.pack);
       const stored = this.#builder.addExtent(extent);
       if (stored !== undefined) await stored;
     }
-  }
-
-  async finish(): Promise<Content> {
-    if (!this.#isTree) return this.#few.length === 0 ? { form: 'none' } : { form: 'inline', extents: this.#few };
-    const root = await this.#builder.finish();
-    return { form: 'node', node: root!.node, height: root!.height, packs: [...this.#packs].sort() };
   }
 }
 

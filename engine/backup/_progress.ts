@@ -25,6 +25,11 @@ export class ProgressReporter {
     this.#name = name as Uint8Array<ArrayBuffer>;
   }
 
+  /** Bytes of a stream. */
+  read(bytes: number): void {
+    this.#bytesDone += bytes;
+  }
+
   fileDone(size: number): void {
     this.#filesDone++;
     this.#bytesDone += size;

@@ -47,3 +47,8 @@ export function sourceTree(sources: readonly ResolvedSource[]): SourceNode {
 function realPath(latin1: string): string {
   return realpathSync(Buffer.from(latin1, 'latin1'), { encoding: 'buffer' }).toString('latin1');
 }
+
+/** What makes two backups backups of the same thing. */
+export function sourceIdentity(host: string, paths: readonly string[]): string {
+  return JSON.stringify([host, ...[...paths].sort()]);
+}

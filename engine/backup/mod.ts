@@ -1,4 +1,6 @@
 /** Backing up: from files and streams to a snapshot. */
-export { backup, type BackupOptions, type BackupResult, type CommonBackupOptions, type ReadError } from './backup.ts';
+export { backup } from './backup.ts';
+export { backupStream, type StreamBackupOptions } from './backup-stream.ts';
 export type { ExcludeRules } from './excludes.ts';
+export type { BackupOptions, BackupResult, CommonBackupOptions, ReadError } from './options.ts';
 export type { BackupProgress } from './progress.ts';

@@ -63,8 +63,9 @@ const ROTATE_8 = memory.data<u8>([1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 
 function loadMessages(sources, halves) {
   const lines = [];
   for (let group = 0; group < 4; group++) {
-    const each = (text) =>
-      halves.forEach((half, index) => lines.push(text(`${group}${half}`, sources.slice(4 * index, 4 * index + 4), half)));
+    const each = (text) => {
+      for (const [index, half] of halves.entries()) lines.push(text(`${group}${half}`, sources.slice(4 * index, 4 * index + 4), half));
+    };
     each((id, from) => ['w', 'x', 'y', 'z'].map((name, lane) => `const ${name}${id} = v128.load(${from[lane]}, ${16 * group});`).join(' '));
     each((id) => `const wxLow${id} = v128.shuffle<u32>(w${id}, x${id}, 0, 4, 1, 5);`);
     each((id) => `const yzLow${id} = v128.shuffle<u32>(y${id}, z${id}, 0, 4, 1, 5);`);

@@ -112,12 +112,20 @@ class RunReader {
     this.#next = 0;
     while (this.#filled < count && this.#run.start < this.#run.end) {
       const wanted = Math.min(this.bytes.length - this.#filled, this.#run.end - this.#run.start);
-      const read = readSync(this.#descriptor, this.bytes, this.#filled, wanted, this.#run.start);
+      const read = this.#read(wanted);
       if (read === 0) break;
       this.#filled += read;
       this.#run.start += read;
     }
     return this.#filled >= count;
+  }
+
+  #read(wanted: number): number {
+    try {
+      return readSync(this.#descriptor, this.bytes, this.#filled, wanted, this.#run.start);
+    } catch (error) {
+      throw asSystemError(error, 'read the names of a large folder from a temporary file');
+    }
   }
 }
 

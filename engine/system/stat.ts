@@ -16,6 +16,8 @@ const typeOfNumber: readonly EntryType[] = Array.from({ length: 16 }, (): EntryT
 Object.assign(typeOfNumber, { 1: 'fifo', 2: 'character-device', 4: 'directory', 6: 'block-device', 10: 'symlink', 12: 'socket' });
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
+/** As stat and lstat do: looking at a mount point of the automounter mounts nothing. */
+const AT_NO_AUTOMOUNT = 0x800;
 const AT_EMPTY_PATH = 0x1000;
 const AT_FDCWD = -100;
 /** Everything that struct stat has, birth time and mount id. */
@@ -62,7 +64,7 @@ export class FileStatus {
 /** Fills `status` for an entry of a folder, never following a symbolic link. Returns 0 or −errno. */
 export function tryStat(parent: Descriptor, name: Uint8Array, status: FileStatus): number {
   const address = scratch.putName('first', name);
-  return address < 0 ? address : tryStatx(parent, address, AT_SYMLINK_NOFOLLOW, status);
+  return address < 0 ? address : tryStatx(parent, address, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, status);
 }
 
 /** A name inside a larger array. */
@@ -75,7 +77,7 @@ export interface NameRange {
 /** As {@link tryStat}, without a view of the name. */
 export function tryStatName(parent: Descriptor, name: NameRange, status: FileStatus): number {
   const address = scratch.putName('first', name.nameBytes, name.nameStart, name.nameEnd);
-  return address < 0 ? address : tryStatx(parent, address, AT_SYMLINK_NOFOLLOW, status);
+  return address < 0 ? address : tryStatx(parent, address, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, status);
 }
 
 /** Fills `status` for something opened. Returns 0 or −errno. */
@@ -105,7 +107,8 @@ export function statPath(
   status: FileStatus = new FileStatus(),
 ): FileStatus {
   const address = scratch.putText('first', typeof path === 'string' ? Buffer.from(path) : path);
-  const result = address < 0 ? address : tryStatx(AT_FDCWD, address, options.symlink === 'keep' ? AT_SYMLINK_NOFOLLOW : 0, status);
+  const result =
+    address < 0 ? address : tryStatx(AT_FDCWD, address, AT_NO_AUTOMOUNT | (options.symlink === 'keep' ? AT_SYMLINK_NOFOLLOW : 0), status);
   if (result < 0) throw systemError(result, 'read the status of', path);
   return status;
 }

@@ -132,25 +132,32 @@ t.test('names with controls and bytes that are not UTF-8: escaped on a terminal,
   t.match(entries[1], { path: '/srv/\ufffd', pathBase64: latin.toString('base64') });
 });
 
-t.test('find: by name, path, type, size and time', async (t) => {
-  const found = async (...argv: string[]) =>
-    (await lagan(['find', '--latest', '1', ...argv])).stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.slice(10));
-  t.same(await found('*.txt'), ['/srv/data/a.txt']);
-  t.same(await found('*.TXT', '-i'), ['/srv/data/a.txt']);
-  t.same(await found('*.TXT'), ['']);
-  t.same(await found('/srv/**/l*'), ['/srv/data/link']);
-  t.same(await found('*', '--type', 'd'), ['/srv', '/srv/data']);
-  t.same(await found('*', '--type', 'f,l'), ['/srv/data/a.txt', '/srv/data/link']);
-  t.same(await found('*', '--larger-than', '4'), ['/srv/data/a.txt']);
-  t.same(await found('*', '--larger-than', '5'), ['']);
-  t.same(await found('*', '--smaller-than', '5'), ['']);
-  t.same(await found('a*', '--newer-than', '@1700000000'), ['/srv/data/a.txt']);
-  t.same(await found('a*', '--older-than', '@1700000000.1'), ['']);
-  t.equal((await lagan(['find', 'a.txt'])).stdout, '11111111  /srv/data/a.txt\naaaaaaaa  /srv/data/a.txt\n');
+t.test('find: what the engine is asked, and what is printed', async (t) => {
+  const calls: Calls = [];
+  const found = await lagan(['find', 'a.txt', '/srv/**/l*'], { calls });
+  t.equal(found.stdout, '11111111  /srv/data/a.txt\naaaaaaaa  /srv/data/a.txt\n');
+  const argv = ['x', '-i', '--type', 'f,l', '--larger-than', '1K', '--smaller-than', '2K', '--newer-than', '@5', '--older-than', '@9'];
+  await lagan(['find', ...argv], { calls });
+  t.match(
+    calls.filter(({ name }) => name === 'findEntries'),
+    [
+      { options: { patterns: ['a.txt', '/srv/**/l*'] } },
+      {
+        options: {
+          patterns: ['x'],
+          ignoreCase: true,
+          types: ['file', 'symlink'],
+          minimumSize: 1025,
+          maximumSize: 2047,
+          newerThan: { seconds: 5 },
+          olderThan: { seconds: 9 },
+        },
+      },
+    ],
+  );
   t.equal((await lagan(['find', 'a.txt', '-s', '1111', '-0'])).stdout, '/srv/data/a.txt\0');
+  t.equal((await lagan(['find', 'a.txt', '--latest', '1'])).stdout, 'aaaaaaaa  /srv/data/a.txt\n');
+  t.match(await lagan(['find', 'none'], { tree: [] }), { stdout: '', stderr: 'nothing found\n', exitCode: 0 });
   t.match(await json(t, ['find', 'a.txt']), [
     { type: 'match', snapshot: firstId },
     { type: 'match', snapshot: secondId },
@@ -160,8 +167,8 @@ t.test('find: by name, path, type, size and time', async (t) => {
 
 t.test('diff: marks, totals, and both sides as JSON', async (t) => {
   const differences: FakeOptions['differences'] = [
-    { change: 'added', path: Buffer.from('/new'), after: fileEntry('new', 10) },
-    { change: 'removed', path: Buffer.from('/old'), before: directoryEntry('old') },
+    { change: 'added', path: Buffer.from('/new'), before: undefined, after: fileEntry('new', 10) },
+    { change: 'removed', path: Buffer.from('/old'), before: directoryEntry('old'), after: undefined },
     { change: 'modified', path: Buffer.from('/both'), before: fileEntry('both', 3), after: fileEntry('both', 4) },
     { change: 'metadata', path: Buffer.from('/same'), before: fileEntry('same'), after: fileEntry('same') },
     { change: 'type', path: Buffer.from('/was'), before: fileEntry('was', 1), after: deviceEntry('was') },
@@ -463,7 +470,21 @@ t.test('check: damage names files and snapshots, and ends with check-failed, exi
 });
 
 t.test('stats, key and cache as text and as JSON', async (t) => {
-  const statistics = { snapshots: 2, files: 10, bytes: 4096, chunks: 5, packs: 1, rawBytes: 2048, storedBytes: 1024 };
+  const statistics = {
+    snapshots: 2,
+    files: 10,
+    bytes: 4096,
+    chunks: 5,
+    rawBytes: 2048,
+    rawBytesEstimated: false,
+    packs: 2,
+    storedBytes: 1024,
+    metadataPacks: 1,
+    metadataStoredBytes: 100,
+    indexTables: 1,
+    indexBytes: 10,
+    ratio: 4,
+  };
   const overrides: FakeOptions['overrides'] = {
     statistics: async () => statistics,
     cacheStatus: async ({ folder }) => ({
@@ -474,7 +495,7 @@ t.test('stats, key and cache as text and as JSON', async (t) => {
     cacheClear: async () => ({ removedBytes: 10, repositories: ['aa'] }),
     cacheLimit: async () => ({ removedBytes: 4 }),
   };
-  t.match((await lagan(['stats'], { overrides })).stdout, /after deduplication: +5 chunks, 2\.00 KiB \(1 : 2\.0\)\n/);
+  t.match((await lagan(['stats'], { overrides })).stdout, /without duplicates: +5 chunks, 2\.00 KiB \(1 : 2\.0\)\n/);
   t.match(await json(t, ['stats'], { overrides }), [{ type: 'statistics', storedBytes: 1024 }]);
   t.match((await lagan(['key', 'list'])).stdout, /^ +ID .*\n\* +7c017c01 +password +full .* laptop\n +8d028d02 +unknown +none +damaged/);
   for (const argv of [

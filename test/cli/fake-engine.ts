@@ -139,9 +139,15 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
         errors: [],
         durationMs: 5,
       }),
-    walkSnapshot: (_repository, _snapshot, { path, recursive }) => walk(tree, path, recursive),
-    lookup: async (_repository, _snapshot, path) => ({ entry: lookUp(tree, path) }),
-    openFile: (_repository, entry) => ({ stream: () => content(options.contents?.[Buffer.from(entry.name).toString()] ?? 'hello') }),
+    walkSnapshot: (_repository, _snapshot, given) => walk(tree, given?.path, given?.recursive ?? true),
+    findEntries: (_repository, infos, given) => noted('findEntries', given ?? {}, findNamed(tree, infos, given?.patterns ?? [])),
+    lookup: async (_repository, _snapshot, path) => ({ path, entry: lookUp(tree, path) }),
+    openFile: (_repository, entry) => ({
+      size: 0,
+      readError: undefined,
+      read: async () => new Uint8Array(),
+      stream: () => content(options.contents?.[Buffer.from(entry.name).toString()] ?? 'hello'),
+    }),
     diffSnapshots: async function* () {
       yield* options.differences ?? [];
     },
@@ -169,6 +175,17 @@ async function* walk(tree: WalkedEntry[], path: Uint8Array | undefined, recursiv
   for (const item of tree) {
     const text = Buffer.from(item.path).toString('latin1');
     if (text.startsWith(`${top}/`) && (recursive || !text.slice(top.length + 1).includes('/'))) yield item;
+  }
+}
+
+/** Patterns are plain names here. */
+async function* findNamed<Snapshot>(
+  tree: WalkedEntry[],
+  snapshots: Iterable<Snapshot> | AsyncIterable<Snapshot>,
+  patterns: readonly string[],
+): AsyncGenerator<WalkedEntry & { snapshot: Snapshot }> {
+  for await (const snapshot of snapshots) {
+    for (const item of tree) if (patterns.includes(Buffer.from(item.entry.name).toString())) yield { snapshot, ...item };
   }
 }
 

@@ -57,19 +57,19 @@ function storeHalf(list: usize, count: usize, from: usize, stride: usize, offset
   if (count > 3) v128.store(jobTarget(load<u32>(list, 12)) + offset, v128.shuffle<u64>(abHigh, cdHigh, 1, 3));
 }
 
-/** Whole chunks: the jobs whose addresses stand at `list`. */
-export function wholeBatch(key: usize, list: usize, count: usize, lanes: usize): void {
+/** Whole chunks: the jobs whose addresses stand at `list`, one for each lane. */
+export function wholeBatch(key: usize, list: usize, lanes: usize): void {
   setKey(key, lanes);
   setRow(LENGTHS, 64, lanes);
-  for (let lane: usize = 0; lane < lanes; lane++) store<u32>(place(COUNTERS, lane, lanes), jobCounter(laneJob(list, lane, count)));
-  const a = laneSource(list, 0, count), b = laneSource(list, 1, count), c = laneSource(list, 2, count), d = laneSource(list, 3, count);
-  const e = laneSource(list, 4, count), f = laneSource(list, 5, count), g = laneSource(list, 6, count), h = laneSource(list, 7, count);
+  for (let lane: usize = 0; lane < lanes; lane++) store<u32>(place(COUNTERS, lane, lanes), jobCounter(load<u32>(list + 4 * lane)));
+  const a = laneSource(list, 0, lanes), b = laneSource(list, 1, lanes), c = laneSource(list, 2, lanes), d = laneSource(list, 3, lanes);
+  const e = laneSource(list, 4, lanes), f = laneSource(list, 5, lanes), g = laneSource(list, 6, lanes), h = laneSource(list, 7, lanes);
   for (let at: usize = 0; at < CHUNK_BYTES; at += BLOCK_BYTES) {
     setRow(FLAGS, KEYED_HASH | (at == 0 ? CHUNK_START : 0) | (at == CHUNK_BYTES - BLOCK_BYTES ? CHUNK_END : 0), lanes);
     if (lanes == 8) compressEight(STATE, a + at, b + at, c + at, d + at, e + at, f + at, g + at, h + at);
     else compressFour(STATE, a + at, b + at, c + at, d + at);
   }
-  storeValues(list, count, lanes);
+  storeValues(list, lanes, lanes);
 }
 
 /** Parents: the jobs whose addresses stand at `list`. */

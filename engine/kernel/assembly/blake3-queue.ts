@@ -41,26 +41,23 @@ export function addParent(source: usize, target: usize, flags: u32): void {
   setJob(JOBS + JOB_BYTES * jobCount++, source, 0, target, 64, KEYED_HASH | PARENT | flags);
 }
 
-/** Number of jobs of the next batch: as many as there are lanes of the kind that pays; 1 means: by rows. */
+/** Compresses whole chunks as long as they fill all lanes. The rest goes with the short ones, whose batches may mix lengths. */
+export function runWhole(key: usize): void {
+  const full = jobCount - (jobCount % widest);
+  listInOrder(full);
+  for (let done: usize = 0; done < full; done += widest) wholeBatch(key, ORDER + 4 * done, widest);
+  for (let index = full; index < jobCount; index++) {
+    const job = JOBS + JOB_BYTES * index;
+    addShort(jobSource(job), <u32>CHUNK_BYTES, jobCounter(job), jobTarget(job), 0);
+  }
+  jobCount = 0;
+}
+
+/** Number of lanes of the next batch, if so many jobs are left; 1 means: by rows. */
 // @ts-ignore: decorator
 @inline
 function batchLanes(left: usize): usize {
   return left == 1 ? 1 : left > 4 ? widest : 4;
-}
-
-/** Compresses all whole chunks. */
-export function runWhole(key: usize): void {
-  listInOrder(jobCount);
-  for (let done: usize = 0; done < jobCount;) {
-    const left = jobCount - done, lanes = batchLanes(left), list = ORDER + 4 * done;
-    if (lanes == 1) {
-      const job = load<u32>(list);
-      chunkByRows(key, jobSource(job), <u32>CHUNK_BYTES, jobTarget(job), jobCounter(job), 0);
-    } else if (lanes == 4) wholeBatch(key, list, min(left, 4), 4);
-    else wholeBatch(key, list, min(left, 8), 8);
-    done += lanes;
-  }
-  jobCount = 0;
 }
 
 /** Compresses all parents. */

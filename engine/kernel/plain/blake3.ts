@@ -79,7 +79,7 @@ function compress(chaining: Uint32Array, { words, counter, length, flags }: Bloc
   const state = Uint32Array.of(...chaining, ...INITIAL, counter, 0, length, flags);
   let message = Array.from(words);
   for (let round = 0; round < 7; round++) {
-    MIXINGS.forEach((places, index) => mix(state, places, message.slice(2 * index, 2 * index + 2)));
+    for (const [index, places] of MIXINGS.entries()) mix(state, places, message.slice(2 * index, 2 * index + 2));
     message = PERMUTATION.map((place) => message[place]!);
   }
   return state.slice(0, 8).map((word, index) => word ^ state[index + 8]!);

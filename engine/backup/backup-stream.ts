@@ -1,0 +1,120 @@
+import { type DirectoryEntry, type Entry, LaganError, type NodeReference, noExtensions } from '../../repo-format/mod.ts';
+import { commitSnapshot, listSnapshots, type Repository } from '../repository/mod.ts';
+import { groupName, userName } from '../system/mod.ts';
+import { recordingPacks, TreeBuilder } from '../trees/mod.ts';
+import type { AssemblyCounts } from './_assembler.ts';
+import { BackupRun } from './_backup-run.ts';
+import { ContentTree } from './_file-dispatcher.ts';
+import { BackupSession } from './_session.ts';
+import { sourceIdentity } from './_source-paths.ts';
+import type { BackupResult, CommonBackupOptions } from './options.ts';
+
+export interface StreamBackupOptions extends CommonBackupOptions {
+  /** Name of the file in the snapshot; with `/` in it, folders are made for it. */
+  readonly name: string;
+  /** Its content. If it throws, there is no snapshot. */
+  readonly stream: AsyncIterable<Uint8Array>;
+}
+
+/** Bytes that are gathered before they go to the worker. */
+const pieceSizeBytes = 1024 * 1024;
+/** Pieces under way: one at work, one waiting. */
+const piecesLimit = 2;
+
+/**
+ * Backs up a stream (standard input, the output of a command) as one file.
+ *
+ * Errors: `usage` for a name that no file can have, those of the store, and what the stream throws.
+ */
+export async function backupStream(repository: Repository, options: StreamBackupOptions): Promise<BackupResult> {
+  const run = new BackupRun(options);
+  const names = namesOf(options.name);
+  const source = sourceIdentity(run.host, [options.name]);
+  const parent = (await listSnapshots(repository, { filter: { source }, signal: options.signal, onDamage: () => undefined })).at(-1);
+  const session = await BackupSession.begin(repository, { workers: 1, compression: options.compression ?? 'auto', dryRun: options.dryRun ?? false, signal: options.signal });
+  const counts: AssemblyCounts = { files: 1, directories: names.length - 1, others: 0, bytes: 0, unchangedFiles: 0 };
+  try {
+    const content = new ContentTree(session.nodes);
+    counts.bytes = await run.untilAborted(storeStream(session, { run, content, stream: options.stream }));
+    const packs = content.packs;
+    const tree = await storeTree(session, { names, size: counts.bytes, content: await content.finish(), time: options.time ?? new Date(), packs });
+    const unchanged = parent?.snapshot.tree !== undefined && parent.snapshot.tree !== null && Buffer.compare(parent.snapshot.tree.name, tree.name) === 0;
+    const result = { parent: parent?.id ?? null, unchanged, session, counts };
+    if (options.dryRun) return run.result({ ...result, snapshotId: null });
+    const lists = await session.finish(packs);
+    const snapshot = { ...run.snapshot(session, { paths: [new Uint8Array(Buffer.from(options.name))], source, parent: parent?.id ?? null, counts }), tree, ...lists };
+    await commitSnapshot(repository, { session: session.session, snapshot, signal: options.signal });
+    return run.result({ ...result, snapshotId: session.session.id });
+  } finally {
+    run.progress.end();
+    await session.end();
+  }
+}
+
+/** Has the stream chunked by one worker while the next piece is gathered. Returns its length. */
+async function storeStream(session: BackupSession, { run, content, stream }: { run: BackupRun; content: ContentTree; stream: AsyncIterable<Uint8Array> }): Promise<number> {
+  let size = 0;
+  const underWay: Promise<void>[] = [];
+  const send = async (bytes: Uint8Array, last: boolean): Promise<void> => {
+    underWay.push(session.dispatcher.storePiece(content, bytes, { last }));
+    if (underWay.length > piecesLimit) await underWay.shift();
+  };
+  for await (const piece of pieces(stream)) {
+    size += piece.length;
+    run.progress.read(piece.length);
+    await send(piece, false);
+    const waiting = run.betweenTokens(session, async () => {
+      await Promise.all(underWay.splice(0));
+      await session.checkpoint(async () => null);
+    });
+    if (waiting !== undefined) await waiting;
+  }
+  await send(new Uint8Array(0), true);
+  await Promise.all(underWay);
+  return size;
+}
+
+/** The stream in pieces of about one size. */
+async function* pieces(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let gathered: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of stream) {
+    gathered.push(part);
+    length += part.length;
+    if (length < pieceSizeBytes) continue;
+    yield new Uint8Array(Buffer.concat(gathered));
+    gathered = [];
+    length = 0;
+  }
+  if (length > 0) yield new Uint8Array(Buffer.concat(gathered));
+}
+
+/** The file and the folders of its name. */
+async function storeTree(
+  session: BackupSession,
+  { names, size, content, time, packs }: { names: readonly Uint8Array[]; size: number; content: Awaited<ReturnType<ContentTree['finish']>>; time: Date; packs: Set<NodeReference['pack']> },
+): Promise<NodeReference> {
+  const now = { seconds: Math.floor(time.getTime() / 1000), nanoseconds: (((time.getTime() % 1000) + 1000) % 1000) * 1_000_000 };
+  const [uid, gid] = [process.getuid!(), process.getgid!()];
+  const fields = { uid, gid, userName: userName(uid), groupName: groupName(gid), mtime: now, ctime: now, inode: 0, extensions: noExtensions };
+  let entry: Entry = { ...fields, name: names.at(-1)!, type: 'file', mode: 0o600, size, content };
+  for (const name of names.slice(0, -1).toReversed()) {
+    const node = await storeFolder(session, entry, packs);
+    entry = { ...fields, name, type: 'directory', mode: 0o700, node, filesBelow: 1, bytesBelow: size } satisfies DirectoryEntry;
+  }
+  return storeFolder(session, entry, packs);
+}
+
+async function storeFolder(session: BackupSession, entry: Entry, packs: Set<NodeReference['pack']>): Promise<NodeReference> {
+  const builder = new TreeBuilder(recordingPacks(session.nodes, packs), 'directory');
+  await builder.addEntry(entry);
+  return (await builder.finish())!.node;
+}
+
+function namesOf(name: string): Uint8Array[] {
+  const parts = name.split('/').filter((part) => part.length > 0);
+  if (parts.length === 0 || parts.some((part) => part === '.' || part === '..' || part.includes('\0') || Buffer.byteLength(part) > 255)) {
+    throw new LaganError('usage', `the name of the stream in the snapshot cannot be ${JSON.stringify(name)}`, { expected: 'a name such as dump.sql or database/dump.sql', found: name });
+  }
+  return parts.map((part) => new Uint8Array(Buffer.from(part)));
+}

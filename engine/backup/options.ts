@@ -1,0 +1,60 @@
+import type { SnapshotId, SnapshotStatistics } from '../../repo-format/mod.ts';
+import type { Compression } from '../packs/mod.ts';
+import type { ExcludeRules } from './excludes.ts';
+import type { BackupProgress } from './progress.ts';
+
+/** A file or folder that could not be backed up, or not wholly. */
+export interface ReadError {
+  /** Absolute path, raw bytes. */
+  readonly path: Uint8Array;
+  /** `vanished`, `replaced`, `shorter`, `longer`, or the system's name (`EACCES`). */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What all backups have, whatever their source. */
+export interface CommonBackupOptions {
+  readonly tags?: readonly string[];
+  readonly description?: string;
+  /** Default: the machine's name. */
+  readonly host?: string;
+  readonly compression?: Compression;
+  /** Nothing is written; what would be new is counted. */
+  readonly dryRun?: boolean;
+  /** The time that the snapshot says; default: now. */
+  readonly time?: Date;
+  /** Threads that read, compress and seal. Default: one for each processor. */
+  readonly workers?: number;
+  readonly onProgress?: (progress: BackupProgress) => void;
+  /** Told of each file that could not be read, as it happens, and of what is left out for a reason. */
+  readonly onWarning?: (warning: ReadError) => void;
+  /** Ends the backup: nothing is committed, the next one finds what the last checkpoint had. */
+  readonly signal?: AbortSignal;
+}
+
+export interface BackupOptions extends CommonBackupOptions {
+  readonly paths: readonly (string | Uint8Array)[];
+  readonly excludes?: ExcludeRules;
+  readonly oneFileSystem?: boolean;
+  /** What to compare with: the newest snapshot of the same host and paths (`auto`), nothing, or a snapshot by its id. */
+  readonly parent?: 'auto' | 'none' | SnapshotId;
+  /** A changed ctime alone does not make a file changed. */
+  readonly ignoreCtime?: boolean;
+  readonly ignoreInode?: boolean;
+  /** Read every file again. */
+  readonly force?: boolean;
+  /** No snapshot if nothing at all changed since the parent. */
+  readonly skipIfUnchanged?: boolean;
+}
+
+export interface BackupResult {
+  /** Null after a dry run, or if it was skipped as unchanged. */
+  readonly snapshotId: SnapshotId | null;
+  readonly parent: SnapshotId | null;
+  /** The tree is the parent's, to the byte. */
+  readonly unchangedFromParent: boolean;
+  readonly statistics: SnapshotStatistics & { readonly unchangedFiles: number };
+  /** At most 1,000 (`statistics.errors` counts all). */
+  readonly errors: readonly ReadError[];
+  readonly durationMs: number;
+}

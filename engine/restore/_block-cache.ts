@@ -1,0 +1,317 @@
+import { decodeBlock, type Extent, LaganError, openStoredSegment, type PackBlock, type PackId, sealedLayout, toHex } from '../../repo-format/mod.ts';
+import type { Kernel } from '../kernel/mod.ts';
+import { decompressPayload, type OpenPack, type PackReader } from '../packs/mod.ts';
+import type { Storage } from '../storage/mod.ts';
+import { restoreLimits } from './_limits.ts';
+
+const nameSizeBytes = 32;
+/** Names that are computed at once lie before the blocks in the kernel's data area. */
+const namesAtOnce = 1_024;
+const arenaStart = namesAtOnce * nameSizeBytes;
+
+/** Size of the kernel's data area that a cache needs. */
+export const blockCacheDataBytes = arenaStart + restoreLimits.blockArenaBytes;
+
+/** Chunks of an opened block lie one after another in `bytes` from `start` on. */
+export interface CachedBlock {
+  /** Name of the pack in the repository. */
+  readonly object: string;
+  readonly number: number;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  /** Where each chunk begins, counted from `start`, and where the last one ends. */
+  readonly offsets: Uint32Array;
+  /** As the pack gives them, 32 bytes each. */
+  readonly names: Uint8Array;
+  /** Chunks whose bytes do not have the name that the pack gives them. */
+  readonly misnamed: ReadonlySet<number> | undefined;
+}
+
+/** Bytes of a chunk: `[from, to)` of `block.bytes`. Valid until the next block is loaded. */
+export interface LocatedChunk {
+  readonly block: CachedBlock;
+  readonly from: number;
+  readonly to: number;
+}
+
+export type DataExtent = Extract<Extent, { kind: 'data' }>;
+
+interface CachedPack {
+  readonly open: OpenPack;
+  /** By number; undefined if not opened (any more). */
+  readonly blocks: (CachedBlock | undefined)[];
+}
+
+/**
+ * Opened blocks of data packs, for one worker: read, authenticated, decompressed and *verified*, each chunk against its name, before anybody sees a byte.
+ * They lie in a ring in the kernel's data area, where names are computed; the oldest make room. A block that is too large for the ring is kept beside it, alone.
+ */
+export class BlockCache {
+  readonly #storage: Storage;
+  readonly #kernel: Kernel;
+  readonly #reader: PackReader;
+  readonly #packs = new Map<PackId, CachedPack>();
+  /** In the ring, oldest first. */
+  readonly #ring: { readonly pack: CachedPack; readonly block: CachedBlock }[] = [];
+  #ringHead = arenaStart;
+  #large: { readonly pack: CachedPack; readonly block: CachedBlock } | undefined;
+  readonly #window: ReadWindow;
+
+  constructor({ storage, kernel, reader }: { storage: Storage; kernel: Kernel; reader: PackReader }) {
+    this.#storage = storage;
+    this.#kernel = kernel;
+    this.#reader = reader;
+    this.#window = new ReadWindow(this.#storage);
+  }
+
+  /** Where the chunk is, if its block is open. Errors: as {@link load}. */
+  find(extent: DataExtent): LocatedChunk | undefined {
+    const pack = this.#packs.get(extent.pack);
+    if (pack === undefined) return undefined;
+    const { number, within } = locate(pack.open, extent);
+    const block = pack.blocks[number];
+    return block === undefined ? undefined : chunkOf(block, within, extent);
+  }
+
+  /**
+   * Opens the block of a chunk if need be. What was found before may be gone afterwards. Errors: `pack-missing`, `chunk-missing`, `name-mismatch`,
+   * `authentication-failed`, `malformed`, and what the store says.
+   */
+  async load(extent: DataExtent): Promise<LocatedChunk> {
+    const pack = this.#packs.get(extent.pack) ?? (await this.#open(extent.pack));
+    const { number, within } = locate(pack.open, extent);
+    const block = pack.blocks[number] ?? (await this.#loadBlock(pack, number));
+    return chunkOf(block, within, extent);
+  }
+
+  async #open(id: PackId): Promise<CachedPack> {
+    const open = await this.#reader.open(id, 'pack');
+    for (const [oldest, { blocks }] of this.#packs) {
+      if (this.#packs.size < restoreLimits.openPacks) break;
+      // Its blocks stay in the ring until they are overwritten, but nobody finds them.
+      blocks.length = 0;
+      this.#packs.delete(oldest);
+    }
+    const pack = { open, blocks: [] };
+    this.#packs.set(id, pack);
+    return pack;
+  }
+
+  async #loadBlock(pack: CachedPack, number: number): Promise<CachedBlock> {
+    const { object, blocks } = pack.open;
+    const stored = await this.#window.read(pack.open, number);
+    const place = blocks[number]!;
+    const plaintext = openStoredSegment(object.key, object.header, { number, offset: place.offset, objectName: object.name }, stored);
+    const block = this.#decode(pack, number, plaintext);
+    collectGarbage(plaintext.length);
+    pack.blocks[number] = block;
+    return block;
+  }
+
+  #decode(pack: CachedPack, number: number, plaintext: Uint8Array): CachedBlock {
+    const { object, blocks } = pack.open;
+    const expected = blocks[number]!;
+    const { codec, rawLength, chunkLengths, payload } = decodeBlock(plaintext, object.name, 'pack');
+    expectSame(expected, { rawLength, chunkLengths }, object.name);
+    const offsets = offsetsOf(chunkLengths);
+    const base = { object: object.name, number, offsets, names: expected.names };
+    if (rawLength >= restoreLimits.blockArenaBytes) {
+      const bytes = decompressPayload(payload, { codec, rawLength, objectName: object.name });
+      this.#dropRing();
+      const block = { ...base, bytes, start: 0, end: rawLength, misnamed: this.#misnamedOfLarge(bytes, offsets, expected.names) };
+      this.#forgetLarge();
+      this.#large = { pack, block };
+      return block;
+    }
+    const start = this.#makeRoom(rawLength + 1);
+    const { data } = this.#kernel;
+    const into = data.subarray(start, start + rawLength + 1);
+    const raw = decompressPayload(payload, { codec, rawLength, objectName: object.name, into });
+    if (raw.buffer !== data.buffer) data.set(raw, start);
+    const block = { ...base, bytes: data, start, end: start + rawLength, misnamed: this.#misnamed(start, offsets, expected.names) };
+    this.#ring.push({ pack, block });
+    return block;
+  }
+
+  /** Room for `size` bytes in the ring. Blocks follow each other in it by age, so the oldest are always the next that are in the way; they are forgotten. */
+  #makeRoom(size: number): number {
+    if (this.#ringHead + size > blockCacheDataBytes) {
+      while (this.#ring.length > 0 && this.#ring[0]!.block.start >= this.#ringHead) forget(this.#ring.shift()!);
+      this.#ringHead = arenaStart;
+    }
+    const start = this.#ringHead;
+    this.#ringHead += size;
+    while (this.#ring.length > 0 && this.#ring[0]!.block.start >= start && this.#ring[0]!.block.start < this.#ringHead) forget(this.#ring.shift()!);
+    return start;
+  }
+
+  #dropRing(): void {
+    for (const held of this.#ring) forget(held);
+    this.#ring.length = 0;
+    this.#ringHead = arenaStart;
+  }
+
+  #forgetLarge(): void {
+    if (this.#large !== undefined) forget(this.#large);
+  }
+
+  /** Compares the chunks at `start` with their names. */
+  #misnamed(start: number, offsets: Uint32Array, names: Uint8Array): Set<number> | undefined {
+    const count = offsets.length - 1;
+    let misnamed: Set<number> | undefined;
+    for (let first = 0; first < count; first += namesAtOnce) {
+      const last = Math.min(count, first + namesAtOnce);
+      const ranges = new Uint32Array(2 * (last - first));
+      for (let chunk = first; chunk < last; chunk++) {
+        ranges[2 * (chunk - first)] = start + offsets[chunk]!;
+        ranges[2 * (chunk - first) + 1] = offsets[chunk + 1]! - offsets[chunk]!;
+      }
+      this.#kernel.nameMany(ranges, 0);
+      misnamed = this.#compareNames({ first, last }, names, misnamed);
+    }
+    return misnamed;
+  }
+
+  #compareNames({ first, last }: { first: number; last: number }, names: Uint8Array, misnamed: Set<number> | undefined): Set<number> | undefined {
+    const computed = this.#kernel.data.subarray(0, (last - first) * nameSizeBytes);
+    const expected = names.subarray(first * nameSizeBytes, last * nameSizeBytes);
+    if (Buffer.compare(computed, expected) === 0) return misnamed;
+    const found = misnamed ?? new Set<number>();
+    for (let chunk = first; chunk < last; chunk++) {
+      const at = (chunk - first) * nameSizeBytes;
+      if (Buffer.compare(computed.subarray(at, at + nameSizeBytes), expected.subarray(at, at + nameSizeBytes)) !== 0) found.add(chunk);
+    }
+    return found;
+  }
+
+  /** The same for a block outside of the kernel: its chunks are copied there one by one. The ring is empty. */
+  #misnamedOfLarge(bytes: Uint8Array, offsets: Uint32Array, names: Uint8Array): Set<number> | undefined {
+    let misnamed: Set<number> | undefined;
+    const { data } = this.#kernel;
+    for (let chunk = 0; chunk + 1 < offsets.length; chunk++) {
+      const [from, to] = [offsets[chunk]!, offsets[chunk + 1]!];
+      data.set(bytes.subarray(from, to), arenaStart);
+      this.#kernel.name(arenaStart, to - from, 0);
+      const expected = names.subarray(chunk * nameSizeBytes, (chunk + 1) * nameSizeBytes);
+      if (Buffer.compare(data.subarray(0, nameSizeBytes), expected) !== 0) (misnamed ??= new Set()).add(chunk);
+    }
+    return misnamed;
+  }
+}
+
+/** Stored bytes around the block that was read last: where one block follows another, several are fetched at once. */
+class ReadWindow {
+  readonly #storage: Storage;
+  #buffer = new Uint8Array(0);
+  #bytes = new Uint8Array(0);
+  #pack: PackId | undefined;
+  #offset = 0;
+  #lastNumber = -1;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  /** A block as it is stored, length field first. Valid until the next call. */
+  async read({ pack, object, blocks }: OpenPack, number: number): Promise<Uint8Array> {
+    const offset = blocks[number]!.offset;
+    const length = storedLength(blocks[number]!);
+    const follows = this.#pack === pack && this.#lastNumber === number - 1;
+    this.#lastNumber = number;
+    if (this.#pack !== pack || offset < this.#offset || offset + length > this.#offset + this.#bytes.length) {
+      this.#pack = undefined;
+      const wanted = follows ? this.#extend(blocks, number) : length;
+      this.#bytes = (await this.#storage.get(object.name, { offset, length: wanted }, { into: this.#bufferOf(wanted) })) as Uint8Array<ArrayBuffer>;
+      this.#offset = offset;
+      this.#pack = pack;
+    }
+    return this.#bytes.subarray(offset - this.#offset, offset - this.#offset + length);
+  }
+
+  /** Length of as many blocks from `number` on as are read at once. */
+  #extend(blocks: readonly PackBlock[], number: number): number {
+    let length = storedLength(blocks[number]!);
+    for (let next = number + 1; next < blocks.length; next++) {
+      const more = storedLength(blocks[next]!);
+      if (length + more > restoreLimits.readAheadBytes) break;
+      length += more;
+    }
+    return length;
+  }
+
+  #bufferOf(length: number): Uint8Array {
+    if (this.#buffer.length < length) this.#buffer = new Uint8Array(Math.max(length, restoreLimits.readAheadBytes));
+    return this.#buffer;
+  }
+}
+
+function storedLength({ sealedLength }: PackBlock): number {
+  return sealedLayout.lengthFieldSizeBytes + sealedLength;
+}
+
+function locate({ chunks, firstChunk, object }: OpenPack, { name, pack }: DataExtent): { number: number; within: number } {
+  const chunk = chunks.get(name, 0);
+  if (chunk < 0) throw chunkMissing(name, object.name);
+  let [low, high] = [0, firstChunk.length - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (firstChunk[middle]! <= chunk) low = middle;
+    else high = middle - 1;
+  }
+  return { number: low, within: chunk - firstChunk[low]! };
+}
+
+function chunkOf(block: CachedBlock, within: number, { name, length }: DataExtent): LocatedChunk {
+  const from = block.start + block.offsets[within]!;
+  const to = block.start + block.offsets[within + 1]!;
+  if (!hasName(block.names, within, name)) throw chunkMissing(name, block.object);
+  if (block.misnamed?.has(within)) throw misnamedChunk(name, block);
+  if (to - from !== length) throw wrongLength(name, block, { expected: length, found: to - from });
+  return { block, from, to };
+}
+
+/** The map of a pack's chunks looks at the first half of a name only. */
+function hasName(names: Uint8Array, within: number, name: Uint8Array): boolean {
+  const at = within * nameSizeBytes;
+  for (let index = nameSizeBytes - 1; index >= 0; index--) if (names[at + index] !== name[index]) return false;
+  return true;
+}
+
+function chunkMissing(name: Uint8Array, object: string): LaganError {
+  return new LaganError('chunk-missing', `chunk ${toHex(name)} was to be read from ${object}, which does not have it`, { object });
+}
+
+function misnamedChunk(name: Uint8Array, { object, number }: CachedBlock): LaganError {
+  return new LaganError('name-mismatch', `chunk ${toHex(name)} in block ${number} of ${object} has bytes of another name`, { object, expected: toHex(name) });
+}
+
+function wrongLength(name: Uint8Array, { object }: CachedBlock, sizes: { expected: number; found: number }): LaganError {
+  return new LaganError('malformed', `chunk ${toHex(name)} of ${object} has ${sizes.found} bytes, the file that needs it says ${sizes.expected}`, { object, ...sizes });
+}
+
+function forget({ pack, block }: { pack: CachedPack; block: CachedBlock }): void {
+  if (pack.blocks[block.number] === block) pack.blocks[block.number] = undefined;
+}
+
+function expectSame(expected: PackBlock, found: { rawLength: number; chunkLengths: readonly number[] }, object: string): void {
+  const agrees = found.rawLength === expected.rawLength && found.chunkLengths.length === expected.chunkLengths.length && found.chunkLengths.every((length, index) => length === expected.chunkLengths[index]);
+  if (!agrees) throw new LaganError('malformed', `a block of ${object} does not agree with the contents of its pack`, { object, offset: expected.offset });
+}
+
+function offsetsOf(lengths: readonly number[]): Uint32Array {
+  const offsets = new Uint32Array(lengths.length + 1);
+  for (let index = 0; index < lengths.length; index++) offsets[index + 1] = offsets[index]! + lengths[index]!;
+  return offsets;
+}
+
+const garbageBeforeCollectionBytes = 8 * 1024 * 1024;
+let garbageBytes = 0;
+
+/** Deciphering leaves buffers of a block's size behind, which V8 does not hurry to free: see `engine/backup/_chunk-store.ts`. */
+function collectGarbage(bytes: number): void {
+  garbageBytes += bytes;
+  if (garbageBytes < garbageBeforeCollectionBytes || globalThis.gc === undefined) return;
+  garbageBytes = 0;
+  globalThis.gc({ type: 'minor' });
+}

@@ -1,0 +1,119 @@
+import { writeSync } from 'node:fs';
+import { type Extent, type FileEntry, LaganError } from '../../repo-format/mod.ts';
+import type { Descriptor } from '../system/mod.ts';
+import type { TreeReader } from '../trees/mod.ts';
+import type { BlockCache, CachedBlock } from './_block-cache.ts';
+import { restoreLimits } from './_limits.ts';
+import type { ContentLeaf } from './_messages.ts';
+import { onTarget } from './_target-errors.ts';
+
+/** Puts the content of an entry into a new, empty file. */
+export interface ContentTarget {
+  /** Resolves when all is written and the file has its size. Returns how many bytes the content has. */
+  write(descriptor: Descriptor, entry: FileEntry): Promise<number>;
+}
+
+/** Verified bytes of one block that belong to one place in the file, not written yet. */
+interface Run {
+  block: CachedBlock;
+  from: number;
+  to: number;
+  position: number;
+}
+
+/** Writes the content of files from opened blocks, for one worker. What lies side by side in a block and in the file is written by one call. */
+export class ContentWriter implements ContentTarget {
+  readonly #cache: BlockCache;
+  readonly #trees: TreeReader;
+  readonly #sparse: boolean;
+  readonly #isStopping: () => boolean;
+  #run: Run | undefined;
+
+  constructor({ cache, trees, sparse, isStopping }: { cache: BlockCache; trees: TreeReader; sparse: boolean; isStopping: () => boolean }) {
+    this.#cache = cache;
+    this.#trees = trees;
+    this.#sparse = sparse;
+    this.#isStopping = isStopping;
+  }
+
+  async write(descriptor: Descriptor, { content, size, extensions }: FileEntry): Promise<number> {
+    if (content.form === 'none') return 0;
+    let end = 0;
+    if (content.form === 'inline') end = await this.#writeExtents(descriptor, content.extents, 0);
+    else for await (const extents of this.#trees.extents(content)) end = await this.#writeExtents(descriptor, extents, end);
+    expectLength(end, size, { mayBeShort: extensions.readError !== undefined });
+    onTarget('set the size of a file', () => setSize(descriptor, end));
+    return end;
+  }
+
+  /** Writes what a stretch of a large file holds, which has its size already. */
+  async writeLeaves(descriptor: Descriptor, leaves: readonly ContentLeaf[]): Promise<void> {
+    for (const { node, start } of leaves) {
+      let end = start;
+      for await (const extents of this.#trees.extents({ form: 'node', node, height: 0, packs: [] })) end = await this.#writeExtents(descriptor, extents, end);
+    }
+  }
+
+  /** Returns where the extents end in the file. */
+  async #writeExtents(descriptor: Descriptor, extents: readonly Extent[], start: number): Promise<number> {
+    let position = start;
+    try {
+      for (const extent of extents) {
+        if (extent.kind !== 'data') {
+          this.#flush(descriptor);
+          if (!this.#sparse) writeZeros(descriptor, position, extent.length);
+        } else {
+          let chunk = this.#cache.find(extent);
+          if (chunk === undefined) {
+            this.#flush(descriptor);
+            chunk = await this.#cache.load(extent);
+          }
+          this.#append(descriptor, chunk, position);
+        }
+        position += extent.length;
+      }
+      this.#flush(descriptor);
+    } finally {
+      this.#run = undefined;
+    }
+    return position;
+  }
+
+  #append(descriptor: Descriptor, { block, from, to }: { block: CachedBlock; from: number; to: number }, position: number): void {
+    const run = this.#run;
+    if (run !== undefined && run.block === block && run.to === from) {
+      run.to = to;
+      return;
+    }
+    this.#flush(descriptor);
+    this.#run = { block, from, to, position };
+  }
+
+  #flush(descriptor: Descriptor): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    this.#run = undefined;
+    if (this.#isStopping()) throw new LaganError('interrupted', 'the restore was interrupted');
+    writeFully(descriptor, run.block.bytes, run);
+  }
+}
+
+function writeFully(descriptor: Descriptor, bytes: Uint8Array, { from, to, position }: { from: number; to: number; position: number }): void {
+  onTarget('write a file', () => {
+    for (let at = from; at < to; ) at += writeSync(descriptor, bytes, at, to - at, position + at - from);
+  });
+}
+
+const zeros = new Uint8Array(restoreLimits.zerosBytes);
+
+function writeZeros(descriptor: Descriptor, start: number, length: number): void {
+  for (let done = 0; done < length; done += zeros.length) {
+    writeFully(descriptor, zeros, { from: 0, to: Math.min(zeros.length, length - done), position: start + done });
+  }
+}
+
+/** A directory entry's extents add up already when it is decoded; those of a tree of nodes only here. */
+export function expectLength(found: number, size: number, { mayBeShort }: { mayBeShort: boolean }): void {
+  if (found === size || (mayBeShort && found < size)) return;
+  throw new LaganError('malformed', `the content of the file has ${found} bytes, its entry says ${size}`, { expected: size, found });
+}

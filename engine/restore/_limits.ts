@@ -1,0 +1,41 @@
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Every limit of a running restore, in one place. */
+export const restoreLimits = {
+  /** A batch for a worker ends at this many entries, bytes of content, or stretches of folders. */
+  batchEntries: 512,
+  batchBytes: 4 * MiB,
+  batchParts: 64,
+  /** Batches that are being filled at once, one for each pack that files were found in lately. */
+  openBatches: 12,
+  /** Batches that a worker may have at once: the one at work and those waiting. */
+  batchesPerWorker: 6,
+  /** Folders that jobs under way need open. */
+  pinnedFolders: 384,
+  /** Folders kept open beside them, for the way back up. */
+  openFolders: 64,
+  /** Larger files are written by all workers, in segments of about this size. */
+  segmentedFromBytes: 64 * MiB,
+  segmentBytes: 32 * MiB,
+  segmentedFilesAtOnce: 4,
+  /** Larger files are written under another name first, so that none is half there after a crash. */
+  temporaryFromBytes: 1 * MiB,
+  /** Room of a worker for opened blocks. */
+  blockArenaBytes: 8 * MiB,
+  /** Stored bytes that are read at once where block follows block. */
+  readAheadBytes: 4 * MiB,
+  /** Contents of packs that a worker remembers. */
+  openPacks: 8,
+  /** Zeros written at once where holes are not wanted. */
+  zerosBytes: 256 * KiB,
+  /** Packs of which it is remembered which worker had them last. */
+  rememberedPacks: 4_096,
+  /** Errors that are listed (all are counted). */
+  listedErrors: 1_000,
+  /** How long the walk may keep the main thread before messages of workers are looked at. */
+  walkSliceMs: 4,
+  progressIntervalMs: 100,
+  /** Threads, if not said otherwise. */
+  workers: 8,
+} as const;
