@@ -31,7 +31,8 @@ function compareFolders(pair: Pair, files: string[]): string | undefined {
   const targetNames = new Set(readdirSync(join(pair.target, pair.path)));
   const missing = sourceEntries.find(({ name }) => !targetNames.has(name));
   if (missing !== undefined) return `${join(pair.path, missing.name)} is missing`;
-  if (targetNames.size !== sourceEntries.length) return `${pair.path || 'the top folder'} has ${targetNames.size} entries instead of ${sourceEntries.length}`;
+  if (targetNames.size !== sourceEntries.length)
+    return `${pair.path || 'the top folder'} has ${targetNames.size} entries instead of ${sourceEntries.length}`;
   for (const entry of sourceEntries) {
     const path = join(pair.path, entry.name);
     const problem = entry.isDirectory() ? compareFolders({ ...pair, path }, files) : compareEntry({ ...pair, path });
@@ -43,7 +44,8 @@ function compareFolders(pair: Pair, files: string[]): string | undefined {
 
 function compareEntry({ source, target, path }: Pair): string | undefined {
   const [before, after] = [lstatSync(join(source, path)), lstatSync(join(target, path))];
-  if (before.isFile() && after.isFile()) return before.size === after.size ? undefined : `${path} has ${after.size} bytes instead of ${before.size}`;
+  if (before.isFile() && after.isFile())
+    return before.size === after.size ? undefined : `${path} has ${after.size} bytes instead of ${before.size}`;
   if (!before.isSymbolicLink() || !after.isSymbolicLink()) return `${path} is of another kind`;
   return readlinkSync(join(source, path)) === readlinkSync(join(target, path)) ? undefined : `${path} points elsewhere`;
 }

@@ -41,7 +41,9 @@ const [openWriteOnly, openReadOnly] = [1, 0];
 const library = koffi.load(null);
 const libc = {
   fileActionsInit: library.func('int posix_spawn_file_actions_init(void *actions)'),
-  fileActionsAddOpen: library.func('int posix_spawn_file_actions_addopen(void *actions, int descriptor, const char *path, int flags, uint mode)'),
+  fileActionsAddOpen: library.func(
+    'int posix_spawn_file_actions_addopen(void *actions, int descriptor, const char *path, int flags, uint mode)',
+  ),
   fileActionsAddDup2: library.func('int posix_spawn_file_actions_adddup2(void *actions, int from, int to)'),
   attributesInit: library.func('int posix_spawnattr_init(void *attributes)'),
   attributesSetFlags: library.func('int posix_spawnattr_setflags(void *attributes, short flags)'),

@@ -1,6 +1,6 @@
 /** Runs a command as a whole process and tells what it used: exactly through wait4(2), or through GNU time where that cannot be called. */
 import { spawn } from 'node:child_process';
-import { openSync, readFileSync, closeSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MeasuredProcess, MeasureJob } from './measure-process.ts';
 import { findProgram } from './programs.ts';

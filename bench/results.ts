@@ -33,10 +33,13 @@ export interface Machine {
 }
 
 /** One tool in one scenario with one data set. */
-export interface Row {
+export interface RowKey {
   readonly dataSet: DataSetName;
   readonly scenario: Scenario;
   readonly tool: ToolName;
+}
+
+export interface Row extends RowKey {
   readonly runs: readonly Measurement[];
   /** Why these figures say nothing. */
   readonly invalid?: string;
@@ -55,6 +58,25 @@ export interface Summary extends Measurement {
   readonly mostWallSeconds: number;
 }
 
+/** Collects the runs of each row. */
+export class RowCollector {
+  readonly rows: (RowKey & { runs: Measurement[]; invalid?: string })[] = [];
+
+  /** One problem makes the row invalid; the first is kept. */
+  add(key: RowKey, result: { readonly measurement: Measurement } | { readonly problem: string }): void {
+    let row = this.rows.find(({ dataSet, scenario, tool }) => dataSet === key.dataSet && scenario === key.scenario && tool === key.tool);
+    if (row === undefined) this.rows.push((row = { ...key, runs: [] }));
+    if ('problem' in result) row.invalid ??= result.problem;
+    else row.runs.push(result.measurement);
+  }
+
+  /** True if nothing is to be gained from more runs. */
+  hasFailed(key: Pick<RowKey, 'dataSet' | 'tool'>): boolean {
+    const rows = this.rows.filter((row) => row.dataSet === key.dataSet && row.tool === key.tool);
+    return rows.length > 0 && rows.every((row) => row.invalid !== undefined);
+  }
+}
+
 /** Medians, each quantity by itself; undefined if the row is invalid or empty. */
 export function summaryOf(row: Row | undefined): Summary | undefined {
   if (row === undefined || row.invalid !== undefined || row.runs.length === 0) return undefined;
@@ -70,7 +92,7 @@ export function summaryOf(row: Row | undefined): Summary | undefined {
   };
 }
 
-export function findRow(results: Results, key: Pick<Row, 'dataSet' | 'scenario' | 'tool'>): Row | undefined {
+export function findRow(results: Results, key: RowKey): Row | undefined {
   return results.rows.find((row) => row.dataSet === key.dataSet && row.scenario === key.scenario && row.tool === key.tool);
 }
 
@@ -94,7 +116,13 @@ export function titleOf(group: { dataSet: DataSetName; scenario: Scenario }): st
   return `${dataSetTitles[group.dataSet]}${scenarioTitles[group.scenario]}`;
 }
 
-const dataSetTitles: Record<DataSetName, string> = { random: 'random file, ', tree: 'tree, ', tiny: 'tiny files, ', database: 'database file, ', start: '' };
+const dataSetTitles: Record<DataSetName, string> = {
+  random: 'random file, ',
+  tree: 'tree, ',
+  tiny: 'tiny files, ',
+  database: 'database file, ',
+  start: '',
+};
 const scenarioTitles: Record<Scenario, string> = {
   first: 'first backup',
   unchanged: 'unchanged, backed up again',

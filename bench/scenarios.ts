@@ -148,14 +148,17 @@ class Run {
       environment: { ...baseEnvironment(this.#folder), ...this.#commands.environment },
       folder: line.folder ?? this.#folder,
     });
-    if (outcome.exitCode !== 0) throw new StepFailed(`exit code ${outcome.exitCode} of ${this.#subject.tool.program} ${line.arguments.join(' ')}: ${outcome.lastWords}`);
+    if (outcome.exitCode !== 0)
+      throw new StepFailed(
+        `exit code ${outcome.exitCode} of ${this.#subject.tool.program} ${line.arguments.join(' ')}: ${outcome.lastWords}`,
+      );
     return outcome;
   }
 }
 
 /** Nothing of the person's own configuration and caches. */
 export function baseEnvironment(folder: string): Record<string, string> {
-  return { PATH: process.env['PATH'] ?? '', HOME: join(folder, 'home'), TMPDIR: join(folder, 'temporary'), LANG: 'C.UTF-8' };
+  return { PATH: process.env.PATH ?? '', HOME: join(folder, 'home'), TMPDIR: join(folder, 'temporary'), LANG: 'C.UTF-8' };
 }
 
 /** The sizes of all regular files below `folder`; a file with several names counts once. */

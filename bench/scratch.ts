@@ -42,7 +42,10 @@ export function openScratch(dataSets: readonly DataSet[], options: { base: strin
   const base = realpathSync(existing(options.base) ?? findBase(neededBytes));
   const folder = join(base, 'lagan-bench');
   claim(folder);
-  assertRoom(base, { neededBytes: neededBytes - keptBytes(folder, dataSets), alternative: options.base === undefined ? '' : ' or leave --folder out' });
+  assertRoom(base, {
+    neededBytes: neededBytes - keptBytes(folder, dataSets),
+    alternative: options.base === undefined ? '' : ' or leave --folder out',
+  });
   rmSync(join(folder, 'work'), { recursive: true, force: true });
   mkdirSync(join(folder, 'work'));
   mkdirSync(join(folder, 'data'), { recursive: true });
@@ -102,7 +105,8 @@ function claim(folder: string): void {
   mkdirSync(folder, { recursive: true });
   const marker = join(folder, markerName);
   const strange = readdirSync(folder).filter((name) => ![markerName, 'data', 'work'].includes(name));
-  if (strange.length > 0) throw new BenchError(`${folder} holds what no benchmark made: ${strange.slice(0, 3).join(', ')}; name another folder with --folder`);
+  if (strange.length > 0)
+    throw new BenchError(`${folder} holds what no benchmark made: ${strange.slice(0, 3).join(', ')}; name another folder with --folder`);
   const user = existsSync(marker) ? (JSON.parse(readFileSync(marker, 'utf8')) as { process: number }).process : undefined;
   if (user !== undefined && user !== process.pid && existsSync(`/proc/${user}`)) {
     throw new BenchError(`process ${user} is running a benchmark in ${folder}; wait for it, or name another folder with --folder`);

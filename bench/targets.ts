@@ -46,7 +46,9 @@ export const targets: readonly Target[] = [
   { dataSet: 'tiny', scenario: 'restore', quantity: 'wall', limit: { times: 0.5, of: 'kopia-s2' } },
   { dataSet: 'tree', scenario: 'verify', quantity: 'wall', limit: { times: 1, of: 'restic' } },
   { dataSet: 'database', scenario: 'edit', quantity: 'stored', limit: { times: 0.08, of: 'data set' } },
-  ...measured.flatMap(([dataSet, scenarios]) => scenarios.map((scenario): Target => ({ dataSet, scenario, quantity: 'peak memory', limit: memoryLimit }))),
+  ...measured.flatMap(([dataSet, scenarios]) =>
+    scenarios.map((scenario): Target => ({ dataSet, scenario, quantity: 'peak memory', limit: memoryLimit })),
+  ),
   { dataSet: 'start', scenario: 'start', quantity: 'wall', limit: { value: 0.1 } },
 ];
 
@@ -55,7 +57,7 @@ export function judge(results: Results): Verdict[] {
 }
 
 function judgeOne(results: Results, target: Target): Verdict {
-  const value = valueOf(summaryOf(findRow(results, { ...target, tool: 'lagan' })), target.quantity);
+  const value = amountOf(summaryOf(findRow(results, { ...target, tool: 'lagan' })), target.quantity);
   const limitValue = limitOf(results, target);
   const found = { ...(value !== undefined && { value }), ...(limitValue !== undefined && { limitValue }) };
   if (value === undefined || limitValue === undefined) return { target, outcome: 'not measured', ...found };
@@ -66,14 +68,14 @@ function limitOf(results: Results, target: Target): number | undefined {
   const { limit, quantity } = target;
   if ('value' in limit) return limit.value;
   if (limit.of === 'data set') return times(results.dataSets.find(({ name }) => name === target.dataSet)?.bytes, limit.times);
-  return times(valueOf(summaryOf(findRow(results, { ...target, tool: limit.of })), quantity), limit.times);
+  return times(amountOf(summaryOf(findRow(results, { ...target, tool: limit.of })), quantity), limit.times);
 }
 
 function times(value: number | undefined, factor: number): number | undefined {
   return value === undefined ? undefined : value * factor;
 }
 
-function valueOf(summary: Summary | undefined, quantity: Quantity): number | undefined {
+function amountOf(summary: Summary | undefined, quantity: Quantity): number | undefined {
   switch (quantity) {
     case 'wall':
       return summary?.wallSeconds;

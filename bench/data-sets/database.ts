@@ -43,7 +43,11 @@ export function databaseSet({ sizeBytes }: { sizeBytes: number }): DataSet {
         writeSync(file, makePages(stream.next(count * seedBytesPerPage), { firstPage: page, version: 0 }));
       }
       closeSync(file);
-      return { description: `a file like a database, ${pageCount} pages of ${pageBytes} bytes, of which 1 % are changed`, files: 1, bytes: sizeBytes };
+      return {
+        description: `a file like a database, ${pageCount} pages of ${pageBytes} bytes, of which 1 % are changed`,
+        files: 1,
+        bytes: sizeBytes,
+      };
     },
     edit: (folder) => writePages(fileIn(folder), (page, before) => editedPage(page, before)),
     revert: (folder) => writePages(fileIn(folder), (page) => originalPage(page)),

@@ -1,6 +1,7 @@
 /** The data sets, in full size and small. */
-import { databaseSet } from './database.ts';
+
 import type { DataSet, DataSetName } from './data-set.ts';
+import { databaseSet } from './database.ts';
 import { randomSet } from './random.ts';
 import { tinySet } from './tiny.ts';
 import { treeSet } from './tree.ts';

@@ -22,7 +22,7 @@ export class Keystream {
 /** Numbers from a {@link Keystream}. */
 export class SeededNumbers {
   readonly #stream: Keystream;
-  #words = new Uint32Array(0);
+  #words: Uint32Array = new Uint32Array(0);
   #position = 0;
 
   constructor(seed: string) {

@@ -17,7 +17,11 @@ export function tinySet({ fileCount }: { fileCount: number }): DataSet {
     spaceBytes: fileCount * 4096,
     async make(folder) {
       const bytes = makeFiles(folder, fileCount);
-      return { description: `files of ${smallestBytes} to ${largestBytes} bytes in folders of ${filesPerFolder}, half of them text`, files: fileCount, bytes };
+      return {
+        description: `files of ${smallestBytes} to ${largestBytes} bytes in folders of ${filesPerFolder}, half of them text`,
+        files: fileCount,
+        bytes,
+      };
     },
   };
 }
@@ -59,7 +63,33 @@ class TextMaker {
 
 function makeWords(count: number): Buffer[] {
   const numbers = new SeededNumbers('lagan bench words');
-  const syllables = ['an', 'be', 'cor', 'di', 'el', 'fa', 'gri', 'ho', 'in', 'ju', 'ka', 'lo', 'mer', 'no', 'os', 'pra', 'qui', 'ra', 'sto', 'tu', 'ul', 've', 'win', 'yo', 'za'];
+  const syllables = [
+    'an',
+    'be',
+    'cor',
+    'di',
+    'el',
+    'fa',
+    'gri',
+    'ho',
+    'in',
+    'ju',
+    'ka',
+    'lo',
+    'mer',
+    'no',
+    'os',
+    'pra',
+    'qui',
+    'ra',
+    'sto',
+    'tu',
+    'ul',
+    've',
+    'win',
+    'yo',
+    'za',
+  ];
   const syllable = () => syllables[numbers.below(syllables.length)]!;
   return Array.from({ length: count }, () => Buffer.from(Array.from({ length: 1 + numbers.below(4) }, syllable).join(''), 'latin1'));
 }

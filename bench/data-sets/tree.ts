@@ -7,8 +7,8 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { accessSync, constants, type Dirent, lstatSync, readdirSync } from 'node:fs';
-import type { DataSet, DataSetContent } from './data-set.ts';
 import { findProgram } from '../programs.ts';
+import type { DataSet, DataSetContent } from './data-set.ts';
 
 export interface TreeLimits {
   /** What is copied from. */
@@ -118,10 +118,14 @@ function isReadable(path: string): boolean {
 function copyPaths(paths: readonly string[], target: string): void {
   if (findProgram('tar') === undefined) throw new Error('the data set tree needs GNU tar on PATH');
   const list = paths.map((path) => `${path.slice(1)}\0`).join('');
-  const pack = "tar --create --format=posix --xattrs --xattrs-include='*' --directory=/ --no-recursion --null --verbatim-files-from --files-from=-";
+  const pack =
+    "tar --create --format=posix --xattrs --xattrs-include='*' --directory=/ --no-recursion --null --verbatim-files-from --files-from=-";
   const unpack = `tar --extract --preserve-permissions --xattrs --xattrs-include='*' --directory="$0" --delay-directory-restore`;
   const { status, stderr } = spawnSync('bash', ['-c', `set -o pipefail; ${pack} | ${unpack}`, target], { input: list, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`copying ${paths.length} paths with tar failed (exit code ${status}): ${stderr.trim().split('\n').slice(0, 3).join('; ')}`);
+  if (status !== 0)
+    throw new Error(
+      `copying ${paths.length} paths with tar failed (exit code ${status}): ${stderr.trim().split('\n').slice(0, 3).join('; ')}`,
+    );
 }
 
 function sum(folders: readonly Folder[], field: 'files' | 'bytes'): number {

@@ -10,7 +10,12 @@ export const restic: Tool = {
   commandsIn({ folder, source }) {
     const repository = join(folder, 'repository');
     return {
-      environment: { RESTIC_REPOSITORY: repository, RESTIC_PASSWORD: password, RESTIC_CACHE_DIR: join(folder, 'cache'), RESTIC_PROGRESS_FPS: '0.01' },
+      environment: {
+        RESTIC_REPOSITORY: repository,
+        RESTIC_PASSWORD: password,
+        RESTIC_CACHE_DIR: join(folder, 'cache'),
+        RESTIC_PROGRESS_FPS: '0.01',
+      },
       repository,
       init: [{ arguments: ['-q', 'init'] }],
       backup: () => ({ arguments: ['-q', 'backup', source] }),

@@ -3,7 +3,7 @@ import type { DirectoryEntry, Entry, FileEntry, NodeReference, PackId } from '..
 import { type NodeStore, recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import { fieldsWhenOpened } from './_entry-fields.ts';
 import { backupLimits } from './_limits.ts';
-import type { FileOutcome } from './_messages.ts';
+import type { FileOutcome } from './_files.ts';
 import type { TokenQueue } from './_token-queue.ts';
 import type { EntryFields, Token } from './_tokens.ts';
 

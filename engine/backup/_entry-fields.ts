@@ -11,7 +11,7 @@ import {
   readProjectId,
   userName,
 } from '../system/mod.ts';
-import type { ExpectedFile, FileExtras, FileMetadata } from './_messages.ts';
+import type { ExpectedFile, FileExtras, FileMetadata } from './_files.ts';
 import type { EntryFields } from './_tokens.ts';
 
 /** What an entry holds whatever its type, from what the kernel says of it. */

@@ -3,7 +3,7 @@ import type { PackTable } from '../index/mod.ts';
 import { type NodeStore, recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import { readExtents } from './_extent-records.ts';
 import { backupLimits } from './_limits.ts';
-import type { ExpectedFile, FileOutcome } from './_messages.ts';
+import type { ExpectedFile, FileOutcome } from './_files.ts';
 import { packFiles, unpackOutcomes } from './_packed-files.ts';
 import type { StoredContent } from './_tokens.ts';
 import type { JobResult, WorkerPool } from './_worker-pool.ts';

@@ -12,7 +12,7 @@ import type { ExtentRecords } from './_extent-records.ts';
 import type { FileChunker } from './_file-chunker.ts';
 import { readExtras } from './_entry-fields.ts';
 import { type PackedFiles, unpackFile } from './_packed-files.ts';
-import type { ExpectedFile, FileMetadata, FileOutcome } from './_messages.ts';
+import type { ExpectedFile, FileMetadata, FileOutcome } from './_files.ts';
 
 /** What befell a file, as the snapshot lists it. */
 type ReadFault = NonNullable<FileOutcome['error']>;

@@ -5,7 +5,7 @@ export const backupLimits = {
   /** Chunks in a block: more are possible in the format, but small blocks of tiny files restore faster. */
   chunksPerBlock: 16_384,
   /** Rows of the table of chunks in flight (20 bytes each). */
-  chunkTableRows: 1 << 19,
+  chunkTableRows: 1 << 18,
   /** A batch of small files for a worker ends at this many files or bytes. */
   batchFiles: 96,
   batchBytes: 2 * 1024 * 1024,

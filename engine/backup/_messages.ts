@@ -3,6 +3,7 @@
  * the filters and the table of chunks in flight are in shared memory.
  */
 import type { PackId } from '../../repo-format/mod.ts';
+import type { ExpectedFile } from './_files.ts';
 import type { PackedFiles, PackedOutcomes } from './_packed-files.ts';
 import type { PackTableBuffers, StoredTable } from '../index/mod.ts';
 import type { RepositoryDescription } from '../repository/mod.ts';
@@ -21,18 +22,6 @@ export interface WorkerSetup {
   readonly dryRun: boolean;
 }
 
-/** What the scan saw of a file: if it is another by now, the worker says so. */
-export interface ExpectedFile {
-  /** Relative to the batch's root. */
-  readonly path: Uint8Array;
-  readonly size: number;
-  readonly inode: number | bigint;
-  readonly modifiedSeconds: number;
-  readonly modifiedNanoseconds: number;
-  readonly changedSeconds: number;
-  readonly changedNanoseconds: number;
-}
-
 export type WorkerJob =
   /** Whole files. */
   | { readonly type: 'files'; readonly job: number; readonly root: number; readonly files: PackedFiles }
@@ -46,36 +35,6 @@ export type WorkerJob =
   | { readonly type: 'tables'; readonly job: number; readonly tables: readonly StoredTable[] }
   /** Throw away what is open and end. */
   | { readonly type: 'stop'; readonly job: number };
-
-/** A file's metadata as the worker saw it when it opened the file (only if it differs from what the scan saw). */
-export interface FileMetadata {
-  readonly size: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly inode: number | bigint;
-  readonly device: number;
-  readonly linkCount: number;
-  readonly modified: { readonly seconds: number; readonly nanoseconds: number };
-  readonly changed: { readonly seconds: number; readonly nanoseconds: number };
-}
-
-/** What is known of a file beside its content. */
-export interface FileExtras {
-  readonly extendedAttributes: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[];
-  readonly flags: number;
-  readonly projectId: number;
-}
-
-export interface FileOutcome {
-  /** Number of extent records (see `_extent-records.ts`) in the job's list that belong to this file. */
-  readonly extents: number;
-  /** Bytes that were read and are in the extents. */
-  readonly bytes: number;
-  readonly metadata: FileMetadata | undefined;
-  readonly extras: FileExtras | undefined;
-  readonly error: { readonly code: string; readonly message: string } | undefined;
-}
 
 export type WorkerReply =
   | { readonly type: 'ready' }

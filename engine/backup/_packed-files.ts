@@ -1,4 +1,4 @@
-import type { ExpectedFile, FileOutcome } from './_messages.ts';
+import type { ExpectedFile, FileOutcome } from './_files.ts';
 
 /**
  * A batch of files and what became of them, as few flat arrays: posting one object for each of a hundred thousand files between threads would cost

@@ -2,7 +2,7 @@ import type { Cutter, Kernel } from '../kernel/mod.ts';
 import type { ChunkStore } from './_chunk-store.ts';
 import type { ExtentRecords } from './_extent-records.ts';
 import { backupLimits } from './_limits.ts';
-import type { FileOutcome } from './_messages.ts';
+import type { FileOutcome } from './_files.ts';
 
 /** Chunks a stream whose length nobody knows beforehand (standard input, the output of a command). */
 export class StreamChunker {

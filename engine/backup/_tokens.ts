@@ -1,6 +1,6 @@
 /** What the scan hands to the assembly, in the order of the tree: depth first, names of a folder ascending. */
 import type { Content, DirectoryEntry, Entry, Extensions, FileEntry, NodeReference, Time } from '../../repo-format/mod.ts';
-import type { FileOutcome } from './_messages.ts';
+import type { FileOutcome } from './_files.ts';
 
 /** The fields that all entries have. */
 export interface EntryFields {

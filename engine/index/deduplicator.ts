@@ -9,7 +9,7 @@ import type { StoredIndex } from './stored-index.ts';
 export const unresolved = -4;
 
 /** Chunks of recently met packs that a thread keeps (24 bytes each). */
-const recentChunksLimit = 1 << 16;
+const recentChunksLimit = 1 << 15;
 
 /**
  * Decides for one thread whether a chunk is new. Asked in this order: what this session has written (all threads), the chunks of packs

@@ -4,7 +4,7 @@ import type { Storage } from '../storage/mod.ts';
 import { findInTable, mayContain, type StoredTable } from './stored-table.ts';
 
 /** Opened pages that a thread keeps (of about 36 KiB). */
-const cachedPages = 64;
+const cachedPages = 16;
 
 /**
  * All index tables of a repository, as one thread looks chunks up in them: the filters answer for nearly every chunk that is new,

@@ -9,7 +9,7 @@ import {
   objectNames,
   type Time,
 } from '../../repo-format/mod.ts';
-import { type NewSlot, sealNewSlot } from '../keys/mod.ts';
+import { type NewSlot, type Secret, sealNewSlot, unlock } from '../keys/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { readSlots } from './_stored-slots.ts';
 import { now } from './_time.ts';
@@ -38,6 +38,15 @@ export interface ChangeKeyOptions extends CallOptions {
   /** What is replaced: an id, its beginning or a label. Default: the slot that opened the repository. */
   readonly id?: string | undefined;
   readonly slot: NewSlot;
+  readonly time?: Time | undefined;
+}
+
+export interface RelabelKeyOptions extends CallOptions {
+  /** Default: the slot that opened the repository. */
+  readonly id?: string | undefined;
+  readonly label: string;
+  /** What opens the slot: its label is sealed with it. Not needed for a recipient's. */
+  readonly secret?: Secret | undefined;
   readonly time?: Time | undefined;
 }
 
@@ -92,6 +101,28 @@ export async function changeKey(repository: Repository, { id, slot, time, signal
   const added = await addKey(repository, { ...slot, time, signal });
   await removeKey(repository, old.id, { signal });
   return added;
+}
+
+/**
+ * Gives a slot another label. Slots never change, so that makes a new one for the same secret, with another id.
+ *
+ * Codes: those of {@link changeKey}; wrong-key (the secret does not open the slot), no-key (it is needed, or the slot is damaged).
+ */
+export async function relabelKey(repository: Repository, { id, label, secret, time, signal }: RelabelKeyOptions): Promise<KeySlotInfo> {
+  const old = findKey(await listKeys(repository, { signal }), id ?? fullAccess(repository).slotId);
+  const { slots } = await readSlots(repository.storage, { repositoryId: repository.keys.repositoryId, signal });
+  const slot = slots.find((candidate) => candidate.id === old.id);
+  if (slot === undefined) throw new LaganError('no-key', `key ${old.id} is damaged`, { object: objectNames.keySlot(old.id) });
+  const sameSecret = await secretOfSlot(slot, secret);
+  return changeKey(repository, { id: old.id, slot: { secret: sameSecret, label, grants: slot.grants }, time, signal });
+}
+
+async function secretOfSlot(slot: KeySlot, secret: Secret | undefined): Promise<NewSlot['secret']> {
+  if (slot.kind === 'recipient') return { kind: 'recipient', publicKey: slot.recipient };
+  const fields = { object: objectNames.keySlot(slot.id), hint: 'give the password or key file that it is for' };
+  if (secret === undefined) throw new LaganError('no-key', `the label of “${slot.label}” can only be changed with its secret`, fields);
+  await unlock([slot], [secret], { needs: slot.grants });
+  return slot.kind === 'password' && secret.kind === 'password' ? { ...secret, cost: slot.kdf } : secret;
 }
 
 function infoOf({ id, label, kind, grants, created }: KeySlot, { access }: Repository): KeySlotInfo {

@@ -4,7 +4,17 @@ export { inspectPlace, type PlaceContent } from './_place.ts';
 export { type AnnotateOptions, annotateSnapshot } from './annotate.ts';
 export type { Annotated } from './annotations.ts';
 export { type CreateOptions, createRepository } from './create.ts';
-export { type AddKeyOptions, addKey, type ChangeKeyOptions, changeKey, type KeySlotInfo, listKeys, removeKey } from './key-slots.ts';
+export {
+  type AddKeyOptions,
+  addKey,
+  type ChangeKeyOptions,
+  changeKey,
+  type KeySlotInfo,
+  listKeys,
+  type RelabelKeyOptions,
+  relabelKey,
+  removeKey,
+} from './key-slots.ts';
 export { repositoryDefaults, repositoryLimits } from './limits.ts';
 export { type OpenOptions, openRepository, readFormatFile } from './open.ts';
 export {

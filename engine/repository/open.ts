@@ -1,6 +1,5 @@
 /** Opens a repository: format file, key slots, keyring, configuration, root. */
 import {
-  accessAllowed,
   type Configuration,
   decodeConfiguration,
   decodeFormatFile,
@@ -88,11 +87,6 @@ export async function readFormatFile(storage: Storage, options: CallOptions = {}
     if (state === 'repository') throw error;
     throw noRepository(storage.location, state);
   }
-}
-
-/** Whether a program of this version may write to the repository: what an info command shows. */
-export function mayWrite(format: FormatFile): boolean {
-  return accessAllowed(format.features) === 'write';
 }
 
 function expectSlots({ slots, damaged }: StoredSlots): void {

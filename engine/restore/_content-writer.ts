@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs';
+import { ftruncateSync, writeSync } from 'node:fs';
 import { type Extent, type FileEntry, LaganError } from '../../repo-format/mod.ts';
 import type { Descriptor } from '../system/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
@@ -28,6 +28,7 @@ export class ContentWriter implements ContentTarget {
   readonly #sparse: boolean;
   readonly #isStopping: () => boolean;
   #run: Run | undefined;
+  #endsInHole = false;
 
   constructor({ cache, trees, sparse, isStopping }: { cache: BlockCache; trees: TreeReader; sparse: boolean; isStopping: () => boolean }) {
     this.#cache = cache;
@@ -42,7 +43,7 @@ export class ContentWriter implements ContentTarget {
     if (content.form === 'inline') end = await this.#writeExtents(descriptor, content.extents, 0);
     else for await (const extents of this.#trees.extents(content)) end = await this.#writeExtents(descriptor, extents, end);
     expectLength(end, size, { mayBeShort: extensions.readError !== undefined });
-    onTarget('set the size of a file', () => setSize(descriptor, end));
+    if (this.#endsInHole) onTarget('set the size of a file', () => ftruncateSync(descriptor, end));
     return end;
   }
 
@@ -61,7 +62,7 @@ export class ContentWriter implements ContentTarget {
       for (const extent of extents) {
         if (extent.kind !== 'data') {
           this.#flush(descriptor);
-          if (!this.#sparse) writeZeros(descriptor, position, extent.length);
+          if (!this.#sparse) this.#writeZeros(descriptor, position, extent.length);
         } else {
           let chunk = this.#cache.find(extent);
           if (chunk === undefined) {
@@ -72,6 +73,7 @@ export class ContentWriter implements ContentTarget {
         }
         position += extent.length;
       }
+      this.#endsInHole = this.#sparse && extents.at(-1)?.kind !== 'data';
       this.#flush(descriptor);
     } finally {
       this.#run = undefined;
@@ -93,24 +95,24 @@ export class ContentWriter implements ContentTarget {
     const run = this.#run;
     if (run === undefined) return;
     this.#run = undefined;
-    if (this.#isStopping()) throw new LaganError('interrupted', 'the restore was interrupted');
-    writeFully(descriptor, run.block.bytes, run);
+    this.#write(descriptor, run.block.bytes, run);
   }
-}
 
-function writeFully(descriptor: Descriptor, bytes: Uint8Array, { from, to, position }: { from: number; to: number; position: number }): void {
-  onTarget('write a file', () => {
-    for (let at = from; at < to; ) at += writeSync(descriptor, bytes, at, to - at, position + at - from);
-  });
+  #writeZeros(descriptor: Descriptor, start: number, length: number): void {
+    for (let done = 0; done < length; done += zeros.length) {
+      this.#write(descriptor, zeros, { from: 0, to: Math.min(zeros.length, length - done), position: start + done });
+    }
+  }
+
+  #write(descriptor: Descriptor, bytes: Uint8Array, { from, to, position }: { from: number; to: number; position: number }): void {
+    if (this.#isStopping()) throw new LaganError('interrupted', 'the restore was interrupted');
+    onTarget('write a file', () => {
+      for (let at = from; at < to; ) at += writeSync(descriptor, bytes, at, to - at, position + at - from);
+    });
+  }
 }
 
 const zeros = new Uint8Array(restoreLimits.zerosBytes);
-
-function writeZeros(descriptor: Descriptor, start: number, length: number): void {
-  for (let done = 0; done < length; done += zeros.length) {
-    writeFully(descriptor, zeros, { from: 0, to: Math.min(zeros.length, length - done), position: start + done });
-  }
-}
 
 /** A directory entry's extents add up already when it is decoded; those of a tree of nodes only here. */
 export function expectLength(found: number, size: number, { mayBeShort }: { mayBeShort: boolean }): void {

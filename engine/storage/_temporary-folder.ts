@@ -35,10 +35,11 @@ export function abandonAll(): void {
 /** Deletes the files whose makers have died. Returns how many. */
 export function removeLitterIn(folder: string, calls: FileCalls): number {
   let removed = 0;
-  for (const { name } of readFolderIfThere(folder, calls)) {
+  for (const { name } of unlessAbsent(() => calls.readFolder(folder)) ?? []) {
     const file = path.join(folder, name);
     if (!isLitter(file, calls)) continue;
-    calls.unlink(file);
+    // Another process may be removing it, too.
+    unlessAbsent(() => calls.unlink(file));
     removed++;
   }
   return removed;
@@ -49,20 +50,15 @@ function isLitter(file: string, calls: FileCalls): boolean {
   if (fate === 'alive') return false;
   if (fate === 'dead') return true;
   const limit = fate === 'dead-since-reboot' ? storageLimits.ownLitterAgeSeconds : storageLimits.foreignLitterAgeSeconds;
-  try {
-    const status = calls.statusAt(file);
-    return status.isFile() && Date.now() - status.mtimeMs > limit * 1000;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
+  const status = unlessAbsent(() => calls.statusAt(file));
+  return status?.isFile() === true && Date.now() - status.mtimeMs > limit * 1000;
 }
 
-function readFolderIfThere(folder: string, calls: FileCalls): fs.Dirent[] {
+function unlessAbsent<T>(call: () => T): T | undefined {
   try {
-    return calls.readFolder(folder);
+    return call();
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
+    if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -264,20 +264,22 @@ export class LocalFolder implements Storage {
     }
   }
 
-  /** Makes a folder and those above it, each durable. */
+  /** Makes a folder and those above it, each durable: also one that another process has made just now and may not have synced yet. */
   #makeFolders(folder: string, mode: number): void {
+    const parent = path.dirname(folder);
     try {
       this.#calls.makeFolder(folder, mode);
+      // The umask takes rights from the group which a shared repository needs.
+      if ((mode & 0o020) !== 0) this.#calls.changeFolderMode(folder, mode);
     } catch (error) {
-      if (errnoOf(error) === 'EEXIST') return;
-      if (errnoOf(error) !== 'ENOENT' || folder === path.dirname(folder)) throw error;
-      this.#makeFolders(path.dirname(folder), mode);
-      this.#makeFolders(folder, mode);
-      return;
+      if (errnoOf(error) === 'ENOENT' && folder !== parent) {
+        this.#makeFolders(parent, mode);
+        this.#makeFolders(folder, mode);
+        return;
+      }
+      if (errnoOf(error) !== 'EEXIST') throw error;
     }
-    // The umask takes rights from the group which a shared repository needs.
-    if ((mode & 0o020) !== 0) this.#calls.changeFolderMode(folder, mode);
-    syncFolder(path.dirname(folder), this.#calls);
+    syncFolder(parent, this.#calls);
   }
 
   /** The state of the root folder; an error if it is not there or not the one that was there before. */

@@ -107,32 +107,40 @@ export function scratchFolder(test: { teardown(after: () => void): void }): stri
   return folder;
 }
 
+export interface StartOptions {
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+  readonly uid?: number;
+}
+
+export type StartedProgram = ChildProcess & { readonly ended: Promise<Outcome> };
+
 /** The sources as a program, in a process group of its own without a terminal. */
-export function start(
-  argv: string[],
-  options: { env?: Record<string, string>; cwd?: string } = {},
-): ChildProcess & { ended: Promise<Outcome> } {
+export function start(argv: string[], { env, cwd = '/', uid }: StartOptions = {}): StartedProgram {
   const main = join(projectFolder, 'bin/main.ts');
-  const env = { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8', ...options.env };
-  const child = spawn(process.execPath, [main, ...argv], { cwd: options.cwd ?? '/', env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
-  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
-  child.stdout.on('data', (piece: Buffer) => stdout.push(piece));
-  child.stderr.on('data', (piece: Buffer) => stderr.push(piece));
-  child.stdin.on('error', () => {});
-  const ended = new Promise<Outcome>((resolve) => {
-    child.on('close', (status, signal) =>
-      resolve(outcomeOf(status ?? (signal ? -1 : 0), Buffer.concat(stdout), Buffer.concat(stderr).toString('utf8'))),
-    );
+  const child = spawn(process.execPath, [main, ...argv], {
+    cwd,
+    env: { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8', ...env },
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...(uid !== undefined && { uid }),
   });
-  return Object.assign(child, { ended });
+  child.stdin.on('error', () => {});
+  return Object.assign(child, { ended: outcomeOfChild(child) });
 }
 
 /** Runs the sources as a program to its end. */
-export function execute(
-  argv: string[],
-  options: { env?: Record<string, string>; cwd?: string; stdin?: string | Uint8Array } = {},
-): Promise<Outcome> {
+export function execute(argv: string[], options: StartOptions & { stdin?: string | Uint8Array } = {}): Promise<Outcome> {
   const child = start(argv, options);
   child.stdin?.end(options.stdin ?? '');
   return child.ended;
+}
+
+function outcomeOfChild(child: ChildProcess): Promise<Outcome> {
+  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
+  child.stdout?.on('data', (piece: Buffer) => stdout.push(piece));
+  child.stderr?.on('data', (piece: Buffer) => stderr.push(piece));
+  return new Promise((resolve) => {
+    child.on('close', (status) => resolve(outcomeOf(status ?? -1, Buffer.concat(stdout), Buffer.concat(stderr).toString('utf8'))));
+  });
 }

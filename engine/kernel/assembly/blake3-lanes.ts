@@ -4,6 +4,7 @@
 import { BLOCK_BYTES, CHUNK_BYTES, CHUNK_END, CHUNK_START, KEYED_HASH } from "./blake3-constants";
 import { compressEight } from "./blake3-eight-lanes";
 import { compressFour } from "./blake3-four-lanes";
+import { copyPadded } from "./copy";
 import { jobCounter, jobFlags, jobLength, jobSource, jobTarget } from "./blake3-job";
 import { PADDED, STATE } from "./memory-layout";
 
@@ -60,16 +61,21 @@ function storeHalf(list: usize, count: usize, from: usize, stride: usize, offset
 /** Whole chunks: the jobs whose addresses stand at `list`, one for each lane. */
 export function wholeBatch(key: usize, list: usize, lanes: usize): void {
   setKey(key, lanes);
-  setRow(LENGTHS, 64, lanes);
   for (let lane: usize = 0; lane < lanes; lane++) store<u32>(place(COUNTERS, lane, lanes), jobCounter(load<u32>(list + 4 * lane)));
-  const a = laneSource(list, 0, lanes), b = laneSource(list, 1, lanes), c = laneSource(list, 2, lanes), d = laneSource(list, 3, lanes);
-  const e = laneSource(list, 4, lanes), f = laneSource(list, 5, lanes), g = laneSource(list, 6, lanes), h = laneSource(list, 7, lanes);
-  for (let at: usize = 0; at < CHUNK_BYTES; at += BLOCK_BYTES) {
+  compressFullBlocks(list, lanes, CHUNK_BYTES / BLOCK_BYTES, lanes);
+  storeValues(list, lanes, lanes);
+}
+
+/** Compresses the first `blocks` blocks, all of 64 bytes, of the lanes' jobs. The last of 16 is the end of a whole chunk. */
+function compressFullBlocks(list: usize, count: usize, blocks: usize, lanes: usize): void {
+  setRow(LENGTHS, 64, lanes);
+  const a = laneSource(list, 0, count), b = laneSource(list, 1, count), c = laneSource(list, 2, count), d = laneSource(list, 3, count);
+  const e = laneSource(list, 4, count), f = laneSource(list, 5, count), g = laneSource(list, 6, count), h = laneSource(list, 7, count);
+  for (let at: usize = 0; at < BLOCK_BYTES * blocks; at += BLOCK_BYTES) {
     setRow(FLAGS, KEYED_HASH | (at == 0 ? CHUNK_START : 0) | (at == CHUNK_BYTES - BLOCK_BYTES ? CHUNK_END : 0), lanes);
     if (lanes == 8) compressEight(STATE, a + at, b + at, c + at, d + at, e + at, f + at, g + at, h + at);
     else compressFour(STATE, a + at, b + at, c + at, d + at);
   }
-  storeValues(list, lanes, lanes);
 }
 
 /** Parents: the jobs whose addresses stand at `list`. */
@@ -101,7 +107,9 @@ export function shortBatch(key: usize, list: usize, count: usize, lanes: usize):
     padLastBlock(job, PADDED + BLOCK_BYTES * lane);
   }
   const blocks = blockCount(jobLength(load<u32>(list)));
-  for (let block: u32 = 0; block < blocks; block++) {
+  const common = blockCount(jobLength(load<u32>(list + 4 * (count - 1)))) - 1;
+  compressFullBlocks(list, count, common, lanes);
+  for (let block = common; block < blocks; block++) {
     for (let lane: usize = 0; lane < lanes; lane++) setBlock(laneJob(list, lane, count), lane, block, lanes);
     if (lanes == 4) compressFour(STATE, blockOf(0), blockOf(1), blockOf(2), blockOf(3));
     else compressEight(STATE, blockOf(0), blockOf(1), blockOf(2), blockOf(3), blockOf(4), blockOf(5), blockOf(6), blockOf(7));
@@ -128,8 +136,7 @@ function blockOf(lane: usize): usize {
 
 function padLastBlock(job: usize, target: usize): void {
   const length = jobLength(job), start = 64 * (blockCount(length) - 1);
-  memory.fill(target, 0, BLOCK_BYTES);
-  memory.copy(target, jobSource(job) + start, length - start);
+  copyPadded(jobSource(job) + start, length - start, target);
 }
 
 /** Sets address, length and flags of block number `block` of a lane; a lane that is through compresses its last block again. */

@@ -41,11 +41,15 @@ export function addParent(source: usize, target: usize, flags: u32): void {
   setJob(JOBS + JOB_BYTES * jobCount++, source, 0, target, 64, KEYED_HASH | PARENT | flags);
 }
 
-/** Compresses whole chunks as long as they fill all lanes. The rest goes with the short ones, whose batches may mix lengths. */
+/** Compresses whole chunks as long as they fill 8 or 4 lanes. The rest goes with the short ones, whose batches may mix lengths. */
 export function runWhole(key: usize): void {
-  const full = jobCount - (jobCount % widest);
-  listInOrder(full);
+  listInOrder(jobCount);
+  let full = jobCount - (jobCount % widest);
   for (let done: usize = 0; done < full; done += widest) wholeBatch(key, ORDER + 4 * done, widest);
+  if (jobCount - full == 4) {
+    wholeBatch(key, ORDER + 4 * full, 4);
+    full += 4;
+  }
   for (let index = full; index < jobCount; index++) {
     const job = JOBS + JOB_BYTES * index;
     addShort(jobSource(job), <u32>CHUNK_BYTES, jobCounter(job), jobTarget(job), 0);

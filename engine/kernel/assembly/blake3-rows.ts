@@ -5,6 +5,7 @@
 // of the round before by the same shuffles, which V8 turns into one or two instructions each.
 
 import { BLOCK_BYTES, CHUNK_END, CHUNK_START, INITIAL_0, INITIAL_1, INITIAL_2, INITIAL_3, KEYED_HASH } from "./blake3-constants";
+import { copyPadded, copyValue } from "./copy";
 import { ROWS } from "./memory-layout";
 
 // Masks in memory: V8 would build a constant mask anew at each use.
@@ -65,8 +66,7 @@ export function compressRows(chaining: usize, block: usize, counter: u32, length
 
 /** One chunk of 0 to 1024 bytes: writes its chaining value to `target`. `flags` go with the last block. */
 export function chunkByRows(key: usize, source: usize, length: u32, target: usize, counter: u32, flags: u32): void {
-  v128.store(CHAINING, v128.load(key));
-  v128.store(CHAINING, v128.load(key, 16), 16);
+  copyValue(key, CHAINING);
   let start: u32 = KEYED_HASH | CHUNK_START;
   while (length > <u32>BLOCK_BYTES) {
     compressRows(CHAINING, source, counter, 64, start);
@@ -74,18 +74,14 @@ export function chunkByRows(key: usize, source: usize, length: u32, target: usiz
     source += BLOCK_BYTES;
     length -= <u32>BLOCK_BYTES;
   }
-  memory.fill(PADDED, 0, BLOCK_BYTES);
-  memory.copy(PADDED, source, length);
+  copyPadded(source, length, PADDED);
   compressRows(CHAINING, PADDED, counter, length, start | CHUNK_END | flags);
-  v128.store(target, v128.load(CHAINING));
-  v128.store(target, v128.load(CHAINING, 16), 16);
+  copyValue(CHAINING, target);
 }
 
 /** One parent of the 64 bytes at `source`: writes its chaining value to `target`. */
 export function parentByRows(key: usize, source: usize, target: usize, flags: u32): void {
-  v128.store(CHAINING, v128.load(key));
-  v128.store(CHAINING, v128.load(key, 16), 16);
+  copyValue(key, CHAINING);
   compressRows(CHAINING, source, 0, 64, flags);
-  v128.store(target, v128.load(CHAINING));
-  v128.store(target, v128.load(CHAINING, 16), 16);
+  copyValue(CHAINING, target);
 }

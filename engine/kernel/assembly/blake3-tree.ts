@@ -6,6 +6,7 @@
 
 import { CHUNK_BYTES, ROOT, VALUE_BYTES } from "./blake3-constants";
 import { addParent, addShort, addWhole, runParents, runShort, runWhole } from "./blake3-queue";
+import { copyValue } from "./copy";
 import { NEXT_VALUES, SUBTREES, TREES, VALUES } from "./memory-layout";
 
 const GROUP_CHUNKS: usize = 2048;
@@ -106,7 +107,7 @@ function joinLevel(tree: usize, left: usize, from: usize, to: usize): usize {
   }
   const pairs = count >> 1;
   for (let pair: usize = 0; pair < pairs; pair++) addParent(from + offset + 64 * pair, to + offset + VALUE_BYTES * pair, 0);
-  if (count & 1) memory.copy(to + offset + VALUE_BYTES * pairs, from + offset + 64 * pairs, VALUE_BYTES);
+  if (count & 1) copyValue(from + offset + 64 * pairs, to + offset + VALUE_BYTES * pairs);
   setTree(left, offset, pairs + (count & 1), target, flags);
   return 1;
 }

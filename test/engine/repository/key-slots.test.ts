@@ -9,6 +9,7 @@ import {
   listKeys,
   openRepository,
   type Repository,
+  relabelKey,
   removeKey,
 } from '../../../engine/repository/mod.ts';
 import { InMemory, type Storage } from '../../../engine/storage/mod.ts';
@@ -95,7 +96,9 @@ t.test('removeKey: the last full key stays', async (t) => {
   await addKey(repository, { secret: password('limited'), label: 'limited', grants: 'metadata' });
   const torn = randomId();
   await repository.storage.create(objectNames.keySlot(torn), [Buffer.from('torn')]);
-  await t.rejects(removeKey(repository, 'key file'), { code: 'usage' });
+  const storage = new FaultyStorage(repository.storage);
+  await t.rejects(removeKey(over(repository, storage), 'key file'), { code: 'usage' });
+  t.equal(storage.count('delete'), 0, 'not even for a moment');
   t.ok(await opens(repository.storage, keyFile));
   await removeKey(repository, 'limited');
   await removeKey(repository, torn);
@@ -172,4 +175,32 @@ t.test('changeKey: an error at every call of the store leaves a key that opens',
       if (storage.calls.length < call) break;
     }
   }
+});
+
+t.test('relabelKey: the same secret under another label', async (t) => {
+  const repository = await makeRepository();
+  const { publicKey, privateKey } = newIdentity();
+  await addKey(repository, { secret: password('p'), label: 'laptop', grants: 'metadata' });
+  await addKey(repository, { secret: { kind: 'recipient', publicKey }, label: 'offline' });
+  await relabelKey(repository, { label: 'main', secret: keyFile });
+  await relabelKey(repository, { id: 'offline', label: 'safe' });
+  await t.rejects(relabelKey(repository, { id: 'laptop', label: 'x' }), { code: 'no-key', hint: /password/ });
+  await t.rejects(relabelKey(repository, { id: 'laptop', label: 'x', secret: password('q') }), { code: 'wrong-key' });
+  await t.rejects(relabelKey(repository, { id: 'laptop', label: 'x', secret: keyFile }), { code: 'no-key' });
+  await relabelKey(repository, { id: 'laptop', label: 'old laptop', secret: password('p') });
+  t.same((await listKeys(repository)).map(({ label, grants }) => [label, grants]).sort(), [
+    ['main', 'full'],
+    ['old laptop', 'metadata'],
+    ['safe', 'full'],
+  ]);
+  for (const secret of [keyFile, password('p'), { kind: 'identity' as const, privateKey }]) t.ok(await opens(repository.storage, secret));
+  const torn = randomId();
+  await repository.storage.create(objectNames.keySlot(torn), [Buffer.from('torn')]);
+  await t.rejects(relabelKey(repository, { id: torn, label: 'x' }), { code: 'no-key' });
+});
+
+t.test('openRepository: more slots than anybody makes are refused before they are tried', async (t) => {
+  const repository = await makeRepository();
+  for (let count = 1; count <= 256; count++) await repository.storage.create(objectNames.keySlot(randomId()), []);
+  await t.rejects(openRepository(repository.storage, { secret: keyFile, mode: 'read' }), { code: 'limit-exceeded', expected: 256 });
 });

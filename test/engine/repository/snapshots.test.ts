@@ -308,6 +308,27 @@ t.test('annotateSnapshot: of many at once none is lost', async (t) => {
   }
 });
 
+t.test('annotateSnapshot: damage elsewhere is not in the way, damage of the snapshot is', async (t) => {
+  const repository = await makeRepository();
+  const [first, second] = [await backUp(repository, at(1)), await backUp(repository, at(2))];
+  const mark = await markDeleted(repository, [first.id]);
+  await replaceObject(repository.storage, mark, Buffer.from('torn'));
+  await replaceObject(repository.storage, first.name, Buffer.from('torn'));
+  t.same((await annotateSnapshot(repository, second.id, { addTags: ['x'] })).tags, ['daily', 'x']);
+  await t.rejects(annotateSnapshot(repository, first.id, { addTags: ['x'] }), { code: 'malformed', object: first.name });
+});
+
+t.test('annotateSnapshot gives up on others that change it all the time', async (t) => {
+  const repository = await makeRepository();
+  const { id } = await backUp(repository);
+  const racing = new FaultyStorage(repository.storage, {
+    onCall: async (operation) => {
+      if (operation === 'create') await annotateSnapshot(repository, id, { description: 'mine' });
+    },
+  });
+  await t.rejects(annotateSnapshot(over(repository, racing), id, { description: 'yours' }), { code: 'unavailable' });
+});
+
 t.test('annotateSnapshot: what is refused', async (t) => {
   const repository = await makeRepository();
   const { id } = await backUp(repository);

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { type FileCalls, systemFileCalls } from '../../../engine/storage/_file-calls.ts';
+import { ownIdentity } from '../../../engine/storage/_process-identity.ts';
 import { LocalFolder } from '../../../engine/storage/mod.ts';
 
 type CallName = keyof FileCalls;
@@ -177,6 +178,53 @@ t.test('LocalFolder: a file server that cannot sync folders is no error', async 
     },
   };
   t.equal(await new LocalFolder(t.testdir(), { fileCalls }).create('a/b', [object]), 'created');
+});
+
+t.test('LocalFolder: litter that another process removes at the same time is no error', async (t) => {
+  const folder = t.testdir({ temporary: {} });
+  const { machine, boot, namespace } = ownIdentity();
+  const litter = path.join(folder, 'temporary', `${machine}-${boot}-${namespace}-4194304-1-0123456789abcdef`);
+  for (const callName of ['readFolder', 'unlink'] as const) {
+    fs.writeFileSync(litter, 'x');
+    const { calls: fileCalls } = failing({ at: 1, errno: 'ENOENT', counts: (call) => call === callName });
+    await t.resolves(new LocalFolder(folder, { fileCalls }).removeLitter());
+  }
+  t.equal(await new LocalFolder(folder).removeLitter(), 1);
+  const { calls: fileCalls } = failing({ at: 1, errno: 'EACCES', counts: (call) => call === 'unlink' });
+  fs.writeFileSync(litter, 'x');
+  await t.rejects(new LocalFolder(folder, { fileCalls }).removeLitter(), { code: 'forbidden' });
+});
+
+t.test('LocalFolder: an object is durable before it has its name, and its name before it is acknowledged', async (t) => {
+  for (const sizeBytes of [10, 2 * 1024 * 1024]) {
+    const order: string[] = [];
+    const fileCalls: FileCalls = {
+      ...systemFileCalls,
+      makeFolder: (folder, mode) => {
+        systemFileCalls.makeFolder(folder, mode);
+        order.push(`make ${path.basename(folder)}`);
+      },
+      write: (descriptor, parts) => {
+        order.push('write');
+        return systemFileCalls.write(descriptor, parts);
+      },
+      sync: (descriptor) => order.push(`sync ${path.basename(fs.readlinkSync(`/proc/self/fd/${descriptor}`)).slice(0, 10)}`),
+      syncInPool: async () => {
+        order.push('sync in pool');
+      },
+      link: (from, to) => {
+        systemFileCalls.link(from, to);
+        order.push(`link ${path.basename(to)}`);
+      },
+    };
+    const folder = path.join(t.testdir(), `repository-${sizeBytes}`);
+    fs.mkdirSync(folder);
+    await new LocalFolder(folder, { fileCalls }).create('a/b/object', [new Uint8Array(sizeBytes)]);
+    const fileSync = order[3]!;
+    t.match(fileSync, sizeBytes > 1024 * 1024 ? /^sync in pool$/ : /^sync [0-9a-f]{8}-/);
+    const parent = `sync ${path.basename(folder).slice(0, 10)}`;
+    t.same(order, ['make temporary', parent, 'write', fileSync, 'make a', parent, 'make b', 'sync a', 'link object', 'sync b']);
+  }
 });
 
 /** Objects are there whole or not at all. */

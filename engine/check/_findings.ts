@@ -1,0 +1,146 @@
+import { type ErrorCode, isLaganError, LaganError, objectNames, type PackId, parseObjectName, type SnapshotId } from '../../repo-format/mod.ts';
+import { checkLimits } from './_limits.ts';
+import type { Finding } from './findings.ts';
+
+/** What is said of a finding when it is found; what it hurts is found out later. */
+export interface Problem {
+  readonly severity?: Finding['severity'];
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly object?: string | undefined;
+  readonly offset?: number | undefined;
+  /** How many at once; default: 1. */
+  readonly count?: number;
+}
+
+/** Codes with which the world says that bytes are not what they were or not there; any other error ends the check. */
+const damageCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'malformed',
+  'authentication-failed',
+  'limit-exceeded',
+  'name-mismatch',
+  'object-missing',
+  'pack-missing',
+  'chunk-missing',
+  'repository-too-new',
+  'not-found',
+  'rolled-back',
+  'io',
+]);
+
+/** Whether an error says that something is damaged, not that the check cannot go on. */
+export function isDamage(error: unknown): error is LaganError {
+  return isLaganError(error) && damageCodes.has(error.code);
+}
+
+/** A finding that still grows. */
+export class OpenFinding implements Finding {
+  readonly severity: Finding['severity'];
+  readonly code: ErrorCode;
+  readonly object: string | undefined;
+  readonly offset: number | undefined;
+  readonly pack: PackId | undefined;
+  count: number;
+  readonly #message: string;
+  readonly #snapshots = new Set<SnapshotId>();
+  readonly #paths = new Set<string>();
+
+  constructor({ severity = 'damage', code, message, object, offset, count = 1 }: Problem) {
+    this.severity = severity;
+    this.code = code;
+    this.object = object;
+    this.offset = offset;
+    this.count = count;
+    this.#message = message;
+    const name = object === undefined ? null : parseObjectName(object);
+    this.pack = name?.type === 'pack' ? name.id : undefined;
+  }
+
+  get message(): string {
+    return this.count > 1 ? `${this.#message} (and ${this.count - 1} more like it)` : this.#message;
+  }
+
+  get snapshots(): readonly SnapshotId[] {
+    return [...this.#snapshots];
+  }
+
+  get paths(): readonly Uint8Array[] {
+    return [...this.#paths].slice(0, checkLimits.listedPaths).map((path) => new Uint8Array(Buffer.from(path, 'latin1')));
+  }
+
+  get pathCount(): number {
+    return this.#paths.size;
+  }
+
+  hurts(snapshot: SnapshotId, path?: Uint8Array): void {
+    this.#snapshots.add(snapshot);
+    if (path !== undefined && this.#paths.size < checkLimits.countedPaths) this.#paths.add(Buffer.from(path).toString('latin1'));
+  }
+
+  /** As a plain value. */
+  close(): Finding {
+    const { severity, code, message, object, offset, pack, count, snapshots, paths, pathCount } = this;
+    return { severity, code, message, object, offset, pack, count, snapshots, paths, pathCount };
+  }
+}
+
+/** Gathers findings: one for each code and object, however often it is met. */
+export class Findings {
+  /** False once there was something that could not be looked into, so that more may be wrong. */
+  complete = true;
+  readonly #byKey = new Map<string, OpenFinding>();
+  readonly #onFinding: ((finding: Finding) => void) | undefined;
+  #damageCount = 0;
+
+  constructor(onFinding: ((finding: Finding) => void) | undefined) {
+    this.#onFinding = onFinding;
+  }
+
+  /** Objects with damage so far. */
+  get damageCount(): number {
+    return this.#damageCount;
+  }
+
+  add(problem: Problem): OpenFinding {
+    const key = `${problem.severity ?? 'damage'} ${problem.code} ${problem.object ?? problem.message}`;
+    const known = this.#byKey.get(key);
+    if (known !== undefined) {
+      known.count += problem.count ?? 1;
+      return known;
+    }
+    return this.#open(key, problem);
+  }
+
+  /** The same for an error; one that says nothing about damage is thrown. */
+  addError(error: unknown, { object }: { object?: string } = {}): OpenFinding {
+    if (!isDamage(error)) throw error;
+    const { code, message, offset } = error;
+    return this.add({ code: code === 'not-found' ? 'object-missing' : code, message, object: error.object ?? object, offset });
+  }
+
+  /** {@link addError} for what may have been told before: it is not counted again. */
+  addErrorOnce(error: LaganError): void {
+    const known = this.#byKey.get(`damage ${error.code} ${error.object ?? error.message}`);
+    if (known === undefined) this.addError(error);
+  }
+
+  close(): { errors: Finding[]; notes: Finding[] } {
+    const all = [...this.#byKey.values()].map((finding) => finding.close());
+    return { errors: all.filter(({ severity }) => severity === 'damage'), notes: all.filter(({ severity }) => severity === 'note') };
+  }
+
+  #open(key: string, problem: Problem): OpenFinding {
+    const finding = new OpenFinding(problem);
+    if (finding.severity === 'damage') this.#damageCount++;
+    if (this.#byKey.size < checkLimits.findings) this.#byKey.set(key, finding);
+    else this.complete = false;
+    this.#onFinding?.(finding.close());
+    return finding;
+  }
+}
+
+/** What is wrong with a pack that is not in the store. */
+export function packMissing(pack: PackId, who: string): Problem {
+  const object = objectNames.pack(pack);
+  return { code: 'pack-missing', message: `${object} is not in the repository, but ${who}`, object };
+}

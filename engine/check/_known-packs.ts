@@ -1,0 +1,51 @@
+import { objectPrefixes, type PackId, type PackKind, type PackRow, parseObjectName } from '../../repo-format/mod.ts';
+import type { CallOptions, Storage } from '../storage/mod.ts';
+
+/** All that is known of a pack. */
+export interface KnownPack {
+  readonly id: PackId;
+  readonly ordinal: number;
+  /** Size in the store, undefined if it is not there. */
+  storedSizeBytes: number | undefined;
+  /** What index tables say of it; undefined if none names it. */
+  indexed: PackRow | undefined;
+  /** What a snapshot uses it for. */
+  usedAs: PackKind | undefined;
+  /** Rows of index tables that say a chunk is in it, of those that are in memory. */
+  indexedChunks: number;
+}
+
+/** The packs that are in the store, in the index, or in use, with small numbers for their ids. */
+export class KnownPacks {
+  readonly #byId = new Map<PackId, KnownPack>();
+  readonly #all: KnownPack[] = [];
+
+  get all(): readonly KnownPack[] {
+    return this.#all;
+  }
+
+  /** The pack of that id, which may be in nothing but a reference. */
+  get(id: PackId): KnownPack {
+    let pack = this.#byId.get(id);
+    if (pack === undefined) {
+      pack = { id, ordinal: this.#all.length, storedSizeBytes: undefined, indexed: undefined, usedAs: undefined, indexedChunks: 0 };
+      this.#byId.set(id, pack);
+      this.#all.push(pack);
+    }
+    return pack;
+  }
+
+  at(ordinal: number): KnownPack {
+    return this.#all[ordinal]!;
+  }
+
+  /** Reads which packs are in the store: one listing for each role. An error of it is an error, never "nothing there". */
+  async list(storage: Storage, { signal }: CallOptions): Promise<void> {
+    for (const prefix of [objectPrefixes.writerPacks, objectPrefixes.collectorPacks]) {
+      for await (const { name, sizeBytes } of storage.list(prefix, { signal })) {
+        const parsed = parseObjectName(name);
+        if (parsed?.type === 'pack') this.get(parsed.id).storedSizeBytes = sizeBytes;
+      }
+    }
+  }
+}

@@ -1,0 +1,25 @@
+/** Every limit of a check. */
+const MiB = 1024 * 1024;
+
+export const checkLimits = {
+  /** Neighbouring segments are read by one request of about this size. */
+  windowSizeBytes: 4 * MiB,
+  /** Packs that a worker may have at once: one at work, the others waiting. */
+  packsPerWorker: 3,
+  /** Rows of the index that are in memory at once (8 bytes each, at most three quarters of the slots in use); more are looked at in several passes. */
+  rowsPerPass: 6 * MiB,
+  /** Packs in a set of packs that is remembered for a folder; larger sets, of folders near the top, are made anew when they are met again. */
+  rememberedPacks: 512,
+  /** Opened packs and blocks of nodes (256 KiB) that the walk keeps. */
+  openPacks: 64,
+  openBlocks: 64,
+  /** Findings that are listed, each about one object. */
+  findings: 10_000,
+  /** Paths that a finding lists, and paths that it counts. */
+  listedPaths: 100,
+  countedPaths: 65_536,
+  /** Bytes that leave garbage behind before it is collected. */
+  garbageSizeBytes: 8 * MiB,
+  progressIntervalMs: 100,
+  concurrentReads: 16,
+} as const;

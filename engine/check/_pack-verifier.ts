@@ -1,0 +1,194 @@
+/**
+ * Verifies the whole of a pack: every block opens, decompresses, and holds the chunks that the contents name. The name of every chunk is
+ * computed anew from its bytes.
+ */
+import {
+  type Codec,
+  decodeBlock,
+  decodePackContents,
+  footerLayout,
+  isLaganError,
+  LaganError,
+  limits,
+  objectNames,
+  type PackBlock,
+  type PackId,
+  type PackKind,
+  sealedLayout,
+} from '../../repo-format/mod.ts';
+import { createKernel, type Kernel } from '../kernel/mod.ts';
+import { openSegmentedObject, type SealingKeys, type SegmentedObject } from '../objects/mod.ts';
+import { decompressPayload } from '../packs/mod.ts';
+import type { Repository } from '../repository/mod.ts';
+import type { Storage } from '../storage/mod.ts';
+import { isDamage, type Problem } from './_findings.ts';
+import { checkLimits } from './_limits.ts';
+import { SegmentReader } from './_segments.ts';
+
+const nameSizeBytes = 32;
+/** In the kernel's data area: the names that were computed, then the block. */
+const rawOffset = limits.chunksPerBlock * nameSizeBytes;
+/** One byte more than a block can have: the decompressor notices by it that there is more. */
+const verifierAreaBytes = rawOffset + limits.blockRawSizeBytes + 64;
+
+/** What was found in one pack; plain values, made to be posted. */
+export interface PackReport {
+  readonly pack: PackId;
+  readonly blocks: number;
+  readonly chunks: number;
+  readonly bytesRead: number;
+  readonly problems: readonly Problem[];
+  /** Nothing of the pack can be used. */
+  readonly unusable: boolean;
+  /** Names of the chunks that are lost, 32 bytes each. */
+  readonly lostChunks: Uint8Array;
+}
+
+export class PackVerifier {
+  readonly #storage: Storage;
+  readonly #keys: SealingKeys;
+  readonly #kernel: Kernel;
+  readonly #reader: SegmentReader;
+  readonly #ranges = new Uint32Array(2 * limits.chunksPerBlock);
+
+  /** The kernel has a data area of {@link verifierAreaBytes}, which nobody else uses. */
+  constructor({ storage, keys, kernel }: { storage: Storage; keys: SealingKeys; kernel: Kernel }) {
+    this.#storage = storage;
+    this.#keys = keys;
+    this.#kernel = kernel;
+    this.#reader = new SegmentReader(storage);
+  }
+
+  /** Errors that are not damage, such as `interrupted` and `unavailable`, reject. */
+  async verify(pack: PackId, kind: PackKind, signal?: AbortSignal): Promise<PackReport> {
+    const name = objectNames.pack(pack);
+    try {
+      const { object, contents } = await openSegmentedObject(this.#storage, { name, kind, keys: this.#keys, signal });
+      const contentsOffset = contentsOffsetOf(object, contents);
+      const blocks = decodePackContents(contents, name, { kind, contentsOffset });
+      const found = await this.#verifyBlocks(object, { blocks, kind, signal });
+      const problems = [...(await this.#verifyContentsLength(object, { contents, contentsOffset, signal })), ...found.problems];
+      return { pack, ...found, problems, blocks: blocks.length, bytesRead: object.sizeBytes, unusable: false };
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const problem = isLaganError(error, 'not-found') ? missing(name) : problemOf(error, name);
+      return { pack, blocks: 0, chunks: 0, bytesRead: 0, problems: [problem], unusable: true, lostChunks: new Uint8Array(0) };
+    }
+  }
+
+  async #verifyBlocks(
+    object: SegmentedObject,
+    { blocks, kind, signal }: { blocks: readonly PackBlock[]; kind: PackKind; signal: AbortSignal | undefined },
+  ): Promise<{ chunks: number; problems: Problem[]; lostChunks: Uint8Array }> {
+    const problems: Problem[] = [];
+    const lost: Uint8Array[] = [];
+    let chunks = 0;
+    const segments = blocks.map((place, number) => ({ number, place }));
+    for await (const { segment, plaintext, error } of this.#reader.read(object, segments, signal)) {
+      const block = blocks[segment.number]!;
+      chunks += block.chunkLengths.length;
+      const problem = error ?? this.#verifyBlock(plaintext, block, { kind, objectName: object.name });
+      collectGarbage(block.sealedLength);
+      if (problem === undefined) continue;
+      problems.push({ ...problemOf(problem, object.name), offset: block.offset });
+      lost.push(block.names);
+    }
+    return { chunks, problems, lostChunks: Uint8Array.from(Buffer.concat(lost)) };
+  }
+
+  /** What is wrong with an opened block, if anything. */
+  #verifyBlock(plaintext: Uint8Array, block: PackBlock, { kind, objectName }: { kind: PackKind; objectName: string }): LaganError | undefined {
+    try {
+      const { codec, rawLength, chunkLengths, payload } = decodeBlock(plaintext, objectName, kind);
+      expectAgreement(block, { codec, rawLength, chunkLengths, objectName });
+      const area = this.#kernel.data.subarray(rawOffset);
+      const raw = decompressPayload(payload, { codec, rawLength, objectName, into: area });
+      if (raw.buffer !== area.buffer) area.set(raw);
+      this.#expectNames(block, { kind, objectName });
+      return undefined;
+    } catch (error) {
+      if (isDamage(error)) return error;
+      throw error;
+    }
+  }
+
+  /** The block's chunks, one after another in the kernel's data area, have the names that the contents say. */
+  #expectNames({ chunkLengths, names, offset }: PackBlock, { kind, objectName }: { kind: PackKind; objectName: string }): void {
+    const ranges = this.#ranges.subarray(0, 2 * chunkLengths.length);
+    let at = rawOffset;
+    for (let chunk = 0; chunk < chunkLengths.length; chunk++) {
+      ranges[2 * chunk] = at;
+      ranges[2 * chunk + 1] = chunkLengths[chunk]!;
+      at += chunkLengths[chunk]!;
+    }
+    if (kind === 'pack') this.#kernel.nameMany(ranges, 0);
+    else this.#kernel.metadataNameMany(ranges, 0);
+    if (Buffer.compare(this.#kernel.data.subarray(0, names.length), names) === 0) return;
+    const message = `${objectName}: the chunks of the block at offset ${offset} are not those that their names promise`;
+    throw new LaganError('name-mismatch', message, { object: objectName, offset });
+  }
+
+  /** The length field before the contents says what the footer says, too. */
+  async #verifyContentsLength(
+    object: SegmentedObject,
+    { contents, contentsOffset, signal }: { contents: Uint8Array; contentsOffset: number; signal: AbortSignal | undefined },
+  ): Promise<Problem[]> {
+    const found = await this.#reader.readLengthField(object, contentsOffset, signal);
+    const expected = contents.length + sealedLayout.tagSizeBytes;
+    if (found === expected) return [];
+    return [wrongLengthField(object.name, { offset: contentsOffset, expected, found })];
+  }
+}
+
+/** A verifier with a kernel of its own. Code `no-key` where the key grants metadata only. */
+export function createVerifier({ storage, keys, configuration }: Repository, module?: WebAssembly.Module): PackVerifier {
+  const { nameKey, metadataNameKey, cutKey } = keys;
+  const options = { dataSizeBytes: verifierAreaBytes, nameKey, metadataNameKey, cutKey, cutting: configuration.chunker };
+  return new PackVerifier({ storage, keys, kernel: createKernel(module === undefined ? options : { ...options, module }) });
+}
+
+/** Where the contents of an opened pack or index table begin: the footer was found to agree with the size. */
+export function contentsOffsetOf({ sizeBytes }: SegmentedObject, contents: Uint8Array): number {
+  return sizeBytes - footerLayout.sizeBytes - sealedLayout.tagSizeBytes - contents.length - sealedLayout.lengthFieldSizeBytes;
+}
+
+export function wrongLengthField(
+  object: string,
+  { offset, expected, found }: { offset: number; expected: number; found: number },
+): Problem {
+  return { code: 'malformed', message: `${object}: the length before the contents is ${found}, the footer says ${expected}`, object, offset };
+}
+
+/** The block's own header says the same as the pack's contents. */
+function expectAgreement(
+  block: PackBlock,
+  {
+    codec,
+    rawLength,
+    chunkLengths,
+    objectName,
+  }: { codec: Codec; rawLength: number; chunkLengths: readonly number[]; objectName: string },
+): void {
+  const sameLengths = chunkLengths.length === block.chunkLengths.length && chunkLengths.every((length, index) => length === block.chunkLengths[index]);
+  if (codec === block.codec && rawLength === block.rawLength && sameLengths) return;
+  const message = `${objectName}: the block at offset ${block.offset} does not agree with the contents of its pack`;
+  throw new LaganError('malformed', message, { object: objectName, offset: block.offset });
+}
+
+function problemOf({ code, message, object, offset }: LaganError, name: string): Problem {
+  return { code, message, object: object ?? name, ...(offset !== undefined && { offset }) };
+}
+
+function missing(object: string): Problem {
+  return { code: 'pack-missing', message: `${object} was there when the packs were listed, but not when it was to be read`, object };
+}
+
+let garbageBytes = 0;
+
+/** As in a backup: opened blocks leave buffers behind that the engine does not hurry to free. */
+function collectGarbage(bytes: number): void {
+  garbageBytes += bytes;
+  if (garbageBytes < checkLimits.garbageSizeBytes || globalThis.gc === undefined) return;
+  garbageBytes = 0;
+  globalThis.gc({ type: 'minor' });
+}

@@ -1,0 +1,94 @@
+import { LaganError, openStoredSegment, sealedLayout } from '../../repo-format/mod.ts';
+import type { SegmentedObject, SegmentPlace } from '../objects/mod.ts';
+import type { Storage } from '../storage/mod.ts';
+import { isDamage } from './_findings.ts';
+import { checkLimits } from './_limits.ts';
+
+/** A segment that is to be read: its number in the object and its place. */
+export interface NumberedSegment {
+  readonly number: number;
+  readonly place: SegmentPlace;
+}
+
+/** A segment that was read: its plaintext, or what is wrong with it. */
+export type ReadSegment =
+  | { readonly segment: NumberedSegment; readonly plaintext: Uint8Array; readonly error: undefined }
+  | { readonly segment: NumberedSegment; readonly plaintext: undefined; readonly error: LaganError };
+
+/**
+ * Reads segments that follow each other, several by one request into one buffer that is used again. One that is damaged does not
+ * stop the others.
+ */
+export class SegmentReader {
+  readonly #storage: Storage;
+  #buffer = new Uint8Array(0);
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  async *read(object: SegmentedObject, segments: readonly NumberedSegment[], signal?: AbortSignal): AsyncGenerator<ReadSegment> {
+    for (const window of windowsOf(segments)) {
+      const start = window[0]!.place.offset;
+      const stored = await this.#readWindow(object, { start, end: endOf(window.at(-1)!), signal });
+      for (const segment of window) {
+        const { offset } = segment.place;
+        yield stored instanceof LaganError
+          ? await this.#readAlone(object, segment, signal)
+          : openOne(object, segment, stored.subarray(offset - start, endOf(segment) - start));
+      }
+    }
+  }
+
+  /** The length field that stands before a segment whose place is known from elsewhere. */
+  async readLengthField(object: SegmentedObject, offset: number, signal?: AbortSignal): Promise<number> {
+    const bytes = await this.#storage.get(object.name, { offset, length: sealedLayout.lengthFieldSizeBytes }, { signal });
+    return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  }
+
+  async #readWindow(
+    { name }: SegmentedObject,
+    { start, end, signal }: { start: number; end: number; signal: AbortSignal | undefined },
+  ): Promise<Uint8Array | LaganError> {
+    const length = end - start;
+    if (this.#buffer.length < length) this.#buffer = new Uint8Array(Math.max(length, checkLimits.windowSizeBytes));
+    try {
+      return await this.#storage.get(name, { offset: start, length }, { into: this.#buffer, signal });
+    } catch (error) {
+      if (isDamage(error)) return error;
+      throw error;
+    }
+  }
+
+  /** A part of the window cannot be read: which one is found out segment by segment. */
+  async #readAlone(object: SegmentedObject, segment: NumberedSegment, signal: AbortSignal | undefined): Promise<ReadSegment> {
+    const stored = await this.#readWindow(object, { start: segment.place.offset, end: endOf(segment), signal });
+    return stored instanceof LaganError ? { segment, plaintext: undefined, error: stored } : openOne(object, segment, stored);
+  }
+}
+
+function openOne({ key, header, name }: SegmentedObject, segment: NumberedSegment, stored: Uint8Array): ReadSegment {
+  const { number, place } = segment;
+  try {
+    const plaintext = openStoredSegment(key, header, { number, offset: place.offset, objectName: name }, stored);
+    return { segment, plaintext, error: undefined };
+  } catch (error) {
+    if (isDamage(error)) return { segment, plaintext: undefined, error };
+    throw error;
+  }
+}
+
+/** Offset after a segment. */
+export function endOf({ place }: NumberedSegment): number {
+  return place.offset + sealedLayout.lengthFieldSizeBytes + place.sealedLength;
+}
+
+function* windowsOf(segments: readonly NumberedSegment[]): Generator<readonly NumberedSegment[]> {
+  let first = 0;
+  for (let index = 0; index < segments.length; index++) {
+    const isLast = index === segments.length - 1;
+    if (!isLast && endOf(segments[index + 1]!) - segments[first]!.place.offset <= checkLimits.windowSizeBytes) continue;
+    yield segments.slice(first, index + 1);
+    first = index + 1;
+  }
+}

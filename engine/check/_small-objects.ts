@@ -1,0 +1,117 @@
+/** The small objects of a repository: each must open and hold what its kind promises. */
+import pLimit from 'p-limit';
+import {
+  decodeAnnotation,
+  decodeCatalogue,
+  decodeConfiguration,
+  decodeDamageReport,
+  decodeDeletionMark,
+  decodeHold,
+  decodeLostList,
+  decodeRoot,
+  decodeSnapshot,
+  isLaganError,
+  limits,
+  metadataAccessKey,
+  type ObjectKind,
+  objectIdOf,
+  objectNames,
+  objectPrefixes,
+  openObject,
+  parseObjectName,
+} from '../../repo-format/mod.ts';
+import { openKeyring } from '../keys/mod.ts';
+import { listKeys, type Repository, readCatalogue, readFormatFile, readPackList } from '../repository/mod.ts';
+import type { Findings } from './_findings.ts';
+import { checkLimits } from './_limits.ts';
+
+/** Where small objects are, and how one of them is decoded. */
+const kinds: readonly { readonly prefix: string; readonly kind: ObjectKind; readonly decode: (payload: Uint8Array, name: string) => unknown }[] = [
+  { prefix: objectPrefixes.configurations, kind: 'configuration', decode: decodeConfiguration },
+  { prefix: objectPrefixes.roots, kind: 'root', decode: decodeRoot },
+  { prefix: objectPrefixes.snapshots, kind: 'snapshot', decode: decodeSnapshot },
+  { prefix: objectPrefixes.checkpoints, kind: 'checkpoint', decode: decodeSnapshot },
+  { prefix: objectPrefixes.annotations, kind: 'annotation', decode: decodeAnnotation },
+  { prefix: objectPrefixes.deletionMarks, kind: 'deletion-mark', decode: decodeDeletionMark },
+  { prefix: objectPrefixes.holds, kind: 'hold', decode: decodeHold },
+  { prefix: objectPrefixes.damageReports, kind: 'damage-report', decode: decodeDamageReport },
+  { prefix: objectPrefixes.catalogues, kind: 'catalogue', decode: decodeCatalogue },
+  { prefix: objectPrefixes.lostLists, kind: 'lost-list', decode: decodeLostList },
+];
+
+/** Opens every small object. What the root refers to must be there and be what it refers to. */
+export async function checkSmallObjects(repository: Repository, findings: Findings, signal: AbortSignal | undefined): Promise<void> {
+  await tell(findings, objectNames.format, () => readFormatFile(repository.storage, { signal }));
+  await checkKeys(repository, findings, signal);
+  for (const { prefix, kind, decode } of kinds) {
+    const names = await namesBelow(repository, prefix, signal);
+    await pLimit(checkLimits.concurrentReads).map(names, (name) =>
+      tell(findings, name, async () => {
+        const payload = await readPayload(repository, name, { kind, signal });
+        if (payload !== undefined) decode(payload, name);
+      }),
+    );
+  }
+  const { root } = repository;
+  await tell(findings, objectPrefixes.catalogues, () => readCatalogue(repository, root, { signal }));
+  for (const list of [root.condemned, root.doomed, root.lost]) {
+    await tell(findings, objectPrefixes.lostLists, () => readPackList(repository, list, { signal }));
+  }
+}
+
+async function checkKeys(repository: Repository, findings: Findings, signal: AbortSignal | undefined): Promise<void> {
+  for (const { error } of await listKeys(repository, { signal })) if (error !== null) findings.addError(error);
+  const { access, keys, storage } = repository;
+  if (access === null) return;
+  for (const name of await namesBelow(repository, objectPrefixes.keyrings, signal)) {
+    const parsed = parseObjectName(name);
+    if (parsed?.type !== 'keyring' || (keys.grants === 'metadata' && parsed.grants === 'full')) continue;
+    const isDerived = keys.grants === 'full' && parsed.grants === 'metadata';
+    const accessKey = isDerived ? metadataAccessKey(access.accessKey, keys.repositoryId) : access.accessKey;
+    await tell(findings, name, async () => {
+      const bytes = await storage.get(name, undefined, { limitBytes: limits.keyringSizeBytes, signal });
+      openKeyring(bytes, { repositoryId: keys.repositoryId, number: parsed.number, grants: parsed.grants, accessKey });
+    });
+  }
+}
+
+async function namesBelow({ storage }: Repository, prefix: string, signal: AbortSignal | undefined): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of storage.list(prefix, { signal })) if (parseObjectName(name) !== null) names.push(name);
+  return names;
+}
+
+/** Undefined if the object was removed since it was listed, by a collector or by its owner. */
+async function readPayload(
+  { storage, keys }: Repository,
+  name: string,
+  { kind, signal }: { kind: ObjectKind; signal: AbortSignal | undefined },
+): Promise<Uint8Array | undefined> {
+  try {
+    const bytes = await storage.get(name, undefined, { limitBytes: limits.smallObjectSizeBytes, signal });
+    return openObject(bytes, {
+      kind,
+      repositoryId: keys.repositoryId,
+      objectId: objectIdOf(name),
+      classKeyOf: (epoch) => keys.metadataKey(epoch),
+      objectName: name,
+    }).payload;
+  } catch (error) {
+    if (!isLaganError(error, 'not-found')) throw error;
+    for await (const listed of storage.list(name, { signal })) if (listed.name === name) throw error;
+    return undefined;
+  }
+}
+
+/** What is wrong becomes a finding about `name`. A snapshot that cannot be opened is hurt itself. */
+async function tell(findings: Findings, name: string, look: () => Promise<unknown>): Promise<void> {
+  try {
+    await look();
+  } catch (error) {
+    const finding = findings.addError(error, { object: name });
+    const parsed = parseObjectName(finding.object ?? '');
+    if (parsed?.type !== 'snapshot') return;
+    finding.hurts(parsed.session);
+    findings.complete = false;
+  }
+}

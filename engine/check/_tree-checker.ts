@@ -1,0 +1,247 @@
+/**
+ * Walks the trees of all snapshots, each node once however many of them share it: every node opens and is what its parent says, every chunk of every
+ * file is in its pack, and every pack in the store.
+ */
+import {
+  type Content,
+  type Entry,
+  type Extent,
+  type FileEntry,
+  LaganError,
+  type Node,
+  type NodeKind,
+  type NodeReference,
+  objectNames,
+  type PackId,
+} from '../../repo-format/mod.ts';
+import { NameMap } from '../names/mod.ts';
+import { locateChunk, type PackReader } from '../packs/mod.ts';
+import type { TreeReader } from '../trees/mod.ts';
+import type { ChunkSet } from './_chunk-set.ts';
+import { type Findings, isDamage, packMissing } from './_findings.ts';
+import type { Hurt } from './_hurt.ts';
+import type { KnownPacks } from './_known-packs.ts';
+import { PackSets } from './_pack-sets.ts';
+
+/** What a parent says of a node. */
+interface Expected {
+  /** Undefined for a root of a directory, whose height nobody says. */
+  readonly height?: number | undefined;
+  /** Entries, bytes or packs below it. */
+  readonly below?: number | undefined;
+  readonly lastName?: Uint8Array | undefined;
+  readonly lastPack?: PackId | undefined;
+}
+
+export interface TreeCheckerOptions {
+  readonly packReader: PackReader;
+  readonly trees: TreeReader;
+  readonly packs: KnownPacks;
+  /** Rows of the index. */
+  readonly chunks: ChunkSet;
+  /** Whether a chunk's row would be in `chunks`. */
+  readonly isCovered: (names: Uint8Array, offset: number) => boolean;
+  /** Whether packs of content can be opened with this key. */
+  readonly mayOpenContent: boolean;
+  readonly findings: Findings;
+  readonly hurt: Hurt;
+  /** Awaited now and then. */
+  readonly breathe: () => Promise<void> | undefined;
+}
+
+export class TreeChecker {
+  nodes = 0;
+  files = 0;
+  /** Chunks that could only be looked for in the index, where they are not. */
+  unverified = 0;
+  readonly #options: TreeCheckerOptions;
+  /** Name of a node → number of the set of packs that it and all below it rely on. */
+  readonly #seen = new NameMap();
+  readonly #sets = new PackSets();
+
+  constructor(options: TreeCheckerOptions) {
+    this.#options = options;
+  }
+
+  /** Walks a tree; returns the ordinals of all packs that it relies on. */
+  async check(root: NodeReference): Promise<Uint32Array> {
+    return this.#visit('directory', root, {});
+  }
+
+  /** The packs that a list names, and those that hold the list. */
+  async readPackList(root: NodeReference, expected: { height: number; below: number }): Promise<{ listed: Set<PackId>; holders: Set<PackId> } | undefined> {
+    const listed = new Set<PackId>();
+    const holders = new Set<PackId>();
+    const read = async (reference: NodeReference, expects: Expected): Promise<boolean> => {
+      holders.add(reference.pack);
+      const node = await this.#open('pack-list', reference, expects);
+      if (node === undefined) return false;
+      if (node.leaf) for (const pack of node.items) listed.add(pack);
+      else for (const { node: child, packsBelow, lastPack } of node.items) {
+        if (!(await read(child, { height: node.height - 1, below: packsBelow, lastPack }))) return false;
+      }
+      return true;
+    };
+    return (await read(root, expected)) ? { listed, holders } : undefined;
+  }
+
+  async #visit(kind: 'directory' | 'content', reference: NodeReference, expected: Expected): Promise<Uint32Array> {
+    const known = this.#seen.get(reference.name, 0);
+    const remembered = this.#sets.get(known);
+    if (remembered !== undefined) return remembered;
+    await this.#options.breathe();
+    const isNew = known < 0;
+    const relied = new Set<number>([this.#ordinalOf(reference.pack, 'metadata-pack')]);
+    const node = await this.#open(kind, reference, expected, isNew);
+    if (node !== undefined) await this.#visitItems(node, relied, isNew);
+    const set = Uint32Array.from(relied).sort();
+    if (isNew) this.#seen.add(reference.name, 0, this.#sets.numberOf(set));
+    return set;
+  }
+
+  async #visitItems(node: Node, relied: Set<number>, isNew: boolean): Promise<void> {
+    if (node.kind === 'directory') {
+      if (node.leaf) for (const entry of node.items) await this.#visitEntry(entry, relied, isNew);
+      else {
+        for (const { node: child, entriesBelow, lastName } of node.items) {
+          addAll(relied, await this.#visit('directory', child, { height: node.height - 1, below: entriesBelow, lastName }));
+        }
+      }
+    } else if (node.kind === 'content') {
+      if (node.leaf) await this.#visitExtents(node.items, relied, isNew);
+      else {
+        for (const { node: child, bytesBelow } of node.items) {
+          addAll(relied, await this.#visit('content', child, { height: node.height - 1, below: bytesBelow }));
+        }
+      }
+    }
+  }
+
+  async #visitEntry(entry: Entry, relied: Set<number>, isNew: boolean): Promise<void> {
+    if (entry.type === 'directory') {
+      if (entry.node !== null) addAll(relied, await this.#visit('directory', entry.node, {}));
+    } else if (entry.type === 'file') {
+      if (isNew) this.files++;
+      const { content } = entry;
+      if (content.form === 'inline') await this.#visitExtents(content.extents, relied, isNew);
+      else if (content.form === 'node') addAll(relied, await this.#visitContent(entry, content));
+    }
+  }
+
+  async #visitContent({ size, extensions, name }: FileEntry, content: Extract<Content, { form: 'node' }>): Promise<Uint32Array> {
+    const below = extensions.readError === undefined ? size : undefined;
+    const relied = await this.#visit('content', content.node, { height: content.height, below });
+    if (content.packs.length > 0) this.#expectListed(relied, content, name);
+    return relied;
+  }
+
+  /** A file's entry lists the packs of its content: those who look only there must not miss one. */
+  #expectListed(relied: Uint32Array, { node, packs }: Extract<Content, { form: 'node' }>, name: Uint8Array): void {
+    const listed = new Set(packs.map((pack) => this.#ordinalOf(pack)));
+    const missing = relied.filter((ordinal) => !listed.has(ordinal)).length;
+    if (missing === 0) return;
+    const message = `the entry of ${JSON.stringify(Buffer.from(name).toString())} lists ${packs.length} packs, but its content relies on ${missing} more`;
+    this.#options.findings.add({ code: 'malformed', message, object: objectNames.pack(node.pack) });
+  }
+
+  async #visitExtents(extents: readonly Extent[], relied: Set<number>, isNew: boolean): Promise<void> {
+    for (const extent of extents) {
+      if (extent.kind !== 'data') continue;
+      const ordinal = this.#ordinalOf(extent.pack, 'pack');
+      relied.add(ordinal);
+      if (!isNew || !this.#options.isCovered(extent.name, 0) || this.#options.chunks.has(extent.name, 0, ordinal)) continue;
+      await this.#lookInPack(extent.name, extent.pack);
+    }
+  }
+
+  /** The index does not say that the chunk is in its pack: another pack may be listed for it, or the table is damaged. The pack itself knows. */
+  async #lookInPack(name: Uint8Array, pack: PackId): Promise<void> {
+    const { packs, findings, hurt, packReader, mayOpenContent } = this.#options;
+    if (packs.get(pack).storedSizeBytes === undefined) return;
+    if (!mayOpenContent) {
+      this.unverified++;
+      return;
+    }
+    try {
+      locateChunk(await packReader.open(pack, 'pack'), name);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      if (error.code !== 'chunk-missing') return hurt.pack(pack, findings.addError(error, { object: objectNames.pack(pack) }));
+      hurt.chunks(pack, name, findings.addError(error));
+    }
+  }
+
+  /** The node, if it can be opened and is what is expected; otherwise there is a finding. */
+  async #open<Kind extends NodeKind>(
+    kind: Kind,
+    reference: NodeReference,
+    expected: Expected,
+    isNew = true,
+  ): Promise<Extract<Node, { kind: Kind }> | undefined> {
+    const { trees, findings, hurt } = this.#options;
+    try {
+      const node = await trees.node(reference);
+      if (isNew) {
+        this.nodes++;
+        expectNode(node, { kind, expected, reference });
+      }
+      return node as Extract<Node, { kind: Kind }>;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      if (isNew) hurt.chunks(reference.pack, reference.name, findings.addError(error, { object: objectNames.pack(reference.pack) }));
+      findings.complete = false;
+      return undefined;
+    }
+  }
+
+  /** The pack's number. Met for the first time, it must be in the store. */
+  #ordinalOf(id: PackId, use?: 'pack' | 'metadata-pack'): number {
+    const { packs, findings, hurt } = this.#options;
+    const pack = packs.get(id);
+    if (use !== undefined && pack.usedAs === undefined) {
+      pack.usedAs = use;
+      if (pack.storedSizeBytes === undefined) hurt.pack(id, findings.add(packMissing(id, 'snapshots rely on it')));
+    }
+    return pack.ordinal;
+  }
+}
+
+function addAll(target: Set<number>, source: Uint32Array): void {
+  for (const ordinal of source) target.add(ordinal);
+}
+
+/** Throws `malformed` unless a node is what its parent says. */
+function expectNode(node: Node, { kind, expected, reference }: { kind: NodeKind; expected: Expected; reference: NodeReference }): void {
+  const expect = (what: string, wanted: unknown, found: unknown) => {
+    if (wanted === undefined || wanted === found) return;
+    const object = objectNames.pack(reference.pack);
+    throw new LaganError('malformed', `a node in ${object}: ${what} is ${found}, its parent says ${wanted}`, { object, expected: wanted, found });
+  };
+  expect('its kind', kind, node.kind);
+  expect('its height', expected.height, node.height);
+  expect('what is below it', expected.below, below(node));
+  if (expected.lastName !== undefined) expect('its last name', textOf(expected.lastName), textOf(lastName(node)));
+  if (node.kind === 'pack-list') {
+    const last = node.leaf ? node.items.at(-1) : node.items.at(-1)?.lastPack;
+    expect('its last pack', expected.lastPack, last);
+  }
+}
+
+/** Entries, bytes or packs below a node. */
+function below(node: Node): number {
+  let total = 0;
+  if (node.kind === 'content') for (const item of node.items) total += 'length' in item ? item.length : item.bytesBelow;
+  else if (node.leaf) total = node.items.length;
+  else if (node.kind === 'directory') for (const { entriesBelow } of node.items) total += entriesBelow;
+  else for (const { packsBelow } of node.items) total += packsBelow;
+  return total;
+}
+
+function lastName(node: Node): Uint8Array {
+  if (node.kind !== 'directory') return new Uint8Array(0);
+  return node.leaf ? node.items.at(-1)!.name : node.items.at(-1)!.lastName;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
+}

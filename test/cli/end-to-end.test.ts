@@ -1,0 +1,216 @@
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { execute, type Outcome, run, scratchFolder } from './cli.ts';
+import { problems } from './schemas.ts';
+
+/** A home folder and some data. */
+class Home {
+  readonly folder: string;
+  readonly data: string;
+  readonly env: Record<string, string>;
+
+  constructor(t: Test) {
+    this.folder = scratchFolder(t);
+    this.data = join(this.folder, 'data');
+    this.env = { HOME: this.folder };
+    this.write('a.txt', 'hello');
+    this.write('sub/b.txt', 'b'.repeat(100_000));
+    symlinkSync('a.txt', join(this.data, 'link'));
+  }
+
+  write(path: string, content: string | Uint8Array): void {
+    mkdirSync(join(this.data, path, '..'), { recursive: true });
+    writeFileSync(join(this.data, path), content);
+  }
+
+  get repository(): string {
+    return join(this.folder, '.local/share/lagan/repository');
+  }
+
+  get keyFile(): string {
+    return join(this.folder, '.config/lagan/repository.key');
+  }
+
+  /** In this process. */
+  lagan(...argv: string[]): Promise<Outcome> {
+    return run(argv, { env: this.env, cwd: this.folder });
+  }
+
+  /** With --json; every line must be as the schema says. */
+  async json(t: Test, ...argv: string[]): Promise<Outcome> {
+    const outcome = await this.lagan(...argv, '--json');
+    for (const message of outcome.json) t.same(problems(argv[0]!, message), [], JSON.stringify(message));
+    return outcome;
+  }
+}
+
+t.test('the first backup makes a repository and its key, says how to keep it, and how to restore', async (t) => {
+  const home = new Home(t);
+  const first = await execute(['backup', 'data'], { env: home.env, cwd: home.folder });
+  t.equal(first.exitCode, 0);
+  t.match(first.stderr, /made a repository at .*\n.*key is in .*repository\.key\n[\s\S]*Keep a copy[\s\S]*lagan key recovery/);
+  t.match(first.stdout, /^snapshot [0-9a-f]{8} saved: 2 files, [\s\S]*\nrestore with: lagan restore [0-9a-f]{8} --target \.\/restored\n$/);
+  t.equal(statSync(home.keyFile).mode & 0o777, 0o600);
+  t.equal(statSync(join(home.keyFile, '..')).mode & 0o777, 0o700);
+  const second = await home.lagan('backup', 'data');
+  t.equal(second.exitCode, 0);
+  t.equal(second.stderr, '');
+  t.match((await home.json(t, 'snapshots')).json[0], {
+    snapshots: [{ paths: [{ path: home.data }], parent: null }, { parent: /^[0-9a-f]{32}$/ }],
+  });
+});
+
+t.test('the first backup can be told by JSON alone', async (t) => {
+  const home = new Home(t);
+  const { json, stderr, exitCode } = await home.json(t, 'backup', 'data');
+  t.equal(exitCode, 0);
+  t.equal(stderr, '');
+  t.match(json, [
+    { type: 'repository-created', keyFile: home.keyFile, isNewKeyFile: true },
+    { type: 'summary', outcome: 'saved', statistics: { files: 2 } },
+  ]);
+});
+
+t.test('two first backups at once both succeed, into one repository', async (t) => {
+  const home = new Home(t);
+  const both = await Promise.all(['data', 'data/sub'].map((path) => execute(['backup', path], { env: home.env, cwd: home.folder })));
+  for (const { exitCode, stderr } of both) t.equal(exitCode, 0, stderr);
+  t.match((await home.json(t, 'snapshots')).json[0], { snapshots: { length: 2 } });
+});
+
+t.test('backup --dry-run makes no repository', async (t) => {
+  const home = new Home(t);
+  t.match(await home.json(t, 'backup', 'data', '--dry-run'), { exitCode: 4, error: { code: 'no-repository' } });
+  t.notOk(existsSync(home.repository));
+  t.notOk(existsSync(home.keyFile));
+});
+
+t.test('looking: ls, find, cat, diff, dump, stats', async (t) => {
+  const home = new Home(t);
+  await home.lagan('backup', 'data');
+  home.write('a.txt', 'changed');
+  home.write('new', 'n');
+  await home.lagan('backup', 'data');
+  t.equal((await home.lagan('ls')).stdout, ['a.txt', 'link', 'new', 'sub'].map((name) => `${home.data}/${name}\n`).join(''));
+  t.equal((await home.lagan('ls', 'latest~1', `${home.data}/sub`)).stdout, `${home.data}/sub/b.txt\n`);
+  t.equal((await home.json(t, 'ls', '-R')).exitCode, 0);
+  t.match((await home.json(t, 'find', '*.txt')).json.at(-1), { matches: 4, snapshots: 2 });
+  t.equal((await home.lagan('cat', `latest~1:${home.data}/a.txt`)).stdout, 'hello');
+  t.equal((await home.lagan('cat', 'latest', `${home.data}/sub/b.txt`)).stdout, 'b'.repeat(100_000));
+  const diff = await home.lagan('diff', 'latest~1', 'latest', home.data, '--no-metadata');
+  t.equal(diff.stdout, `M  ${home.data}/a.txt\n+  ${home.data}/new\n`);
+  t.equal((await home.json(t, 'diff', 'latest~1', 'latest')).exitCode, 0);
+  t.match((await home.json(t, 'stats')).json.at(-1), { snapshots: 2 });
+  const tar = await home.lagan('dump', `latest:${home.data}`);
+  t.equal(tar.exitCode, 0);
+  t.ok(tar.bytes.length > 100_000 && tar.bytes.length % 512 === 0);
+});
+
+t.test('what is not there has its own exit codes', async (t) => {
+  const home = new Home(t);
+  t.match(await home.json(t, 'snapshots'), { exitCode: 4, error: { code: 'no-repository', hint: /lagan backup FOLDER/ } });
+  t.match(await home.json(t, 'snapshots', '-r', 'data', '--key-file', 'k'), { exitCode: 4, error: { code: 'no-repository' } });
+  t.match(await home.json(t, 'backup', 'none'), { exitCode: 1, error: { code: 'source-empty' } });
+  await home.lagan('backup', 'data');
+  t.match(await home.json(t, 'ls', 'latest~1'), { exitCode: 10, error: { code: 'snapshot-not-found' } });
+  t.match(await home.json(t, 'ls', 'abcd'), { exitCode: 10, error: { code: 'snapshot-not-found' } });
+  t.match(await home.json(t, 'ls', 'latest', '/none'), { exitCode: 10, error: { code: 'path-not-found' } });
+  t.match(await home.json(t, 'cat', 'latest', `${home.data}/none`), { exitCode: 10, error: { code: 'path-not-found' } });
+  t.match(await home.json(t, 'init'), { exitCode: 1, error: { code: 'repository-exists' } });
+  t.match(await home.json(t, 'init', '-r', 'data', '--key-file', 'k'), { exitCode: 1, error: { code: 'exists' } });
+  t.notOk(existsSync(join(home.folder, 'k')));
+  t.match(await home.json(t, 'snapshots', '-r', 's3://bucket'), { exitCode: 1, error: { code: 'unsupported' } });
+});
+
+t.test('a path that does not exist is told, and the others still go in: exit code 3', async (t) => {
+  const home = new Home(t);
+  await home.lagan('backup', 'data');
+  const outcome = await home.json(t, 'backup', 'none', 'data');
+  t.equal(outcome.exitCode, 3);
+  t.match(outcome.json, [
+    { type: 'warning', code: 'ENOENT', path: `${home.folder}/none` },
+    { type: 'summary', outcome: 'saved', errors: [{}], statistics: { files: 2 } },
+  ]);
+});
+
+t.test('files that may not be read are told, and the others still go in: exit code 3', async (t) => {
+  const home = new Home(t);
+  home.write('secret', 'x');
+  chmodSync(join(home.data, 'secret'), 0);
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot)
+    for (const path of ['', 'data', 'data/sub', 'data/a.txt', 'data/sub/b.txt', 'data/secret'])
+      chownSync(join(home.folder, path), 65_534, 65_534);
+  const outcome = await execute(['backup', 'data', '--json'], { env: home.env, cwd: home.folder, ...(isRoot && { uid: 65_534 }) });
+  if (isRoot && /EACCES.*main\.ts|ERR_MODULE_NOT_FOUND/.test(outcome.stderr)) return void t.comment('nobody may not read the sources');
+  t.equal(outcome.exitCode, 3, outcome.stderr);
+  t.match(outcome.json.at(-1), { errors: [{ path: `${home.data}/secret`, code: 'EACCES' }] });
+});
+
+t.test('names with any bytes: from the arguments of a real process to JSON', async (t) => {
+  const home = new Home(t);
+  const name = Buffer.concat([Buffer.from(`${home.data}/`), Buffer.of(0xff, 0x1b, 0x0a)]);
+  mkdirSync(name);
+  writeFileSync(Buffer.concat([name, Buffer.from('/f')]), 'inside');
+  const listing = join(home.folder, 'list');
+  writeFileSync(listing, Buffer.concat([name, Buffer.of(0)]));
+  t.equal((await home.lagan('backup', '--files-from0', listing)).exitCode, 0);
+  const [snapshots] = (await home.json(t, 'snapshots')).json;
+  t.match(snapshots, { snapshots: [{ paths: [{ pathBase64: name.toString('base64') }] }] });
+  t.same((await home.lagan('ls')).bytes, Buffer.concat([name, Buffer.from('/f\n')]));
+  const script = `exec '${process.execPath}' '${new URL('../../bin/main.ts', import.meta.url).pathname}' cat latest "$(printf '${home.data}/\\377\\033\\n/f')"`;
+  const { spawnSync } = await import('node:child_process');
+  t.equal(spawnSync('sh', ['-c', script], { env: { ...home.env, PATH: '/usr/bin:/bin' }, encoding: 'utf8' }).stdout, 'inside');
+});
+
+t.test('tag changes what snapshots shows and filters', async (t) => {
+  const home = new Home(t);
+  await home.lagan('backup', 'data', '--tag', 'daily', '--description', 'first');
+  await home.lagan('backup', 'data', '--tag', 'daily');
+  t.equal((await home.json(t, 'tag', 'latest~1', '--add', 'keep', '--remove', 'daily')).exitCode, 0);
+  t.match((await home.json(t, 'snapshots', '--tag', 'keep')).json[0], { snapshots: [{ tags: ['keep'], description: 'first' }] });
+  t.match((await home.json(t, 'snapshots', '--tag', 'daily')).json[0], { snapshots: { length: 1 } });
+  t.match(await home.json(t, 'tag', 'latest~2', '--add', 'x'), { exitCode: 10 });
+});
+
+t.test('the configuration file names repository, key and excludes', async (t) => {
+  const home = new Home(t);
+  mkdirSync(join(home.folder, '.config/lagan'), { recursive: true });
+  const file = join(home.folder, '.config/lagan/config.yaml');
+  writeFileSync(file, 'repository: ~/mine\nkey-file: my.key\nbackup:\n  exclude: sub\n  tag: auto\n');
+  t.match(await home.json(t, 'backup', 'data'), { exitCode: 4, error: { code: 'no-repository', hint: /lagan init/ } });
+  t.equal((await home.json(t, 'init')).exitCode, 0);
+  t.ok(existsSync(join(home.folder, '.config/lagan/my.key')));
+  const outcome = await home.json(t, 'backup', 'data');
+  t.match(outcome.json.at(-1), { statistics: { files: 1 }, restoreCommand: /^lagan restore [0-9a-f]{8} --target \.\/restored$/ });
+  t.match((await home.json(t, 'snapshots')).json[0], { snapshots: [{ tags: ['auto'] }] });
+  writeFileSync(file, 'repositroy: ~/mine\n');
+  t.match(await home.json(t, 'snapshots'), {
+    exitCode: 2,
+    error: { code: 'usage', message: /config\.yaml:1: /, hint: 'did you mean repository?' },
+  });
+});
+
+t.test('the repository inside the folder that is backed up is left out, and that is said', async (t) => {
+  const home = new Home(t);
+  await home.lagan('backup', 'data');
+  const outcome = await home.json(t, 'backup', '.');
+  t.match(
+    outcome.json.filter(({ type }) => type === 'warning').map(({ path }) => path),
+    [home.repository],
+  );
+  t.equal(outcome.exitCode, 0);
+  t.equal((await home.lagan('ls', 'latest', home.repository)).exitCode, 10);
+});
+
+t.test('damage is told by its code', async (t) => {
+  const home = new Home(t);
+  await home.lagan('backup', 'data');
+  const format = join(home.repository, 'owner/format');
+  const bytes = readFileSync(format);
+  writeFileSync(format, bytes.subarray(0, bytes.length - 1));
+  t.match(await home.json(t, 'snapshots'), { exitCode: 6, error: { code: 'malformed', object: 'owner/format' } });
+  rmSync(format);
+  t.match(await home.json(t, 'snapshots'), { exitCode: 6, error: { code: 'malformed' } });
+});
