@@ -38,6 +38,16 @@ export {
   type ExcludeRules,
   type ReadError,
 } from './backup/mod.ts';
+// Looking for damage.
+export {
+  type CheckOptions,
+  type CheckProgress,
+  type CheckResult,
+  check,
+  type Finding,
+  type FindingCode,
+  type ReadData,
+} from './check/mod.ts';
 // Passwords, key files, recovery keys, identities.
 export {
   type Identity,

@@ -146,13 +146,15 @@ async function pathsPlan(
   if (paths.length === 0) throw usageError('there is nothing to back up', 'name a folder: lagan backup FOLDER');
   if (options.stdinName !== undefined) throw usageError('--stdin-name goes with --stdin or --stdin-command only');
   const excludes = await excludeRules(context, options, configuration);
-  return ({ engine, repository }, labels, running) =>
-    engine.backup(repository, {
+  const oneFileSystem = options.oneFileSystem ?? configuration.oneFileSystem ?? false;
+  return ({ engine, repository }, labels, running) => {
+    running.estimate({ paths, oneFileSystem });
+    return engine.backup(repository, {
       ...labels,
       ...running.engineOptions,
       paths,
       excludes,
-      oneFileSystem: options.oneFileSystem ?? configuration.oneFileSystem ?? false,
+      oneFileSystem,
       ignoreCtime: options.ignoreCtime ?? false,
       ignoreInode: options.ignoreInode ?? false,
       force: options.force ?? false,
@@ -160,6 +162,7 @@ async function pathsPlan(
       skipIfUnchanged: options.skipIfUnchanged ?? configuration.skipIfUnchanged ?? false,
       ...(options.workers !== undefined && { workers: options.workers }),
     });
+  };
 }
 
 function streamPlan(context: Context, operands: string[], options: BackupCommandOptions): Plan {
@@ -168,19 +171,24 @@ function streamPlan(context: Context, operands: string[], options: BackupCommand
     throw usageError('there is no command to run', 'lagan backup --stdin-command -- COMMAND ARGUMENTS');
   if (options.stdin && operands.length > 0) throw usageError('with --stdin there are no folders to back up', 'make two snapshots');
   if (options.filesFrom || options.filesFrom0) throw usageError('--files-from goes without --stdin and --stdin-command');
-  const name = options.stdinName ?? 'stdin';
-  if (name === '' || name.includes('/') || name.includes('\0') || name === '.' || name === '..')
-    throw usageError(`--stdin-name: '${name}' is not the name of a file`);
+  const name = parseStreamName(options.stdinName ?? 'stdin');
   return ({ engine, repository }, labels, running) => {
     const stream = options.stdinCommand ? commandStream(operands, context) : context.io.stdin;
     return engine.backupStream(repository, {
       ...labels,
       ...running.engineOptions,
-      name: bytesOfText(name),
+      name,
       stream,
       dryRun: options.dryRun ?? false,
     });
   };
+}
+
+/** A name in the snapshot; with slashes, in folders. */
+function parseStreamName(name: string): string {
+  const isName = (part: string) => part !== '' && part !== '.' && part !== '..' && Buffer.byteLength(part) <= 255;
+  if (name.isWellFormed() && !name.includes('\0') && name.replace(/^\//, '').split('/').every(isName)) return name;
+  throw usageError(`--stdin-name: '${name}' is not the name of a file`, 'for example db.sql, or dumps/db.sql');
 }
 
 async function listedPaths(context: Context, options: BackupCommandOptions): Promise<Uint8Array[]> {

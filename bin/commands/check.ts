@@ -4,17 +4,18 @@ import { type Context, contextOf } from '../shared/context.ts';
 import type { CheckResult, Finding } from '../shared/engine.ts';
 import { LaganError, usageError } from '../shared/errors.ts';
 import { pathFields } from '../shared/json.ts';
-import { addExamples } from '../shared/options.ts';
+import { addExamples, countOption } from '../shared/options.ts';
 import { openRepository } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCountOf, formatSize } from '../shared/sizes.ts';
 import { shortId } from '../shared/snapshots.ts';
-import { textOfBytes } from '../shared/text.ts';
+import { escapeMessage, textOfBytes } from '../shared/text.ts';
 import { formatDuration } from '../shared/times.ts';
 
 type Subset = { readonly percent: number } | { readonly part: readonly [number, number] };
 
 interface CheckOptions {
+  readonly workers?: number;
   readonly readData?: boolean;
   readonly readDataSubset?: Subset;
 }
@@ -30,6 +31,7 @@ export function define(command: Command): void {
     .option('--read-data', 'read and verify all data')
     .option('--read-data-subset <subset>', 'only a part of it: 10% by chance, or 2/7, the second of seven parts', parseSubset)
     .action(async (_options: object, self: Command) => run(contextOf(self), self.opts()));
+  command.addOption(countOption('--workers <count>', 'threads that read', { minimum: 1, maximum: 256 }));
   addExamples(command, [
     ['lagan check', 'structure, every day'],
     ['lagan check --read-data-subset 3/30', 'all data in a month, a part each day'],
@@ -44,7 +46,13 @@ async function run(context: Context, options: CheckOptions): Promise<void> {
   const { engine, repository } = await openRepository(context, readData === false ? 'metadata' : 'read');
   const running = new Running(context, 'checking');
   try {
-    const result = await engine.check(repository, { ...running.engineOptions, readData });
+    const { signal, onProgress } = running.engineOptions;
+    const result = await engine.check(repository, {
+      signal,
+      onProgress,
+      readData,
+      ...(options.workers !== undefined && { workers: options.workers }),
+    });
     running.end();
     await report(context, result, running.elapsedMs);
   } finally {
@@ -53,40 +61,48 @@ async function run(context: Context, options: CheckOptions): Promise<void> {
 }
 
 async function report(context: Context, result: CheckResult, elapsedMs: number): Promise<void> {
-  const { errors, ...counts } = result;
+  const { output } = context;
+  const { errors, notes, durationMs: _, ...counts } = result;
   for (const finding of errors) await tell(context, finding);
-  await context.output.json({
-    type: 'summary',
-    outcome: errors.length > 0 ? 'damaged' : 'sound',
-    findings: errors.length,
-    ...counts,
-    elapsedMs: Math.round(elapsedMs),
-  });
-  const amount = `${formatCountOf(result.snapshots, 'snapshot')}, ${formatCountOf(result.chunks, 'chunk')} in ${formatCountOf(result.packs, 'pack')}, ${formatSize(result.bytesRead)} read`;
-  await context.output.summary(
-    `checked ${amount}, in ${formatDuration(elapsedMs)}: ${errors.length === 0 ? 'no damage found' : 'damage found'}`,
+  for (const note of notes) await tell(context, note);
+  const outcome = errors.length > 0 ? 'damaged' : 'sound';
+  await output.json({ type: 'summary', outcome, findings: errors.length, ...counts, elapsedMs: Math.round(elapsedMs) });
+  await output.summary(
+    `checked ${amountOf(result)}, in ${formatDuration(elapsedMs)}: ${errors.length === 0 ? 'no damage found' : 'damage found'}`,
   );
-  if (errors.length === 0) return;
-  throw new LaganError('check-failed', `the check found ${formatCountOf(errors.length, 'damage')}`, {
-    found: errors.length,
-    hint: 'back up the same folders again from their source: what is missing is stored anew; files that are named above cannot be restored whole from these snapshots',
-  });
+  if (!result.complete) await output.summary('the damage hid a part of the repository from the check: there may be more');
+  if (errors.length > 0) throw checkFailed(errors.length);
+}
+
+function amountOf({ snapshots, files, chunks, packs, packsRead, bytesRead }: CheckResult): string {
+  const read = packsRead > 0 ? `, ${formatCountOf(packsRead, 'pack')} (${formatSize(bytesRead)}) read` : '';
+  return `${formatCountOf(snapshots, 'snapshot')}, ${formatCountOf(files, 'file')}, ${formatCountOf(chunks, 'chunk')} in ${formatCountOf(packs, 'pack')}${read}`;
+}
+
+function checkFailed(found: number): LaganError {
+  const hint =
+    'back up the same folders again from their source: what is missing is stored anew; the files named above cannot be restored whole from these snapshots';
+  return new LaganError('check-failed', `the check found ${formatCountOf(found, 'damaged object')}`, { found, hint });
 }
 
 async function tell({ output }: Context, finding: Finding): Promise<void> {
-  const paths = finding.paths ?? [];
+  const { severity, code, message, object = null, snapshots, paths, pathCount } = finding;
   await output.json({
     type: 'finding',
-    code: finding.code,
-    message: finding.message,
-    object: finding.object ?? null,
-    snapshots: finding.snapshots ?? [],
+    severity,
+    code,
+    message,
+    object,
+    snapshots,
     paths: paths.map((path) => pathFields(path)),
+    pathCount,
   });
-  await output.line(`${output.style('red', 'damage:')} ${output.name(finding.message)}`);
-  if (finding.snapshots?.length) await output.line(`  hurts the snapshots ${finding.snapshots.map(shortId).join(' ')}`);
+  await output.line(`${severity === 'damage' ? output.style('red', 'damage:') : 'note:'} ${escapeMessage(message)}`);
+  if (snapshots.length > 0) await output.line(`  hurts the snapshots ${snapshots.map(shortId).join(' ')}`);
   for (const path of paths.slice(0, listedPaths)) await output.line(`  ${output.name(textOfBytes(path))}`);
-  if (paths.length > listedPaths) await output.line(`  and ${formatCountOf(paths.length - listedPaths, 'other path')}: --json lists all`);
+  const others = pathCount - Math.min(paths.length, listedPaths);
+  if (others > 0)
+    await output.line(`  and ${formatCountOf(others, 'other path')}${paths.length > listedPaths ? ' (--json lists more)' : ''}`);
 }
 
 function parseSubset(text: string): Subset {

@@ -16,6 +16,7 @@ import {
   parseSnapshotReference,
   pathInSnapshot,
 } from '../shared/snapshots.ts';
+import { textOfBytes } from '../shared/text.ts';
 
 interface LsOptions extends FilterOptions {
   readonly long?: boolean;
@@ -49,7 +50,9 @@ async function run(context: Context, operands: [string | undefined, string | und
   await context.output.json({ type: 'snapshot', ...snapshotFields(info) });
   context.output.detail(describeSnapshot(info));
   let count = 0;
-  for (const start of path === undefined ? info.snapshot.paths : [pathInSnapshot(path)]) {
+  for (const start of path === undefined
+    ? info.snapshot.paths.map((given) => pathInSnapshot(textOfBytes(given)))
+    : [pathInSnapshot(path)]) {
     for await (const walked of entriesAt(context, opened, info, {
       start,
       isRecursive: options.recursive === true,

@@ -5,7 +5,7 @@ import { type Context, contextOf } from '../shared/context.ts';
 import type { RestoreOptions, RestoreResult, SnapshotInfo } from '../shared/engine.ts';
 import { errnoOf, LaganError, systemError, usageError } from '../shared/errors.ts';
 import { pathFields, problemFields } from '../shared/json.ts';
-import { addExamples, addFilterOptions, listOption } from '../shared/options.ts';
+import { addExamples, addFilterOptions, countOption, listOption } from '../shared/options.ts';
 import { openRepository, shellQuote } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCountOf, formatSize } from '../shared/sizes.ts';
@@ -26,6 +26,8 @@ interface RestoreCommandOptions extends FilterOptions {
   readonly sparse: boolean;
   readonly verify?: boolean;
   readonly dryRun?: boolean;
+  readonly numericOwner?: boolean;
+  readonly workers?: number;
 }
 
 /** What is restored, and where to. */
@@ -58,6 +60,8 @@ export function define(command: Command): void {
     .option('--sparse', 'leave holes where the file had them or has zeros (default)', true)
     .option('--no-sparse', 'write zeros into holes')
     .option('--verify', 'read everything again after it was written, and compare')
+    .option('--numeric-owner', 'owners by their numbers, not by the names that this machine has')
+    .addOption(countOption('--workers <count>', 'threads that decrypt and write', { minimum: 1, maximum: 256 }))
     .option('-n, --dry-run', 'only say what would be done')
     .action(async (snapshot: string, paths: string[], _options: object, self: Command) =>
       run(contextOf(self), { snapshot, paths }, self.opts()),
@@ -134,7 +138,7 @@ function engineOptions(plan: Plan, options: RestoreCommandOptions, running: Runn
   return {
     ...running.engineOptions,
     target: bytesOfText(plan.target),
-    path: plan.top,
+    from: plan.top,
     paths: plan.paths,
     include: options.include ?? [],
     exclude: options.exclude ?? [],
@@ -143,6 +147,8 @@ function engineOptions(plan: Plan, options: RestoreCommandOptions, running: Runn
     sparse: options.sparse,
     verify: options.verify ?? false,
     dryRun: options.dryRun ?? false,
+    numericOwner: options.numericOwner ?? false,
+    ...(options.workers !== undefined && { workers: options.workers }),
   };
 }
 
@@ -160,7 +166,7 @@ async function report(
     target: plan.target,
     statistics: result.statistics,
     errors: result.errors.map(problemFields),
-    notRestored: [...result.notRestored].map(([kind, { count, example, reason }]) => ({
+    notRestored: result.notRestored.map(({ kind, count, example, reason }) => ({
       kind,
       count,
       reason,
@@ -170,11 +176,11 @@ async function report(
   });
   for (const line of summaryLines(result, { target: plan.target, isDryRun: options.dryRun === true, elapsedMs }))
     await output.summary(line);
-  if (result.errors.length > 0) context.endWith('partial');
+  if (result.statistics.errors > 0) context.endWith('partial');
 }
 
 function summaryLines(
-  { statistics, errors, notRestored }: RestoreResult,
+  { statistics, notRestored }: RestoreResult,
   about: { target: string; isDryRun: boolean; elapsedMs: number },
 ): string[] {
   const amount = `${formatCountOf(statistics.files, 'file')}, ${formatCountOf(statistics.directories, 'folder')}, ${formatSize(statistics.bytes)}`;
@@ -183,8 +189,8 @@ function summaryLines(
     ...(statistics.deleted > 0 ? [`${formatCountOf(statistics.deleted, 'entry', 'entries')} deleted`] : []),
     ...(statistics.verified > 0 ? [`${formatCountOf(statistics.verified, 'file')} verified`] : []),
   ];
-  const losses = [...notRestored].map(
-    ([kind, { count, example, reason }]) =>
+  const losses = notRestored.map(
+    ({ kind, count, example, reason }) =>
       `not restored: ${kind} of ${formatCountOf(count, 'entry', 'entries')} such as ${escapeText(textOfBytes(example))} (${reason})`,
   );
   return [

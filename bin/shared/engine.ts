@@ -2,22 +2,26 @@
  * The part of the engine that the command line calls, and the types that go with it. The engine is loaded when a command first
  * needs it, so that help, errors of usage and `lagan --version` do without.
  */
-import type { BackupOptions, BackupResult, Repository, SnapshotId, SnapshotInfo, Time } from '../../engine/mod.ts';
+import type { BackupOptions, SnapshotId, Time } from '../../engine/mod.ts';
 
 export type {
   BackupResult,
+  CheckResult,
   Difference,
   DirectoryEntry,
   Entry,
   EntryType,
   ExcludeRules,
   FileEntry,
+  Finding,
   FindOptions,
   FoundEntry,
   KeySlotInfo,
   NewSlot,
   Repository,
   RepositoryStatistics,
+  RestoreOptions,
+  RestoreResult,
   Secret,
   SnapshotFilter,
   SnapshotId,
@@ -45,6 +49,8 @@ export interface PathProblem {
   readonly path: Uint8Array;
   readonly code: string;
   readonly message: string;
+  /** Damaged object of the repository. */
+  readonly object?: string | undefined;
 }
 
 export interface EngineWarning {
@@ -63,60 +69,6 @@ export interface RunOptions {
 export type SnapshotLabels = Pick<BackupOptions, 'tags' | 'description' | 'host' | 'compression' | 'time'> & {
   readonly parent: 'auto' | 'none' | SnapshotId;
 };
-
-export interface BackupStreamOptions extends RunOptions, SnapshotLabels {
-  readonly name: Uint8Array;
-  readonly stream: AsyncIterable<Uint8Array>;
-  readonly dryRun?: boolean;
-}
-
-export interface RestoreOptions extends RunOptions {
-  readonly target: Uint8Array;
-  /** The folder of the snapshot that becomes the target; default: the top. */
-  readonly path?: Uint8Array | undefined;
-  /** Only these, with their place below the target; default: all. */
-  readonly paths?: readonly Uint8Array[];
-  readonly include?: readonly string[];
-  readonly exclude?: readonly string[];
-  readonly overwrite: 'always' | 'if-newer' | 'if-changed' | 'never';
-  readonly delete?: boolean;
-  readonly sparse?: boolean;
-  readonly verify?: boolean;
-  readonly dryRun?: boolean;
-}
-
-export interface RestoreStatistics {
-  readonly files: number;
-  readonly directories: number;
-  readonly others: number;
-  readonly bytes: number;
-  readonly skipped: number;
-  readonly deleted: number;
-  readonly verified: number;
-}
-
-export interface RestoreResult {
-  readonly statistics: RestoreStatistics;
-  readonly errors: readonly PathProblem[];
-  readonly notRestored: ReadonlyMap<string, { readonly count: number; readonly example: Uint8Array; readonly reason: string }>;
-}
-
-export interface Finding {
-  readonly code: string;
-  readonly message: string;
-  readonly object?: string | undefined;
-  readonly snapshots?: readonly string[] | undefined;
-  readonly paths?: readonly Uint8Array[] | undefined;
-}
-
-export interface CheckResult {
-  readonly errors: readonly Finding[];
-  readonly snapshots: number;
-  readonly packs: number;
-  readonly packsRead: number;
-  readonly chunks: number;
-  readonly bytesRead: number;
-}
 
 export interface CacheStatus {
   readonly folder: string;
@@ -150,6 +102,9 @@ export interface Engine
     | 'removeKey'
     | 'changeKey'
     | 'backup'
+    | 'backupStream'
+    | 'restore'
+    | 'check'
     | 'walkSnapshot'
     | 'findEntries'
     | 'lookup'
@@ -157,13 +112,6 @@ export interface Engine
     | 'diffSnapshots'
     | 'statistics'
   > {
-  backupStream(repository: Repository, options: BackupStreamOptions): Promise<BackupResult>;
-  restore(repository: Repository, snapshot: SnapshotInfo, options: RestoreOptions): Promise<RestoreResult>;
-  check(
-    repository: Repository,
-    options: { readData: boolean | { percent: number } | { part: readonly [number, number] } } & RunOptions,
-  ): Promise<CheckResult>;
-
   cacheStatus(options: { folder: string }): Promise<CacheStatus>;
   cacheClear(options: {
     folder: string;

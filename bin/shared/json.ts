@@ -44,7 +44,8 @@ export function entryFields(entry: Entry): object {
 }
 
 export function problemFields(problem: PathProblem): object {
-  return { ...pathFields(problem.path), code: problem.code, message: problem.message };
+  const { path, code, message, object } = problem;
+  return { ...pathFields(path), code, message, ...(object !== undefined && { object }) };
 }
 
 function typeFields(entry: Entry): object {

@@ -90,7 +90,7 @@ export class Output {
 
   /** Columns of the terminal that standard error is. */
   get columns(): number {
-    return this.#stderr.columns ?? 80;
+    return this.#stderr.columns || 80;
   }
 
   /** The command does something: it goes on when the reader of its output has gone. */

@@ -6,7 +6,7 @@
 import type { EngineProgress } from './engine.ts';
 import { pathFields } from './json.ts';
 import type { Output } from './output.ts';
-import { formatCountOf, formatShare, formatSize } from './sizes.ts';
+import { formatCountOf, formatPart, formatShare, formatSize } from './sizes.ts';
 import { escapeText, textOfBytes } from './text.ts';
 import { formatClock } from './times.ts';
 
@@ -23,6 +23,8 @@ const plainIntervalMs = 30_000;
 const jsonIntervalMs = 1000;
 const rateWindowMs = 10_000;
 const barWidth = 20;
+const narrowBarWidth = 10;
+const narrowColumns = 110;
 
 export class Progress {
   readonly #output: Output;
@@ -33,6 +35,7 @@ export class Progress {
   #samples: { atMs: number; bytes: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isDrawn = false;
+  #estimatedBytes: number | undefined;
 
   constructor(output: Output, options: ProgressOptions) {
     this.#output = output;
@@ -46,8 +49,22 @@ export class Progress {
     return this.#now() - this.#startedMs;
   }
 
+  /** Is a line of a terminal redrawn? */
+  get isBar(): boolean {
+    return this.#options.display === 'shown' && !this.#output.isJson && this.#output.canRedraw;
+  }
+
+  get knowsTotal(): boolean {
+    return this.#event?.bytesTotal !== undefined;
+  }
+
   update(event: EngineProgress): void {
     this.#event = event;
+  }
+
+  /** What is probably the total; more may be done in the end. */
+  setEstimate({ bytes }: { bytes: number }): void {
+    this.#estimatedBytes = bytes;
   }
 
   /** Takes an event into the rate; done by itself while progress is shown. */
@@ -64,12 +81,14 @@ export class Progress {
     this.#output.setTransient(undefined);
   }
 
-  /** One line of text about the newest event, cut to `columns`. */
+  /** One line of text about the newest event; what does not fit into `columns` is left out, the least important first. */
   render(columns: number): string {
-    const event = this.#event;
-    if (!event) return `${this.#options.verb} ${formatClock(this.elapsedMs)}`;
-    const parts = [this.#options.verb, ...this.#amounts(event), ...this.#speed(event)];
-    if (event.errors) parts.push(formatCountOf(event.errors, 'error'));
+    const event = this.#estimated();
+    const { verb } = this.#options;
+    if (!event) return `${verb} ${formatClock(this.elapsedMs)}`;
+    const errors = event.errors ? [formatCountOf(event.errors, 'error')] : [];
+    const parts = [verb, ...this.#amounts(event, columns), ...this.#speed(event), ...errors, formatCountOf(event.filesDone, 'file')];
+    while (parts.length > 1 && parts.join('  ').length >= columns) parts.pop();
     const line = parts.join('  ');
     const room = columns - line.length - 3;
     return room > 12 && event.currentPath
@@ -93,11 +112,18 @@ export class Progress {
     };
   }
 
+  /** The newest event, with the estimate for a total that is not known. */
+  #estimated(): EngineProgress | undefined {
+    const [event, bytesTotal] = [this.#event, this.#estimatedBytes];
+    if (!event || event.bytesTotal !== undefined || bytesTotal === undefined) return event;
+    return { ...event, bytesTotal: Math.max(bytesTotal, event.bytesDone) };
+  }
+
   #start(): void {
     const output = this.#output;
     if (output.isJson) {
       this.#every(jsonIntervalMs, () => this.#printJson());
-    } else if (output.canRedraw) {
+    } else if (this.isBar) {
       output.setTransient({ clear: () => this.#clear(), draw: () => this.#draw() });
       this.#every(redrawIntervalMs, () => this.#draw());
     } else {
@@ -128,14 +154,13 @@ export class Progress {
     this.#isDrawn = false;
   }
 
-  #amounts(event: EngineProgress): string[] {
-    const files = formatCountOf(event.filesDone, 'file');
-    if (!event.bytesTotal) return [formatSize(event.bytesDone), files, formatClock(this.elapsedMs)];
+  #amounts(event: EngineProgress, columns: number): string[] {
+    if (!event.bytesTotal) return [formatSize(event.bytesDone), formatClock(this.elapsedMs)];
     const share = Math.min(1, event.bytesDone / event.bytesTotal);
+    const width = columns < narrowColumns ? narrowBarWidth : barWidth;
     return [
-      `${this.#bar(share)} ${formatShare(event.bytesDone, event.bytesTotal).padStart(5)}`,
-      `${formatSize(event.bytesDone)} of ${formatSize(event.bytesTotal)}`,
-      files,
+      `${this.#bar(share, width)} ${formatShare(event.bytesDone, event.bytesTotal).padStart(5)}`,
+      formatPart(event.bytesDone, event.bytesTotal),
     ];
   }
 
@@ -145,10 +170,10 @@ export class Progress {
     return [...(rate > 0 ? [`${formatSize(rate)}/s`] : []), ...(left === undefined ? [] : [`${formatClock(left)} left`])];
   }
 
-  #bar(share: number): string {
+  #bar(share: number, width: number): string {
     const [full, empty] = this.#options.isUnicode ? ['█', '░'] : ['#', '.'];
-    const count = Math.round(share * barWidth);
-    return full!.repeat(count) + empty!.repeat(barWidth - count);
+    const count = Math.round(share * width);
+    return full!.repeat(count) + empty!.repeat(width - count);
   }
 
   /** Over the last 10 s. */

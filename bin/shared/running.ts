@@ -1,13 +1,19 @@
 /** A command that takes a while: its progress, its warnings, and how long it took. */
 import type { Context } from './context.ts';
 import type { EngineProgress, EngineWarning, RunOptions } from './engine.ts';
+import type { EstimateRequest } from './estimate.ts';
 import { pathFields } from './json.ts';
 import { Progress } from './progress.ts';
 import { escapeText, textOfBytes } from './text.ts';
 
+/** A backup that ends before this needs no estimate. */
+const estimateAfterMs = 1000;
+
 export class Running {
   readonly #context: Context;
   readonly #progress: Progress;
+  #estimateTimer: NodeJS.Timeout | undefined;
+  #endEstimate = () => {};
 
   /** Starts to show progress; `verb` is what is being done, such as `backing up`. */
   constructor(context: Context, verb: string) {
@@ -25,6 +31,16 @@ export class Running {
     };
   }
 
+  /** If a bar is shown and the engine does not know the total, it is estimated. */
+  estimate(request: EstimateRequest): void {
+    if (!this.#progress.isBar) return;
+    this.#estimateTimer = setTimeout(async () => {
+      if (this.#progress.knowsTotal) return;
+      const { startEstimate } = await import('./estimate.ts');
+      this.#endEstimate = startEstimate(request, (estimate) => this.#progress.setEstimate(estimate));
+    }, estimateAfterMs).unref();
+  }
+
   get elapsedMs(): number {
     return this.#progress.elapsedMs;
   }
@@ -36,6 +52,8 @@ export class Running {
 
   /** Takes the progress away. */
   end(): void {
+    clearTimeout(this.#estimateTimer);
+    this.#endEstimate();
     this.#progress.end();
   }
 }

@@ -30,6 +30,13 @@ export function formatSize(sizeBytes: number): string {
   return `${unit === 0 ? Math.round(value) : threeDigits(value)} ${binaryUnits[unit]}`;
 }
 
+/** `1.35 of 1.39 GiB`, `900 MiB of 1.39 GiB`. */
+export function formatPart(partBytes: number, wholeBytes: number): string {
+  const [part, whole] = [formatSize(partBytes), formatSize(wholeBytes)];
+  const [amount, unit] = part.split(' ');
+  return `${whole.endsWith(` ${unit}`) ? amount : part} of ${whole}`;
+}
+
 /** `12,345`. */
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+(?!\d))/g, ',');

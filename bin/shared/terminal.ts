@@ -5,7 +5,7 @@ import { ReadStream } from 'node:tty';
 const [ctrlC, ctrlD, backspace, ctrlU, deletion] = [3, 4, 8, 21, 127];
 const maximumBytes = 4096;
 
-/** A line typed without echo; undefined if the process has no terminal, or nothing was typed before Ctrl-D. */
+/** A line typed without echo; empty if nothing was typed before Ctrl-D, undefined if the process has no terminal. */
 export async function askPassword(prompt: string, signal: AbortSignal): Promise<string | undefined> {
   let descriptor: number;
   try {
@@ -44,7 +44,7 @@ function readLine(terminal: ReadStream, signal: AbortSignal): Promise<string | u
       for (const byte of bytes) {
         if (byte === 13 || byte === 10) return end(Buffer.from(typed).toString('utf8'));
         if (byte === ctrlC) process.kill(process.pid, 'SIGINT');
-        else if (byte === ctrlD && typed.length === 0) return end(undefined);
+        else if (byte === ctrlD && typed.length === 0) return end('');
         else if (byte === ctrlU) typed.length = 0;
         else if (byte === backspace || byte === deletion) removeCharacter(typed);
         else if (byte >= 32 && typed.length < maximumBytes) typed.push(byte);

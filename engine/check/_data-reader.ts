@@ -34,7 +34,10 @@ export class DataReader {
   #failure: unknown;
   #onChange: () => void = () => {};
 
-  constructor(repository: Repository, options: { workers: number; onReport: (report: PackReport) => void; signal: AbortSignal | undefined }) {
+  constructor(
+    repository: Repository,
+    options: { workers: number; onReport: (report: PackReport) => void; signal: AbortSignal | undefined },
+  ) {
     this.#size = options.workers;
     this.#onReport = options.onReport;
     this.#signal = options.signal;
@@ -103,15 +106,15 @@ export class DataReader {
 
   #receive(worker: PooledWorker, reply: WorkerReply): void {
     if (this.#failure !== undefined) return;
-    if (reply.type === 'failed') return this.#fail(errorOf(reply));
     worker.waiting--;
     try {
+      if (reply.type === 'failed') throw errorOf(reply);
       this.#onReport(reply.report);
+      this.#dispatch();
+      this.#onChange();
     } catch (error) {
-      return this.#fail(error);
+      this.#fail(error);
     }
-    this.#dispatch();
-    this.#onChange();
   }
 
   #fail(error: unknown): void {

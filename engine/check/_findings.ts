@@ -1,11 +1,19 @@
-import { type ErrorCode, isLaganError, LaganError, objectNames, type PackId, parseObjectName, type SnapshotId } from '../../repo-format/mod.ts';
+import {
+  type ErrorCode,
+  isLaganError,
+  type LaganError,
+  objectNames,
+  type PackId,
+  parseObjectName,
+  type SnapshotId,
+} from '../../repo-format/mod.ts';
 import { checkLimits } from './_limits.ts';
-import type { Finding } from './findings.ts';
+import type { Finding, FindingCode } from './findings.ts';
 
 /** What is said of a finding when it is found; what it hurts is found out later. */
 export interface Problem {
   readonly severity?: Finding['severity'];
-  readonly code: ErrorCode;
+  readonly code: FindingCode;
   readonly message: string;
   readonly object?: string | undefined;
   readonly offset?: number | undefined;
@@ -36,7 +44,7 @@ export function isDamage(error: unknown): error is LaganError {
 /** A finding that still grows. */
 export class OpenFinding implements Finding {
   readonly severity: Finding['severity'];
-  readonly code: ErrorCode;
+  readonly code: FindingCode;
   readonly object: string | undefined;
   readonly offset: number | undefined;
   readonly pack: PackId | undefined;

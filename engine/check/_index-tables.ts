@@ -71,7 +71,12 @@ export async function checkTable(
 export async function addRows(
   repository: Repository,
   table: OpenTable,
-  { chunks, packs, takes, signal }: { chunks: ChunkSet; packs: KnownPacks; takes: (names: Uint8Array, offset: number) => boolean; signal: AbortSignal | undefined },
+  {
+    chunks,
+    packs,
+    takes,
+    signal,
+  }: { chunks: ChunkSet; packs: KnownPacks; takes: (names: Uint8Array, offset: number) => boolean; signal: AbortSignal | undefined },
 ): Promise<void> {
   const reader = new SegmentReader(repository.storage);
   const known = table.packs.map(({ id }) => packs.get(id));
@@ -97,7 +102,11 @@ async function openTable(
   const [expected, found] = [plaintext.length + sealedLayout.tagSizeBytes, await reader.readLengthField(object, offset, signal)];
   if (found !== expected) findings.add(wrongLengthField(name, { offset, expected, found }));
   const packs: PackRow[] = [];
-  for await (const { plaintext: rows, error } of reader.read(object, contents.packSegments.map((place, number) => ({ number, place })), signal)) {
+  for await (const { plaintext: rows, error } of reader.read(
+    object,
+    contents.packSegments.map((place, number) => ({ number, place })),
+    signal,
+  )) {
     if (error !== undefined) throw error;
     packs.push(...decodePackRows(rows, name));
   }

@@ -97,7 +97,11 @@ export class PackVerifier {
   }
 
   /** What is wrong with an opened block, if anything. */
-  #verifyBlock(plaintext: Uint8Array, block: PackBlock, { kind, objectName }: { kind: PackKind; objectName: string }): LaganError | undefined {
+  #verifyBlock(
+    plaintext: Uint8Array,
+    block: PackBlock,
+    { kind, objectName }: { kind: PackKind; objectName: string },
+  ): LaganError | undefined {
     try {
       const { codec, rawLength, chunkLengths, payload } = decodeBlock(plaintext, objectName, kind);
       expectAgreement(block, { codec, rawLength, chunkLengths, objectName });
@@ -156,20 +160,21 @@ export function wrongLengthField(
   object: string,
   { offset, expected, found }: { offset: number; expected: number; found: number },
 ): Problem {
-  return { code: 'malformed', message: `${object}: the length before the contents is ${found}, the footer says ${expected}`, object, offset };
+  return {
+    code: 'malformed',
+    message: `${object}: the length before the contents is ${found}, the footer says ${expected}`,
+    object,
+    offset,
+  };
 }
 
 /** The block's own header says the same as the pack's contents. */
 function expectAgreement(
   block: PackBlock,
-  {
-    codec,
-    rawLength,
-    chunkLengths,
-    objectName,
-  }: { codec: Codec; rawLength: number; chunkLengths: readonly number[]; objectName: string },
+  { codec, rawLength, chunkLengths, objectName }: { codec: Codec; rawLength: number; chunkLengths: readonly number[]; objectName: string },
 ): void {
-  const sameLengths = chunkLengths.length === block.chunkLengths.length && chunkLengths.every((length, index) => length === block.chunkLengths[index]);
+  const sameLengths =
+    chunkLengths.length === block.chunkLengths.length && chunkLengths.every((length, index) => length === block.chunkLengths[index]);
   if (codec === block.codec && rawLength === block.rawLength && sameLengths) return;
   const message = `${objectName}: the block at offset ${block.offset} does not agree with the contents of its pack`;
   throw new LaganError('malformed', message, { object: objectName, offset: block.offset });

@@ -7,10 +7,13 @@ import {
   decodeDamageReport,
   decodeDeletionMark,
   decodeHold,
+  decodeKeySlot,
   decodeLostList,
   decodeRoot,
   decodeSnapshot,
+  equalBytes,
   isLaganError,
+  LaganError,
   limits,
   metadataAccessKey,
   type ObjectKind,
@@ -21,12 +24,16 @@ import {
   parseObjectName,
 } from '../../repo-format/mod.ts';
 import { openKeyring } from '../keys/mod.ts';
-import { listKeys, type Repository, readCatalogue, readFormatFile, readPackList } from '../repository/mod.ts';
+import { type Repository, readCatalogue, readFormatFile, readPackList } from '../repository/mod.ts';
 import type { Findings } from './_findings.ts';
 import { checkLimits } from './_limits.ts';
 
 /** Where small objects are, and how one of them is decoded. */
-const kinds: readonly { readonly prefix: string; readonly kind: ObjectKind; readonly decode: (payload: Uint8Array, name: string) => unknown }[] = [
+const kinds: readonly {
+  readonly prefix: string;
+  readonly kind: ObjectKind;
+  readonly decode: (payload: Uint8Array, name: string) => unknown;
+}[] = [
   { prefix: objectPrefixes.configurations, kind: 'configuration', decode: decodeConfiguration },
   { prefix: objectPrefixes.roots, kind: 'root', decode: decodeRoot },
   { prefix: objectPrefixes.snapshots, kind: 'snapshot', decode: decodeSnapshot },
@@ -59,9 +66,16 @@ export async function checkSmallObjects(repository: Repository, findings: Findin
   }
 }
 
+/** A slot's secret part is known to be whole only to who has its key: of the others it is seen that they are slots of this repository. */
 async function checkKeys(repository: Repository, findings: Findings, signal: AbortSignal | undefined): Promise<void> {
-  for (const { error } of await listKeys(repository, { signal })) if (error !== null) findings.addError(error);
   const { access, keys, storage } = repository;
+  for (const name of await namesBelow(repository, objectPrefixes.keySlots, signal)) {
+    await tell(findings, name, async () => {
+      const slot = decodeKeySlot(await storage.get(name, undefined, { limitBytes: limits.clearObjectSizeBytes, signal }), name);
+      if (!equalBytes(slot.repositoryId, keys.repositoryId))
+        throw new LaganError('name-mismatch', `${name} is a key slot of another repository`, { object: name });
+    });
+  }
   if (access === null) return;
   for (const name of await namesBelow(repository, objectPrefixes.keyrings, signal)) {
     const parsed = parseObjectName(name);

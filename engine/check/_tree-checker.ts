@@ -41,6 +41,8 @@ export interface TreeCheckerOptions {
   readonly chunks: ChunkSet;
   /** Whether a chunk's row would be in `chunks`. */
   readonly isCovered: (names: Uint8Array, offset: number) => boolean;
+  /** False in a later pass: all but the covered chunks was looked at before, and is not told again. */
+  readonly isFirst: boolean;
   /** Whether packs of content can be opened with this key. */
   readonly mayOpenContent: boolean;
   readonly findings: Findings;
@@ -69,7 +71,10 @@ export class TreeChecker {
   }
 
   /** The packs that a list names, and those that hold the list. */
-  async readPackList(root: NodeReference, expected: { height: number; below: number }): Promise<{ listed: Set<PackId>; holders: Set<PackId> } | undefined> {
+  async readPackList(
+    root: NodeReference,
+    expected: { height: number; below: number },
+  ): Promise<{ listed: Set<PackId>; holders: Set<PackId> } | undefined> {
     const listed = new Set<PackId>();
     const holders = new Set<PackId>();
     const read = async (reference: NodeReference, expects: Expected): Promise<boolean> => {
@@ -77,9 +82,10 @@ export class TreeChecker {
       const node = await this.#open('pack-list', reference, expects);
       if (node === undefined) return false;
       if (node.leaf) for (const pack of node.items) listed.add(pack);
-      else for (const { node: child, packsBelow, lastPack } of node.items) {
-        if (!(await read(child, { height: node.height - 1, below: packsBelow, lastPack }))) return false;
-      }
+      else
+        for (const { node: child, packsBelow, lastPack } of node.items) {
+          if (!(await read(child, { height: node.height - 1, below: packsBelow, lastPack }))) return false;
+        }
       return true;
     };
     return (await read(root, expected)) ? { listed, holders } : undefined;
@@ -131,7 +137,7 @@ export class TreeChecker {
   async #visitContent({ size, extensions, name }: FileEntry, content: Extract<Content, { form: 'node' }>): Promise<Uint32Array> {
     const below = extensions.readError === undefined ? size : undefined;
     const relied = await this.#visit('content', content.node, { height: content.height, below });
-    if (content.packs.length > 0) this.#expectListed(relied, content, name);
+    if (content.packs.length > 0 && this.#options.isFirst) this.#expectListed(relied, content, name);
     return relied;
   }
 
@@ -178,17 +184,18 @@ export class TreeChecker {
     expected: Expected,
     isNew = true,
   ): Promise<Extract<Node, { kind: Kind }> | undefined> {
-    const { trees, findings, hurt } = this.#options;
+    const { trees, findings, hurt, isFirst } = this.#options;
     try {
       const node = await trees.node(reference);
-      if (isNew) {
+      if (isNew && isFirst) {
         this.nodes++;
         expectNode(node, { kind, expected, reference });
       }
       return node as Extract<Node, { kind: Kind }>;
     } catch (error) {
       if (!isDamage(error)) throw error;
-      if (isNew) hurt.chunks(reference.pack, reference.name, findings.addError(error, { object: objectNames.pack(reference.pack) }));
+      if (isNew && isFirst)
+        hurt.chunks(reference.pack, reference.name, findings.addError(error, { object: objectNames.pack(reference.pack) }));
       findings.complete = false;
       return undefined;
     }
@@ -215,7 +222,11 @@ function expectNode(node: Node, { kind, expected, reference }: { kind: NodeKind;
   const expect = (what: string, wanted: unknown, found: unknown) => {
     if (wanted === undefined || wanted === found) return;
     const object = objectNames.pack(reference.pack);
-    throw new LaganError('malformed', `a node in ${object}: ${what} is ${found}, its parent says ${wanted}`, { object, expected: wanted, found });
+    throw new LaganError('malformed', `a node in ${object}: ${what} is ${found}, its parent says ${wanted}`, {
+      object,
+      expected: wanted,
+      found,
+    });
   };
   expect('its kind', kind, node.kind);
   expect('its height', expected.height, node.height);

@@ -1,0 +1,36 @@
+import { availableParallelism } from 'node:os';
+import { LaganError } from '../../repo-format/mod.ts';
+import { type Repository, readRoot } from '../repository/mod.ts';
+import { CheckRun } from './_check-run.ts';
+import { checkLimits } from './_limits.ts';
+import { packSelector } from './read-data.ts';
+import type { CheckOptions, CheckResult } from './result.ts';
+
+/**
+ * Looks for damage. Always: that every small object opens; that every index table opens, and its packs are in the store with the size that it says; that every node of every
+ * snapshot's tree opens and is what its parent says; that every chunk of every file is in its pack; that the lists of packs are right. With `readData`, too: that every
+ * block of the chosen packs opens and decompresses, and that each chunk has the bytes that its name, a keyed hash, promises.
+ *
+ * Damage is a finding, not an error. Errors end the check: those of the store (`unavailable`, `forbidden`; a listing that fails), `no-key` (reading data with a key for
+ * metadata only), `interrupted`. A backup may run at the same time. Memory: 8 bytes for each chunk in the index, up to 64 MiB; beyond that, trees are walked several times.
+ */
+export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckResult> {
+  const { readData = false, workers = availableParallelism(), onProgress, onFinding, signal } = options;
+  if (!Number.isInteger(workers) || workers < 1) throw new RangeError(`workers: ${workers} is not a number of threads`);
+  const isSelected = packSelector(readData);
+  if (readData !== false && repository.keys.grants !== 'full') {
+    throw new LaganError('no-key', 'the data can only be read with a key that grants all, this one grants metadata', {
+      expected: 'full',
+      found: repository.keys.grants,
+      hint: 'check the structure only, or use another key',
+    });
+  }
+  const run = new CheckRun({ ...repository, root: await readRoot(repository, { signal }) }, { isSelected, workers, onFinding, signal });
+  const timer = onProgress && setInterval(() => onProgress(run.progress), checkLimits.progressIntervalMs);
+  try {
+    return await run.run();
+  } finally {
+    clearInterval(timer);
+    await run.end();
+  }
+}

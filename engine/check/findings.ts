@@ -1,10 +1,13 @@
 import type { ErrorCode, PackId, SnapshotId } from '../../repo-format/mod.ts';
 
+/** A code of an error, or of a note: `litter` (packs that nothing names), `unverified` (what this key cannot see). */
+export type FindingCode = ErrorCode | 'litter' | 'unverified';
+
 /** What a check found about one object. */
 export interface Finding {
   /** `damage`: something is lost, or will be. `note`: nothing is. */
   readonly severity: 'damage' | 'note';
-  readonly code: ErrorCode;
+  readonly code: FindingCode;
   readonly message: string;
   /** Name of the object in the store. */
   readonly object: string | undefined;

@@ -2,6 +2,7 @@
 //
 // Invariants: candidates arrive in ascending order; cuts leave in ascending order; memory is bounded by horizonBytes / 33 candidates.
 
+import assert from 'node:assert/strict';
 import { CutDecider } from './cut-decider.ts';
 import { type CuttingParameters, checkCutting, warmUpBytes } from './cutting.ts';
 
@@ -31,7 +32,8 @@ export interface CandidateScanner {
 export function createCutter(cutting: CuttingParameters, scanner: CandidateScanner): Cutter {
   checkCutting(cutting);
   const decider = new CutDecider(cutting);
-  let position = 0;
+  /** Offset in the file of the next byte; -1 between files. */
+  let position = -1;
   let cuts: number[] = [];
   const take = (relative: number, high: number, low: number): void => decider.candidate(position + relative, { high, low, cuts });
   return {
@@ -43,6 +45,7 @@ export function createCutter(cutting: CuttingParameters, scanner: CandidateScann
       decider.begin(fileOffset, fileOffset === 0 ? 0 : fileOffset + warmUpBytes(cutting));
     },
     feed(offset, length) {
+      assert(position >= 0, 'begin comes before feed');
       cuts = [];
       scanner.scan(offset, length, take);
       position += length;
@@ -50,8 +53,10 @@ export function createCutter(cutting: CuttingParameters, scanner: CandidateScann
       return cuts;
     },
     finish() {
+      assert(position >= 0, 'begin comes before finish');
       cuts = [];
       decider.finish(position, cuts);
+      position = -1;
       return cuts;
     },
   };

@@ -1,7 +1,7 @@
 import type { DirectoryEntry, Entry, NodeReference } from '../../repo-format/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
-import type { Breather } from './_interruption.ts';
 import { joinPath } from './_paths.ts';
+import type { Breather } from './interruption.ts';
 
 /** An entry with its path. */
 export interface WalkedEntry {

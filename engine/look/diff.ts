@@ -3,10 +3,10 @@ import type { Repository } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
 import { hasSameContent, hasSameMetadata } from './_compare-entries.ts';
-import { Breather } from './_interruption.ts';
 import { isSameNode, NodeCursor } from './_node-cursor.ts';
 import { joinPath, partsOfPath, pathOfParts, textOfPath } from './_paths.ts';
 import { readingOf } from './_reading.ts';
+import { Breather } from './interruption.ts';
 import { lookup } from './lookup.ts';
 import type { SnapshotTree } from './snapshot-tree.ts';
 

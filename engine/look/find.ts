@@ -2,11 +2,11 @@ import picomatch from 'picomatch';
 import { type Entry, type EntryType, LaganError, type Time } from '../../repo-format/mod.ts';
 import type { Repository, SnapshotInfo } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
-import { Breather } from './_interruption.ts';
 import { lookLimits } from './_limits.ts';
 import { textOfPath } from './_paths.ts';
 import { readingOf } from './_reading.ts';
 import { walkTree } from './_tree-walk.ts';
+import { Breather } from './interruption.ts';
 import type { SnapshotTree } from './snapshot-tree.ts';
 
 export interface FindOptions extends CallOptions {

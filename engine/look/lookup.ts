@@ -1,9 +1,9 @@
 import { type Entry, LaganError, type NodeReference } from '../../repo-format/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
-import { throwIfInterrupted } from './_interruption.ts';
 import { partsOfPath, pathOfParts, textOfPath } from './_paths.ts';
 import { readingOf } from './_reading.ts';
+import { throwIfInterrupted } from './interruption.ts';
 import type { SnapshotTree } from './snapshot-tree.ts';
 
 export type LookupOptions = CallOptions;

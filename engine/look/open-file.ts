@@ -2,11 +2,11 @@ import { type Entry, type FileEntry, LaganError, type PackId } from '../../repo-
 import type { Repository } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import type { PlacedExtent } from '../trees/mod.ts';
-import { Breather } from './_interruption.ts';
 import { lookLimits } from './_limits.ts';
 import { textOfPath } from './_paths.ts';
 import { type DataExtent, fetchAhead } from './_prefetch.ts';
 import { type Reading, readingOf } from './_reading.ts';
+import { Breather } from './interruption.ts';
 
 export interface StreamOptions {
   /** Offset of the first byte; default: 0. */

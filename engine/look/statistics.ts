@@ -4,8 +4,8 @@ import { openTable } from '../index/mod.ts';
 import { openSegmentedObject } from '../objects/mod.ts';
 import { listIndexTables, listSnapshots, type Repository, readRoot, type SnapshotInfo } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
-import { throwIfInterrupted } from './_interruption.ts';
 import { lookLimits } from './_limits.ts';
+import { throwIfInterrupted } from './interruption.ts';
 
 export interface StatisticsOptions extends CallOptions {
   /** Whose files are counted; default: all that are not marked as deleted. */

@@ -1,9 +1,9 @@
 import type { Repository } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
-import { Breather } from './_interruption.ts';
 import { partsOfPath, pathOfParts } from './_paths.ts';
 import { readingOf } from './_reading.ts';
 import { type WalkedEntry, walkTree } from './_tree-walk.ts';
+import { Breather } from './interruption.ts';
 import { lookup } from './lookup.ts';
 import type { SnapshotTree } from './snapshot-tree.ts';
 

@@ -21,7 +21,7 @@ export const repositoryLimits = {
 
 /** What a new repository gets where its maker says nothing else. */
 export const repositoryDefaults = {
-  chunker: { kind: 'local-maximum-1', horizonBytes: 24 * 1024, gridBytes: 128 * 1024 } satisfies ChunkerParameters as ChunkerParameters,
+  chunker: { kind: 'local-maximum-1', horizonBytes: 16 * 1024, gridBytes: 64 * 1024 } satisfies ChunkerParameters as ChunkerParameters,
   blockSizeBytes: 1 * MiB,
   packSizeBytes: 32 * MiB,
 } as const;

@@ -82,7 +82,7 @@ export class EntryRestorer {
     }
     this.#count(entry, outcome);
     const { link } = entry.extensions;
-    if (link !== undefined) this.#report.linked({ part, device: link.device, inode: entry.inode, outcome, identity });
+    if (link !== undefined) this.#report.linked({ part, name: entry.name.slice(), device: link.device, inode: entry.inode, outcome, identity });
     return outcome;
   }
 

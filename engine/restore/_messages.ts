@@ -83,6 +83,8 @@ export type Outcome = 'restored' | 'same' | 'kept' | 'refused' | 'failed';
 /** What became of an entry with several names; `identity` where it is there. */
 export interface LinkedOutcome {
   readonly part: number;
+  readonly name: Uint8Array;
+  /** Where it was backed up. */
   readonly device: number | bigint;
   readonly inode: number | bigint;
   readonly outcome: Outcome;

@@ -20,6 +20,7 @@ import {
   tryMakeDirectory,
   tryOpenBeneath,
   tryOpenDirectory,
+  tryRemoveFile,
   tryStat,
 } from '../system/mod.ts';
 import { metadataOf, ownerOf } from './_entry-metadata.ts';
@@ -28,6 +29,9 @@ import type { FolderState, Identity, RestoreRules } from './_messages.ts';
 import { isNewer } from './_overwrite.ts';
 import type { RestoreReport } from './_report.ts';
 import { endsRestore, orThrow } from './_target-errors.ts';
+
+/** `look`: nothing is made or changed, only counted (a dry run); `verify`: not even counted. */
+export type Purpose = 'restore' | 'look' | 'verify';
 
 /** `planned`: to be made when something is to be put into it; `absent`: it would have been made (dry run); `failed`: it cannot be had, which was reported. */
 type Phase = 'planned' | 'there' | 'absent' | 'failed';
@@ -85,30 +89,29 @@ export class TargetFolders {
   readonly #rules: RestoreRules;
   readonly #report: RestoreReport;
   readonly #pathOf: (folder: TargetFolder, name?: Uint8Array) => Uint8Array;
-  readonly #onlyLooks: boolean;
+  readonly #purpose: Purpose;
   readonly #status = new FileStatus();
   readonly #me = currentIdentity();
   /** Open and not pinned, the longest unused first. */
   readonly #idle = new Set<TargetFolder>();
-  #pinned = 0;
+  readonly #pinned = new Set<TargetFolder>();
 
-  /** `onlyLooks`: nothing is made or changed (a dry run, or a verification). */
   constructor(
     root: TargetFolder,
-    { rules, report, pathOf, onlyLooks }: { rules: RestoreRules; report: RestoreReport; pathOf: (folder: TargetFolder, name?: Uint8Array) => Uint8Array; onlyLooks: boolean },
+    { rules, report, pathOf, purpose }: { rules: RestoreRules; report: RestoreReport; pathOf: (folder: TargetFolder, name?: Uint8Array) => Uint8Array; purpose: Purpose },
   ) {
     this.root = root;
     this.#rules = rules;
     this.#report = report;
     this.#pathOf = pathOf;
-    this.#onlyLooks = onlyLooks;
+    this.#purpose = purpose;
   }
 
   /** Opens the target, makes it if need be. Errors: what the system says. */
   openRoot(path: string | Uint8Array): void {
     const { root } = this;
     const before = tryOpenTarget(path);
-    if (before < 0 && this.#onlyLooks) {
+    if (before < 0 && this.#purpose !== 'restore') {
       root.phase = 'absent';
       return;
     }
@@ -120,7 +123,7 @@ export class TargetFolders {
 
   /** How many folders jobs keep open. */
   get pinned(): number {
-    return this.#pinned;
+    return this.#pinned.size;
   }
 
   /** Makes a folder, and those above it that are only planned. False if it cannot be had; that is reported, once. */
@@ -146,13 +149,13 @@ export class TargetFolders {
     this.descriptorOf(folder);
     folder.pending++;
     if (folder.pins++ > 0) return;
-    this.#pinned++;
+    this.#pinned.add(folder);
     this.#idle.delete(folder);
   }
 
   unpin(folder: TargetFolder): void {
     if (--folder.pins === 0) {
-      this.#pinned--;
+      this.#pinned.delete(folder);
       if (folder.descriptor >= 0) this.#keepOpen(folder);
     }
     this.release(folder);
@@ -170,22 +173,28 @@ export class TargetFolders {
 
   /** Closes all that is open. */
   close(): void {
-    for (const folder of this.#idle) closeDescriptor(folder.descriptor);
+    for (const folder of new Set([this.root, ...this.#pinned, ...this.#idle])) {
+      if (folder.descriptor >= 0) closeDescriptor(folder.descriptor);
+      folder.descriptor = -1;
+    }
     this.#idle.clear();
-    if (this.root.descriptor >= 0) closeDescriptor(this.root.descriptor);
-    this.root.descriptor = -1;
+    this.#pinned.clear();
+  }
+
+  #count(): void {
+    if (this.#purpose !== 'verify') this.#report.counts.directories++;
   }
 
   #makeOne(folder: TargetFolder): void {
     const parent = folder.parent!;
     if (parent.phase === 'failed' || parent.phase === 'absent') {
       folder.phase = parent.phase;
-      if (parent.phase === 'absent') this.#report.counts.directories++;
+      if (parent.phase === 'absent') this.#count();
       return;
     }
     try {
       const above = this.descriptorOf(parent);
-      if (this.#onlyLooks) this.#look(folder, above);
+      if (this.#purpose !== 'restore') this.#look(folder, above);
       else this.#makeIn(folder, above);
     } catch (error) {
       if (endsRestore(error)) throw error;
@@ -216,7 +225,7 @@ export class TargetFolders {
     const isElse = result === -errnoOf.ENOTDIR || result === -errnoOf.ELOOP;
     if (result === -errnoOf.ENOENT || isElse) {
       folder.phase = 'absent';
-      this.#report.counts.directories++;
+      this.#count();
       if (isElse && this.#rules.overwrite === 'never') throw inTheWay();
       return;
     }
@@ -249,7 +258,7 @@ export class TargetFolders {
 
   /** Takes away what forbids to put something into a folder that existed; it gets its flags and mode when it is done. */
   #makeUsable({ descriptor }: TargetFolder): void {
-    if (this.#onlyLooks) return;
+    if (this.#purpose !== 'restore') return;
     if ((this.#status.attributes & protectingAttributes) !== 0) makeWritable(descriptor);
     const { mode, uid } = this.#status;
     if (uid === this.#me.uid && (mode & modeWhileRestoring) !== modeWhileRestoring) tryChangeMode('descriptor', descriptor, mode | modeWhileRestoring);
@@ -278,6 +287,7 @@ export class TargetFolders {
     const { overwrite } = this.#rules;
     const stays = overwrite === 'never' || (overwrite === 'if-newer' && entry !== undefined && !isNewer(entry, this.#status));
     if (stays) throw inTheWay();
+    if (tryRemoveFile(above, name) === 0) return;
     const { failures } = removeTree(above, name);
     if (failures.length > 0) throw systemError(failures[0]!.errno, 'remove', name);
   }
@@ -323,8 +333,8 @@ export class TargetFolders {
   }
 
   #finishMetadata(folder: TargetFolder, entry: DirectoryEntry): void {
-    this.#report.counts.directories++;
-    if (this.#onlyLooks) return;
+    this.#count();
+    if (this.#purpose !== 'restore') return;
     const descriptor = this.descriptorOf(folder);
     const metadata = metadataOf(entry, ownerOf(entry, this.#rules.numericOwner), { withoutFlags: false });
     const { uid, gid } = this.#me;

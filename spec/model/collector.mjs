@@ -371,8 +371,16 @@ function change(state, edit) {
   return next;
 }
 
+/** A short name of the state; the fields of its parts always come in the same order. */
 function digest(state) {
-  return createHash('md5').update(JSON.stringify(state)).digest('latin1');
+  const parts = Object.values(state).map((part) => (typeof part === 'object' ? flat(part) : part));
+  return createHash('md5').update(parts.join(';')).digest('latin1');
+}
+
+function flat(part) {
+  return Object.values(part)
+    .map((value) => (typeof value === 'object' && value !== null ? `(${flat(value)})` : value))
+    .join();
 }
 
 function range(count) {

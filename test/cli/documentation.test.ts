@@ -25,7 +25,7 @@ t.test('docs/command-line.md names every command and every option', async (t) =>
     t.ok(commandLine.includes(command.name()), command.name());
     for (const { long } of command.options) t.ok(commandLine.includes(long ?? ''), `${command.name()} ${long}`);
   }
-  for (const { long } of program.options) t.ok(commandLine.includes(long ?? ''), long);
+  for (const { long } of program.options) t.ok(commandLine.includes(long ?? ''), `${long}`);
 });
 
 t.test('docs/command-line.md has every exit code', async (t) => {

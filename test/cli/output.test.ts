@@ -124,13 +124,23 @@ t.test('Progress.render shows share, rate and time left, and cuts the path to th
     currentPath: Buffer.from(`/srv/${'x'.repeat(300)}/end\u001b`),
   };
   progress.update(event);
-  const line = progress.render(140);
   t.match(
-    line,
-    /^restoring {2}##########\.{10} {2}50 % {2}3\.91 MiB of 7\.81 MiB {2}40 files {2}0\.98 MiB\/s {2}0:04 left {2}2 errors {2}…x+\/end\\x1b$/,
+    progress.render(140),
+    /^restoring {2}##########\.{10} {2}50 % {2}3\.91 of 7\.81 MiB {2}0\.98 MiB\/s {2}0:04 left {2}2 errors {2}40 files {2}…x+\/end\\x1b$/,
   );
-  t.ok(line.length < 140);
-  t.ok(progress.render(30).length < 30);
+  t.equal(progress.render(80), 'restoring  #####.....  50 %  3.91 of 7.81 MiB  0.98 MiB/s  0:04 left  2 errors');
+  for (const columns of [1, 12, 30, 60, 81, 100, 140]) t.ok(progress.render(columns).length < columns, `${columns}`);
+});
+
+t.test('Progress.render uses an estimate until more than that is done', async (t) => {
+  const { output } = outputOn('terminal');
+  const progress = new Progress(output, { verb: 'backing up', display: 'hidden', isUnicode: true, now: () => 0 });
+  progress.update({ phase: 'backup', filesDone: 1, bytesDone: 100 });
+  t.equal(progress.render(80), 'backing up  100 B  0:00  1 file');
+  progress.setEstimate({ bytes: 400 });
+  t.equal(progress.render(80), 'backing up  ███░░░░░░░  25 %  100 of 400 B  1 file');
+  progress.update({ phase: 'backup', filesDone: 1, bytesDone: 500 });
+  t.equal(progress.render(80), 'backing up  ██████████ 100 %  500 of 500 B  1 file');
 });
 
 t.test('Progress.message has numbers, exact paths and no totals that are not known', async (t) => {

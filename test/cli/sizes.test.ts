@@ -1,5 +1,5 @@
 import t from 'tap';
-import { formatCount, formatShare, formatSize, parseSize } from '../../bin/shared/sizes.ts';
+import { formatCount, formatPart, formatShare, formatSize, parseSize } from '../../bin/shared/sizes.ts';
 
 t.test('parseSize knows units of 1,024 and of 1,000', async (t) => {
   const sizes: [string, number][] = [
@@ -38,7 +38,9 @@ t.test('formatSize has three digits and changes units between', async (t) => {
   for (const [size, text] of texts) t.equal(formatSize(size), text);
 });
 
-t.test('formatCount and formatShare', async (t) => {
+t.test('formatCount, formatPart and formatShare', async (t) => {
+  t.equal(formatPart(1.35 * 1024 ** 3, 1.39 * 1024 ** 3), '1.35 of 1.39 GiB');
+  t.equal(formatPart(900 * 1024 ** 2, 1.39 * 1024 ** 3), '900 MiB of 1.39 GiB');
   t.equal(formatCount(1_234_567), '1,234,567');
   t.equal(formatCount(12), '12');
   t.equal(formatShare(0, 10), '0 %');

@@ -150,6 +150,8 @@ for (const [kind, create] of Object.entries(kernels)) {
     for (const offset of [-1, 0.5, Number.NaN, 2 ** 53]) t.throws(() => kernel.cutter.begin(offset), RangeError);
     kernel.cutter.begin(0);
     t.throws(() => kernel.cutter.feed(0, kernel.data.length + 1), RangeError);
+    kernel.cutter.finish();
+    t.throws(() => kernel.cutter.feed(0, 1), { code: 'ERR_ASSERTION' });
   });
 }
 

@@ -1,0 +1,240 @@
+import { objectNames, type PackId } from '../../repo-format/mod.ts';
+import { Breather } from '../look/mod.ts';
+import { PackReader } from '../packs/mod.ts';
+import { listSnapshots, type Repository, readPackList, type SnapshotInfo } from '../repository/mod.ts';
+import { TreeReader } from '../trees/mod.ts';
+import { AffectedFiles } from './_affected.ts';
+import { ChunkSet } from './_chunk-set.ts';
+import { compareWithIndex } from './_compare-contents.ts';
+import { DataReader, type PackToRead } from './_data-reader.ts';
+import { Findings, packMissing } from './_findings.ts';
+import { Hurt } from './_hurt.ts';
+import { addRows, checkTable, type OpenTable, openTables } from './_index-tables.ts';
+import { type KnownPack, KnownPacks } from './_known-packs.ts';
+import { checkLimits } from './_limits.ts';
+import { checkPackList } from './_pack-lists.ts';
+import type { PackReport } from './_pack-verifier.ts';
+import { checkSmallObjects } from './_small-objects.ts';
+import { TreeChecker } from './_tree-checker.ts';
+import type { Finding } from './findings.ts';
+import type { CheckProgress, CheckResult } from './result.ts';
+
+export interface CheckRunOptions {
+  readonly isSelected: (pack: PackId) => boolean;
+  readonly workers: number;
+  readonly onFinding: ((finding: Finding) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** One check, from the small objects to the files that damage hurts. */
+export class CheckRun {
+  readonly #repository: Repository;
+  readonly #isSelected: (pack: PackId) => boolean;
+  readonly #signal: AbortSignal | undefined;
+  readonly #startedAt = performance.now();
+  readonly #findings: Findings;
+  readonly #packs = new KnownPacks();
+  readonly #hurt = new Hurt();
+  readonly #breather: Breather;
+  readonly #packReader: PackReader;
+  readonly #trees: TreeReader;
+  readonly #data: DataReader;
+  readonly #counts = { nodes: 0, files: 0, rows: 0, packsRead: 0, blocks: 0, chunks: 0, bytesRead: 0, bytesTotal: 0 };
+  #walk: TreeChecker | undefined;
+
+  constructor(repository: Repository, { isSelected, workers, onFinding, signal }: CheckRunOptions) {
+    const { storage, keys } = repository;
+    this.#repository = repository;
+    this.#isSelected = isSelected;
+    this.#signal = signal;
+    this.#findings = new Findings(onFinding);
+    this.#breather = new Breather(signal);
+    this.#packReader = new PackReader({ storage, keys, contentsLimit: checkLimits.openPacks, blocksLimit: checkLimits.openBlocks });
+    this.#trees = new TreeReader(this.#packReader);
+    this.#data = new DataReader(repository, { workers, signal, onReport: (report) => this.#take(report) });
+  }
+
+  get progress(): CheckProgress {
+    const { bytesRead, bytesTotal } = this.#counts;
+    const filesDone = this.#counts.files + (this.#walk?.files ?? 0);
+    return { phase: 'check', filesDone, bytesDone: bytesRead, bytesTotal, errors: this.#findings.damageCount };
+  }
+
+  async run(): Promise<CheckResult> {
+    const [findings, signal] = [this.#findings, this.#signal];
+    await checkSmallObjects(this.#repository, findings, signal);
+    // Snapshots before index tables before packs: what a backup adds meanwhile is never missed behind what was seen.
+    const snapshots = await listSnapshots(this.#repository, {
+      includeDeleted: true,
+      onDamage: (error) => findings.addErrorOnce(error),
+      signal,
+    });
+    const tables = await openTables(this.#repository, { findings, packs: this.#packs, signal });
+    await this.#packs.list(this.#repository.storage, { signal });
+    await this.#checkIndexedPacks();
+    this.#readData(({ indexed }) => indexed !== undefined);
+    for (const table of tables) await checkTable(this.#repository, table, { findings, signal });
+    await this.#checkTrees(snapshots, tables);
+    this.#readData(({ indexed, usedAs }) => indexed === undefined && usedAs !== undefined);
+    await this.#data.finish();
+    this.#noteLitter();
+    await this.#findAffected(snapshots);
+    return this.#result(snapshots);
+  }
+
+  async end(): Promise<void> {
+    await this.#data.stop();
+  }
+
+  /** Every pack that an index table names is in the store with the size that it says, unless the collector was about to delete it. */
+  async #checkIndexedPacks(): Promise<void> {
+    const { root } = this.#repository;
+    const lists = await Promise.all(
+      [root.condemned, root.doomed].map((list) => readPackList(this.#repository, list, { signal: this.#signal })),
+    );
+    const leaving = new Set(lists.flat());
+    for (const { id, indexed, storedSizeBytes: found } of this.#packs.all) {
+      if (indexed === undefined || leaving.has(id)) continue;
+      const { chunkCount, storedSizeBytes: expected } = indexed;
+      if (found === expected) continue;
+      const object = objectNames.pack(id);
+      const message = `${object} has ${found} bytes, the index says ${expected}`;
+      const problem =
+        found === undefined
+          ? packMissing(id, `the index says that it has ${chunkCount} chunks`)
+          : { code: 'malformed' as const, message, object, offset: Math.min(found, expected) };
+      this.#hurt.pack(id, this.#findings.add(problem));
+    }
+  }
+
+  /** Starts to read the selected packs among those that `applies` is true for. */
+  #readData(applies: (pack: KnownPack) => boolean): void {
+    const chosen: (PackToRead & { readonly sizeBytes: number })[] = [];
+    for (const pack of this.#packs.all) {
+      const { id, indexed, usedAs, storedSizeBytes: sizeBytes } = pack;
+      const kind = indexed?.kind ?? usedAs;
+      if (sizeBytes !== undefined && kind !== undefined && applies(pack) && this.#isSelected(id)) chosen.push({ id, kind, sizeBytes });
+    }
+    for (const { sizeBytes } of chosen) this.#counts.bytesTotal += sizeBytes;
+    // The largest first: the workers end at about the same time.
+    this.#data.add(chosen.sort((left, right) => right.sizeBytes - left.sizeBytes));
+  }
+
+  #take({ pack, blocks, chunks, bytesRead, problems, unusable, lostChunks }: PackReport): void {
+    const counts = this.#counts;
+    counts.packsRead++;
+    counts.blocks += blocks;
+    counts.chunks += chunks;
+    counts.bytesRead += bytesRead;
+    for (const problem of problems) {
+      const finding = this.#findings.add(problem);
+      if (unusable) this.#hurt.pack(pack, finding);
+      else if (lostChunks.length > 0) this.#hurt.chunks(pack, lostChunks, finding);
+    }
+  }
+
+  /** Walks all trees, once if the index fits into memory. */
+  async #checkTrees(snapshots: readonly SnapshotInfo[], tables: readonly OpenTable[]): Promise<void> {
+    const rows = tables.reduce((sum, { contents }) => sum + contents.rows, 0);
+    const passes = Math.max(1, Math.ceil(rows / checkLimits.rowsPerPass));
+    this.#counts.rows = rows;
+    for (let pass = 0; pass < passes; pass++) {
+      const isCovered = (names: Uint8Array, offset: number) =>
+        passes === 1 || (names[offset + 30]! | (names[offset + 31]! << 8)) % passes === pass;
+      const chunks = await this.#loadRows(tables, isCovered, Math.ceil((rows / passes) * 1.05));
+      await this.#walkTrees(snapshots, { chunks, isCovered, isFirst: pass === 0 });
+      await this.#compareContents(chunks, isCovered);
+    }
+  }
+
+  async #loadRows(
+    tables: readonly OpenTable[],
+    takes: (names: Uint8Array, offset: number) => boolean,
+    expectedRows: number,
+  ): Promise<ChunkSet> {
+    const chunks = new ChunkSet(expectedRows);
+    for (const pack of this.#packs.all) pack.indexedChunks = 0;
+    for (const table of tables) {
+      await this.#breather.breathe();
+      await addRows(this.#repository, table, { chunks, packs: this.#packs, takes, signal: this.#signal });
+    }
+    return chunks;
+  }
+
+  async #walkTrees(
+    snapshots: readonly SnapshotInfo[],
+    { chunks, isCovered, isFirst }: { chunks: ChunkSet; isCovered: (names: Uint8Array, offset: number) => boolean; isFirst: boolean },
+  ): Promise<void> {
+    const walk = new TreeChecker({
+      packReader: this.#packReader,
+      trees: this.#trees,
+      packs: this.#packs,
+      chunks,
+      isCovered,
+      isFirst,
+      mayOpenContent: this.#repository.keys.grants === 'full',
+      findings: this.#findings,
+      hurt: this.#hurt,
+      breathe: () => this.#breather.breathe(),
+    });
+    if (isFirst) this.#walk = walk;
+    for (const { name, snapshot } of snapshots) {
+      if (snapshot.tree === null) continue;
+      const relied = await walk.check(snapshot.tree);
+      if (isFirst) await checkPackList({ name, snapshot, relied, walk, packs: this.#packs, findings: this.#findings });
+    }
+    if (isFirst) {
+      this.#counts.nodes = walk.nodes;
+      this.#counts.files = walk.files;
+      this.#walk = undefined;
+    }
+    if (walk.unverified > 0) this.#noteUnverified(walk.unverified);
+  }
+
+  async #compareContents(chunks: ChunkSet, isCovered: (names: Uint8Array, offset: number) => boolean): Promise<void> {
+    for (const pack of this.#packs.all) {
+      if (pack.indexed === undefined || pack.storedSizeBytes === undefined || !this.#isSelected(pack.id)) continue;
+      await this.#breather.breathe();
+      await compareWithIndex(this.#repository, pack, { chunks, isCovered, findings: this.#findings, signal: this.#signal });
+    }
+  }
+
+  #noteLitter(): void {
+    const litter = this.#packs.all.filter(
+      ({ storedSizeBytes, indexed, usedAs }) => storedSizeBytes !== undefined && indexed === undefined && usedAs === undefined,
+    );
+    if (litter.length === 0) return;
+    const bytes = litter.reduce((sum, { storedSizeBytes }) => sum + storedSizeBytes!, 0);
+    const message = `${litter.length} packs (${bytes} bytes) are in no index table and in no snapshot: they belong to a backup that is running, or that was interrupted`;
+    this.#findings.add({ severity: 'note', code: 'litter', message, object: objectNames.pack(litter[0]!.id) });
+  }
+
+  #noteUnverified(count: number): void {
+    const message = `${count} chunks are not in the index; whether they are in their packs can only be seen with a key that grants all`;
+    this.#findings.add({ severity: 'note', code: 'unverified', message });
+  }
+
+  /** Names at each finding the snapshots and files that it hurts. */
+  async #findAffected(snapshots: readonly SnapshotInfo[]): Promise<void> {
+    if (this.#hurt.isEmpty) return;
+    const affected = new AffectedFiles({ trees: this.#trees, hurt: this.#hurt, breathe: () => this.#breather.breathe() });
+    for (const snapshot of snapshots) await affected.addSnapshot(snapshot);
+  }
+
+  #result(snapshots: readonly SnapshotInfo[]): CheckResult {
+    const { nodes, files, rows, packsRead, blocks, chunks, bytesRead } = this.#counts;
+    return {
+      ...this.#findings.close(),
+      complete: this.#findings.complete,
+      snapshots: snapshots.length,
+      nodes,
+      files,
+      packs: this.#packs.all.filter(({ storedSizeBytes }) => storedSizeBytes !== undefined).length,
+      packsRead,
+      blocks,
+      chunks: packsRead > 0 ? chunks : rows,
+      bytesRead,
+      durationMs: performance.now() - this.#startedAt,
+    };
+  }
+}

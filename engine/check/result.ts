@@ -1,0 +1,48 @@
+import type { CallOptions } from '../storage/mod.ts';
+import type { Finding } from './findings.ts';
+import type { ReadData } from './read-data.ts';
+
+export interface CheckOptions extends CallOptions {
+  /** Which packs are read and verified whole, beside the structure. Default: false, none. */
+  readonly readData?: ReadData | undefined;
+  /** Threads that read packs. Default: one for each processor. */
+  readonly workers?: number | undefined;
+  /** Told ten times a second. */
+  readonly onProgress?: ((progress: CheckProgress) => void) | undefined;
+  /** Told of each damaged object as soon as it is found; which files it hurts is only in the result. */
+  readonly onFinding?: ((finding: Finding) => void) | undefined;
+}
+
+export interface CheckProgress {
+  readonly phase: 'check';
+  /** Files whose chunks are known to be there. */
+  readonly filesDone: number;
+  /** Bytes of packs that were read, and that are to be read. */
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  /** Damaged objects. */
+  readonly errors: number;
+}
+
+export interface CheckResult {
+  /** Damage, one finding for each object and code. */
+  readonly errors: readonly Finding[];
+  /** What is worth knowing but hurts nothing, such as packs that no index table names. */
+  readonly notes: readonly Finding[];
+  /** False if damage hid something from the check: there may be more. */
+  readonly complete: boolean;
+  readonly snapshots: number;
+  /** Distinct nodes of trees. */
+  readonly nodes: number;
+  /** Files in them, those in shared nodes once. */
+  readonly files: number;
+  /** Packs in the store. */
+  readonly packs: number;
+  /** Packs that were read whole, with their blocks, chunks and size. */
+  readonly packsRead: number;
+  readonly blocks: number;
+  /** Chunks that were read; without reading data, those in the index. */
+  readonly chunks: number;
+  readonly bytesRead: number;
+  readonly durationMs: number;
+}
