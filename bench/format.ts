@@ -10,7 +10,8 @@ export function mebibytes(bytes: number): string {
 }
 
 export function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(bytes < 10e6 ? 2 : 0);
+  const text = (bytes / 1e6).toFixed(Math.abs(bytes) < 10e6 ? 2 : 0);
+  return text === '-0.00' ? '0.00' : text;
 }
 
 export function ratio(value: number): string {

@@ -69,7 +69,7 @@ async function measureAll(options: Options, signal: AbortSignal): Promise<Result
   const machine = describeMachine({ folder: scratch.folder, fileSystem: scratch.fileSystem, meter: meterName });
   if (machine.loadAtStart > 0.5) say(`other work is running (load ${machine.loadAtStart.toFixed(1)}): the figures will be disturbed`);
   const { found, skipped } = findTools(options, scratch);
-  if (found.length === 0) throw new BenchError('no tool to measure was found');
+  assertWorthwhile(found, skipped);
 
   const collected = new RowCollector();
   const contents: Results['dataSets'][number][] = [];
@@ -138,6 +138,13 @@ function findTools(options: Options, scratch: Scratch): { found: FoundTool[]; sk
     say('problem' in result ? `${tool.label}: left out: ${result.problem}` : `${tool.label}: ${result.version}`);
   }
   return { found, skipped };
+}
+
+/** Half an hour of peers without lagan is not what was asked for, unless it was. */
+function assertWorthwhile(found: readonly FoundTool[], skipped: Results['skipped']): void {
+  const lagan = skipped.find(({ name }) => name === 'lagan');
+  if (lagan !== undefined) throw new BenchError(`lagan cannot be measured: ${lagan.reason}\n--lagan names another launcher, --tools measures others alone`);
+  if (found.length === 0) throw new BenchError('none of the tools is on PATH');
 }
 
 function findTool(

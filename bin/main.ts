@@ -23,8 +23,9 @@ async function start(): Promise<void> {
   delete process.env.NODE_COMPILE_CACHE;
   const { runCommand } = await import('./run.ts');
   const { exactArguments } = await import('./shared/text.ts');
+  const { abandonAll } = await import('./shared/engine.ts');
   const interruption = new AbortController();
-  onSignals(interruption);
+  onSignals(interruption, abandonAll);
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const exitCode = await runCommand(exactArguments(argv), {
     stdout: process.stdout,
@@ -38,12 +39,24 @@ async function start(): Promise<void> {
   process.exit(exitCode);
 }
 
-function onSignals(interruption: AbortController): void {
+function onSignals(interruption: AbortController, abandonAll: () => void): void {
+  const leave = () => {
+    abandonAll();
+    sayInterrupted();
+    process.exit(interruptedExitCode);
+  };
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
-      if (interruption.signal.aborted) process.exit(interruptedExitCode);
+      if (interruption.signal.aborted) leave();
       interruption.abort(new DOMException(`ended by ${name}`, 'AbortError'));
-      setTimeout(() => process.exit(interruptedExitCode), graceMs);
+      setTimeout(leave, graceMs);
     });
   }
+}
+
+/** What the command would have said itself. */
+function sayInterrupted(): void {
+  const report = { type: 'error', code: 'interrupted', message: 'interrupted', exitCode: interruptedExitCode };
+  const line = argv.includes('--json') ? JSON.stringify(report) : `${process.stderr.isTTY ? '\r\u001b[K' : ''}error: interrupted`;
+  process.stderr.write(`${line}\n`);
 }

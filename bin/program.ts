@@ -54,7 +54,7 @@ export async function buildProgram(argv: readonly string[] | 'all', io: Pick<Io,
     .configureOutput(outputOf(io))
     .configureHelp({ showGlobalOptions: true, styleTitle: (title) => title })
     .helpOption('-h, --help', 'show help')
-    .helpCommand('help [command]', 'show help of a command');
+    .addHelpCommand(helpCommand());
   addSharedOptions(program);
   program.addHelpText('after', () => `\n${exitCodeHelp()}\n${startHelp}`);
   for (const { name, summary, group, isHidden, load } of commandList) {
@@ -65,6 +65,10 @@ export async function buildProgram(argv: readonly string[] | 'all', io: Pick<Io,
     if (argv === 'all' || argv.includes(name)) (await load()).define(command);
   }
   return program;
+}
+
+function helpCommand(): Command {
+  return new Command('help').argument('[command]').summary('show help of a command').helpGroup(groups.other).helpOption(false);
 }
 
 function addSharedOptions(program: Command): void {

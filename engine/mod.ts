@@ -34,10 +34,14 @@ export {
   type BackupProgress,
   type BackupResult,
   backup,
+  backupStream,
   type CommonBackupOptions,
   type ExcludeRules,
   type ReadError,
+  type StreamBackupOptions,
 } from './backup/mod.ts';
+// What is kept on this machine of repositories that are far away.
+export { type CacheOptions, type CacheStatus, cacheClear, cachedStorage, cacheLimit, cacheStatus, withCache } from './cache/mod.ts';
 // Looking for damage.
 export {
   type CheckOptions,
@@ -114,5 +118,17 @@ export {
   type SnapshotFilter,
   type SnapshotInfo,
 } from './repository/mod.ts';
+// Restoring.
+export {
+  type LossKind,
+  type NotRestored,
+  type OverwritePolicy,
+  type RestoreFault,
+  type RestoreOptions,
+  type RestoreProgress,
+  type RestoreResult,
+  type RestoreStatistics,
+  restore,
+} from './restore/mod.ts';
 // Where a repository is kept.
 export { abandonAll, openStorage, type Storage, type StorageDescription } from './storage/mod.ts';

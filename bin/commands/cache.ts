@@ -1,7 +1,8 @@
 /** `lagan cache`: what is kept on this machine to be faster. */
 import type { Command } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
-import { usageError } from '../shared/errors.ts';
+import type { Engine } from '../shared/engine.ts';
+import { LaganError, usageError } from '../shared/errors.ts';
 import { addExamples } from '../shared/options.ts';
 import { defaultCacheFolder } from '../shared/places.ts';
 import { formatCountOf, formatSize, parseSize } from '../shared/sizes.ts';
@@ -54,7 +55,7 @@ function defineLimit(cache: Command): void {
 }
 
 async function list(context: Context): Promise<void> {
-  const engine = await context.engine();
+  const engine = await engineWithCache(context);
   const status = await engine.cacheStatus({ folder: await cacheFolder(context) });
   const { output } = context;
   await output.json({
@@ -76,7 +77,7 @@ async function list(context: Context): Promise<void> {
 }
 
 async function clear(context: Context, options: ClearOptions): Promise<void> {
-  const engine = await context.engine();
+  const engine = await engineWithCache(context);
   const result = await engine.cacheClear({
     folder: await cacheFolder(context),
     ...(options.id !== undefined && { repository: options.id }),
@@ -90,10 +91,17 @@ async function clear(context: Context, options: ClearOptions): Promise<void> {
 
 async function limit(context: Context, size: string): Promise<void> {
   const limitBytes = parseSize(size, 'the limit');
-  const engine = await context.engine();
+  const engine = await engineWithCache(context);
   const { removedBytes } = await engine.cacheLimit({ folder: await cacheFolder(context), limitBytes });
   await context.output.json({ type: 'cache-limited', limitBytes, removedBytes });
   await context.output.summary(`deleted ${formatSize(removedBytes)}`);
+}
+
+/** The cache is the last part of the engine to come. */
+async function engineWithCache(context: Context): Promise<Engine> {
+  const engine = await context.engine();
+  if (typeof engine.cacheStatus !== 'function') throw new LaganError('unsupported', 'this version keeps nothing in a cache');
+  return engine;
 }
 
 async function cacheFolder(context: Context): Promise<string> {

@@ -53,7 +53,7 @@ function defineAdd(key: Command): void {
 function defineRemove(key: Command): void {
   const command = key.command('remove').summary('remove a key').description('Removes a key. The last one that opens everything stays.');
   command
-    .argument('<id>', 'id, or its beginning, as key list prints it')
+    .argument('<key>', 'id, its beginning, or label, as key list prints them')
     .option('-n, --dry-run', 'only say what would be done')
     .action(async (id: string, _options: object, self: Command) => remove(contextOf(self), id, self.opts()));
   addExamples(command, [
@@ -69,7 +69,7 @@ function defineChange(key: Command): void {
     .command('change')
     .summary('replace a key')
     .description('Adds a new key and removes the old one: by default the key in use now.');
-  command.argument('[id]', 'the key to replace');
+  command.argument('[key]', 'the key to replace');
   addNewKeyOptions(command).action(async (id: string | undefined, _options: object, self: Command) =>
     change(contextOf(self), id, self.opts()),
   );
@@ -136,9 +136,11 @@ async function remove(context: Context, id: string, options: { dryRun?: boolean 
   context.output.goOnWhenClosed();
   const { engine, repository } = await openRepository(context, options.dryRun ? 'metadata' : 'write');
   if (!options.dryRun) return tell(context, 'removed', await engine.removeKey(repository, id, { signal: context.signal }));
-  const keys = (await engine.listKeys(repository, { signal: context.signal })).filter((key) => key.id.startsWith(id.toLowerCase()));
+  const keys = (await engine.listKeys(repository, { signal: context.signal })).filter(
+    (key) => key.id.startsWith(id.toLowerCase()) || key.label === id,
+  );
   const [key, ...others] = keys;
-  if (!key || others.length > 0) throw usageError(`${id} is the beginning of ${keys.length} keys`, 'lagan key list shows their ids');
+  if (!key || others.length > 0) throw usageError(`${id} names ${keys.length} keys`, 'lagan key list shows their ids and labels');
   await tell(context, 'dry-run', key);
 }
 

@@ -197,8 +197,8 @@ function summaryLines(
     `${about.isDryRun ? 'would restore' : 'restored'} ${amount} to ${shellQuote(about.target)} in ${formatDuration(about.elapsedMs)}`,
     ...(counts.length > 0 ? [counts.join(', ')] : []),
     ...losses,
-    ...(errors.length > 0
-      ? [`${formatCountOf(errors.length, 'entry', 'entries')} could not be restored completely (see the warnings)`]
+    ...(statistics.errors > 0
+      ? [`${formatCountOf(statistics.errors, 'entry', 'entries')} could not be restored completely (see the warnings)`]
       : []),
   ];
 }

@@ -18,7 +18,7 @@ export interface ChunkCounts {
  * Names chunks, drops those that the repository has, and gathers the others into blocks and packs, for one worker.
  *
  * Bytes are not copied on their way: files are read to where the open block ends ({@link blockEnd}), and a chunk that is new becomes part of the
- * block where it lies. In the kernel's data area: names of the open block's chunks, then the block, then what was read and is not cut yet.
+ * block where it lies. Behind the block in the kernel's data area is what was read and is not cut yet.
  */
 export class ChunkStore {
   readonly data: Uint8Array;
@@ -35,7 +35,6 @@ export class ChunkStore {
   readonly #chunkLengths = new Uint32Array(backupLimits.chunksPerBlock);
   #chunksInBlock = 0;
   #blockEnd = blockStart;
-  #nameOffset = 0;
   #writer: PackWriter;
   #ordinal: number;
   #counts: ChunkCounts = { chunks: 0, newChunks: 0, newBytes: 0 };
@@ -72,9 +71,9 @@ export class ChunkStore {
     return this.#blockEnd;
   }
 
-  /** Where the name of the chunk that was added last stands in {@link data}, until the next is added. */
-  get nameOffset(): number {
-    return this.#nameOffset;
+  /** Where the name of chunk number `index` of those that were named last stands in {@link data}. */
+  nameOffset(index: number): number {
+    return scratchNames + index * nameSizeBytes;
   }
 
   /** True if the block must be closed ({@link closeBlock}) before more is added. */
@@ -87,15 +86,19 @@ export class ChunkStore {
     return this.data[offset] === 0 && this.#kernel.isZero(offset, length);
   }
 
+  /** Computes the names of some chunks at once (see `Kernel.nameMany`), at most {@link namesAtOnce}; {@link add} takes them by their index. */
+  nameAll(ranges: Uint32Array): void {
+    this.#kernel.nameMany(ranges, scratchNames);
+  }
+
   /**
-   * Adds the chunk at `offset` (at or behind {@link blockEnd}) unless the repository has it, and returns the ordinal of its pack;
-   * a promise of it where the store must be asked.
+   * Adds chunk number `index` of those that were named last, at `offset` (at or behind {@link blockEnd}), unless the repository has it, and returns the ordinal of its
+   * pack; a promise of it where the store must be asked.
    */
-  add(offset: number, length: number): number | Promise<number> {
-    this.#nameOffset = this.#chunksInBlock * nameSizeBytes;
-    this.#kernel.name(offset, length, this.#nameOffset);
-    const answer = this.#deduplicator.claim(this.data, this.#nameOffset, this.#ordinal);
-    return answer === unresolved ? this.#addResolved(offset, length) : this.#settle(answer, offset, length);
+  add(index: number, offset: number, length: number): number | Promise<number> {
+    const name = scratchNames + index * nameSizeBytes;
+    const answer = this.#deduplicator.claim(this.data, name, this.#ordinal);
+    return answer === unresolved ? this.#addResolved(name, offset, length) : this.#settle(answer, { name, offset, length });
   }
 
   /** Compresses, seals and stores the open block. What lies behind it in {@link data} must be moved to {@link blockEnd} by the caller. */
@@ -128,16 +131,17 @@ export class ChunkStore {
     return counts;
   }
 
-  async #addResolved(offset: number, length: number): Promise<number> {
-    const found = await this.#deduplicator.lookUp(this.data, this.#nameOffset);
-    return this.#settle(found === notFound ? this.#deduplicator.claimNew(this.data, this.#nameOffset, this.#ordinal) : found, offset, length);
+  async #addResolved(name: number, offset: number, length: number): Promise<number> {
+    const found = await this.#deduplicator.lookUp(this.data, name);
+    return this.#settle(found === notFound ? this.#deduplicator.claimNew(this.data, name, this.#ordinal) : found, { name, offset, length });
   }
 
-  #settle(answer: number, offset: number, length: number): number {
+  #settle(answer: number, { name, offset, length }: { name: number; offset: number; length: number }): number {
     this.#counts.chunks++;
     if (answer !== claimed && answer !== tableFull) return answer;
     this.#counts.newChunks++;
     this.#counts.newBytes += length;
+    this.data.copyWithin(this.#chunksInBlock * nameSizeBytes, name, name + nameSizeBytes);
     if (offset !== this.#blockEnd) this.data.copyWithin(this.#blockEnd, offset, offset + length);
     this.#chunkLengths[this.#chunksInBlock++] = length;
     this.#blockEnd += length;
@@ -157,8 +161,11 @@ export class ChunkStore {
   }
 }
 
-/** Where blocks begin in the kernel's data area: behind the names of the open block's chunks. */
-export const blockStart = (backupLimits.chunksPerBlock + 1) * nameSizeBytes;
+/** Chunks that are named by one call. */
+export const namesAtOnce = 512;
+/** In the kernel's data area: the names of the open block's chunks, those of the chunks that were named last, the block. */
+const scratchNames = backupLimits.chunksPerBlock * nameSizeBytes;
+export const blockStart = scratchNames + namesAtOnce * nameSizeBytes;
 
 const garbageBeforeCollectionBytes = 8 * 1024 * 1024;
 let garbageBytes = 0;

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs';
 import { type Cutter, type Kernel, lookAheadBytes, smallestCutSizeBytes, warmUpBytes } from '../kernel/mod.ts';
-import { type ChunkStore, blockStart } from './_chunk-store.ts';
+import { blockStart, type ChunkStore, namesAtOnce } from './_chunk-store.ts';
 import type { ExtentRecords } from './_extent-records.ts';
 import { backupLimits } from './_limits.ts';
 
@@ -8,6 +8,12 @@ import { backupLimits } from './_limits.ts';
 export interface Region {
   readonly start: number;
   readonly end: number;
+}
+
+/** A chunk in the kernel's data area. */
+interface ChunkRange {
+  readonly offset: number;
+  readonly length: number;
 }
 
 /** Room for what is read ahead and not cut yet: less than three grids and the look-ahead. */
@@ -34,6 +40,11 @@ export class FileChunker {
   #readAt = 0;
   /** Offset of the open chunk's first byte in the region. */
   #chunkOffset = 0;
+  /** The first chunk of the segment has begun. */
+  #open = false;
+  /** Whole regions that are read and not named yet: small ones are named together. */
+  #waiting: ChunkRange[] = [];
+  /** Extents before this one belong to earlier files. */
   #firstExtent = 0;
 
   constructor({ kernel, store, extents, cutting }: { kernel: Kernel; store: ChunkStore; extents: ExtentRecords; cutting: { horizonBytes: number; gridBytes: number } }) {
@@ -45,12 +56,13 @@ export class FileChunker {
     this.#reachBytes = 3 * cutting.gridBytes + lookAheadBytes(cutting);
   }
 
-  /** A new file begins: its extents are not joined with those of the one before. */
-  beginFile(): void {
-    this.#firstExtent = this.#extents.count;
+  /** Extents of the job so far, those of waiting regions included. */
+  get extentCount(): number {
+    return this.#extents.count + this.#waiting.length;
   }
 
-  addHole(length: number): void {
+  async addHole(length: number): Promise<void> {
+    await this.settle();
     this.#extents.addEmpty('hole', length, this.#firstExtent);
   }
 
@@ -59,90 +71,92 @@ export class FileChunker {
    * to be the end of the file and is not any more.
    */
   async addRegion(descriptor: number, region: Region, { isEnd }: { isEnd: boolean }): Promise<number> {
-    if (this.#store.blockIsFull) await this.#store.closeBlock();
     const size = region.end - region.start;
-    return size < this.#smallestCutSizeBytes ? this.#addWhole(descriptor, region, isEnd) : this.#addCut(descriptor, region, { from: 0, to: size, isEnd });
+    if (size < this.#smallestCutSizeBytes) return this.#addWhole(descriptor, region, isEnd);
+    await this.settle();
+    return this.#addCut(descriptor, region, { from: 0, to: size, isEnd });
   }
 
   /** The same for those chunks of the region that begin in [from, to) of it: what one worker does of a large file. */
   async addSegment(descriptor: number, region: Region, { from, to }: { from: number; to: number }): Promise<number> {
-    if (this.#store.blockIsFull) await this.#store.closeBlock();
+    await this.settle();
     return this.#addCut(descriptor, region, { from, to, isEnd: to >= region.end - region.start });
   }
 
+  /** Names and adds the small regions that wait. To be called at the end of a job. */
+  async settle(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (waiting.length > 0) await this.#addChunks(waiting, true);
+    this.#firstExtent = this.#extents.count;
+  }
+
   /** A region that is too small to be cut: one chunk. Reading one byte more than expected tells with the same call whether the file has grown. */
-  async #addWhole(descriptor: number, { start, end }: Region, isEnd: boolean): Promise<number> {
+  #addWhole(descriptor: number, { start, end }: Region, isEnd: boolean): number | Promise<number> {
     const size = end - start;
-    const at = this.#store.blockEnd;
-    const length = this.#read(descriptor, at, { length: isEnd ? size + 1 : size, position: start });
-    this.#chunkAt = at;
-    this.#readAt = at + Math.min(length, size);
-    if (length > 0) await this.#addChunk(Math.min(length, size));
-    return length;
+    const last = this.#waiting.at(-1);
+    const offset = last === undefined ? this.#store.blockEnd : last.offset + last.length;
+    const length = this.#read(descriptor, offset, { length: isEnd ? size + 1 : size, position: start });
+    if (length > 0) this.#waiting.push({ offset, length: Math.min(length, size) });
+    const isEnough = this.#waiting.length >= namesAtOnce / 2 || offset - this.#store.blockEnd >= backupLimits.readSizeBytes;
+    return isEnough ? this.settle().then(() => length) : length;
   }
 
   async #addCut(descriptor: number, { start, end }: Region, { from, to, isEnd }: { from: number; to: number; isEnd: boolean }): Promise<number> {
+    if (this.#store.blockIsFull) await this.#store.closeBlock();
     const size = end - start;
     const begin = Math.max(0, from - this.#warmUpBytes);
     const stop = to >= size ? size : Math.min(size, to + this.#reachBytes);
     this.#cutter.begin(begin);
     this.#chunkAt = this.#readAt = this.#store.blockEnd;
     this.#chunkOffset = begin;
-    let open = from === 0;
+    this.#open = from === 0;
     let position = begin;
     while (position < stop) {
-      const wanted = Math.min(backupLimits.readSizeBytes, stop - position);
-      const length = this.#read(descriptor, this.#readAt, { length: wanted, position: start + position });
+      const length = this.#read(descriptor, this.#readAt, { length: Math.min(backupLimits.readSizeBytes, stop - position), position: start + position });
       if (length === 0) break;
       position += length;
       const cuts = this.#cutter.feed(this.#readAt, length);
       this.#readAt += length;
-      for (const cut of cuts) {
-        if (open && this.#chunkOffset >= to) return position;
-        if (open) await this.#addChunk(cut - this.#chunkOffset);
-        else if (cut >= from) open = true;
-        if (this.#chunkOffset !== cut) this.#skipTo(cut);
-      }
-      if (open && this.#chunkOffset >= to) return position;
+      await this.#addChunks(this.#chunksUpTo(cuts, { from, to }));
       this.#closeGap();
+      if (this.#open && this.#chunkOffset >= to) return position;
     }
     if (position < size && stop < size) return position;
-    await this.#addRest(open, { from, to });
+    await this.#addChunks(this.#chunksUpTo([...this.#cutter.finish(), position], { from, to }));
     return position === size && isEnd && this.#hasMore(descriptor, end) ? position + 1 : position;
   }
 
-  /** The end of the region is reached: its last cuts and the last chunk. */
-  async #addRest(open: boolean, { from, to }: { from: number; to: number }): Promise<void> {
-    for (const cut of this.#cutter.finish()) {
-      if (open && this.#chunkOffset >= to) return;
-      if (open) await this.#addChunk(cut - this.#chunkOffset);
-      else if (cut >= from) open = true;
-      if (this.#chunkOffset !== cut) this.#skipTo(cut);
+  /** The chunks that end at these cuts and begin in [from, to); the first cut at or behind `from` opens the first chunk. */
+  #chunksUpTo(cuts: readonly number[], { from, to }: { from: number; to: number }): ChunkRange[] {
+    const chunks: ChunkRange[] = [];
+    for (const cut of cuts) {
+      if (this.#open && this.#chunkOffset >= to) break;
+      const length = cut - this.#chunkOffset;
+      if (this.#open && length > 0) chunks.push({ offset: this.#chunkAt, length });
+      this.#open ||= cut >= from;
+      this.#chunkAt += length;
+      this.#chunkOffset = cut;
     }
-    const rest = this.#readAt - this.#chunkAt;
-    if (open && rest > 0 && this.#chunkOffset < to) await this.#addChunk(rest);
+    return chunks;
   }
 
-  /** Adds the chunk of `length` bytes at `chunkAt`; closes the block when it is full and moves what is behind it. */
-  async #addChunk(length: number): Promise<void> {
+  /** Adds chunks in order, closing blocks as they fill. `ofManyFiles`: zeros of neighbours are not joined. */
+  async #addChunks(chunks: readonly ChunkRange[], ofManyFiles = false): Promise<void> {
     const store = this.#store;
-    if (store.isZero(this.#chunkAt, length)) this.#extents.addEmpty('zeros', length, this.#firstExtent);
-    else {
-      const added = store.add(this.#chunkAt, length);
-      const ordinal = typeof added === 'number' ? added : await added;
-      this.#extents.addData(length, { names: store.data, offset: store.nameOffset, ordinal });
+    for (let first = 0; first < chunks.length; first += namesAtOnce) {
+      const some = chunks.slice(first, first + namesAtOnce);
+      store.nameAll(Uint32Array.from(some.flatMap(({ offset, length }) => [offset, length])));
+      for (const [index, { offset, length }] of some.entries()) {
+        if (store.blockIsFull) await store.closeBlock();
+        if (store.isZero(offset, length)) this.#extents.addEmpty('zeros', length, ofManyFiles ? this.#extents.count : this.#firstExtent);
+        else {
+          const added = store.add(index, offset, length);
+          const ordinal = typeof added === 'number' ? added : await added;
+          this.#extents.addData(length, { names: store.data, offset: store.nameOffset(index), ordinal });
+        }
+      }
     }
-    this.#chunkAt += length;
-    this.#chunkOffset += length;
-    if (store.blockIsFull) {
-      await store.closeBlock();
-      this.#closeGap();
-    }
-  }
-
-  #skipTo(cut: number): void {
-    this.#chunkAt += cut - this.#chunkOffset;
-    this.#chunkOffset = cut;
   }
 
   /** Moves the bytes that are not cut yet to the end of the block. */

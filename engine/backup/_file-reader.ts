@@ -8,7 +8,6 @@ import {
   openBeneath,
   statDescriptor,
 } from '../system/mod.ts';
-import type { ExtentRecords } from './_extent-records.ts';
 import type { FileChunker } from './_file-chunker.ts';
 import { readExtras } from './_entry-fields.ts';
 import { type PackedFiles, unpackFile } from './_packed-files.ts';
@@ -23,18 +22,17 @@ type ReadFault = NonNullable<FileOutcome['error']>;
  */
 export class FileReader {
   readonly #chunker: FileChunker;
-  readonly #extents: ExtentRecords;
   readonly #status: FileStatus = new FileStatus();
 
-  constructor(chunker: FileChunker, extents: ExtentRecords) {
+  constructor(chunker: FileChunker) {
     this.#chunker = chunker;
-    this.#extents = extents;
   }
 
   async readFiles(root: Descriptor, files: PackedFiles): Promise<FileOutcome[]> {
     const outcomes: FileOutcome[] = [];
     const readWhole = (descriptor: Descriptor, size: number) => this.#readWhole(descriptor, size);
     for (let index = 0; index < files.pathEnds.length; index++) outcomes.push(await this.#readFile(root, unpackFile(files, index), readWhole));
+    await this.#chunker.settle();
     return outcomes;
   }
 
@@ -47,7 +45,7 @@ export class FileReader {
   }
 
   async #readFile(root: Descriptor, file: ExpectedFile, read: (descriptor: Descriptor, size: number) => Promise<{ bytes: number; fault: ReadFault | undefined }>): Promise<FileOutcome> {
-    const first = this.#extents.count;
+    const first = this.#chunker.extentCount;
     let descriptor: Descriptor | undefined;
     try {
       descriptor = ofSource(() => openBeneath(root, file.path, 'file'));
@@ -56,13 +54,12 @@ export class FileReader {
       if (status.type !== 'file') return failed({ code: 'replaced', message: `was a file when its folder was listed, is a ${status.type} now` });
       const metadata = isSame(status, file) ? undefined : metadataOf(status);
       const extras = ofSource(() => readExtras(opened, status.device));
-      this.#chunker.beginFile();
       const { bytes, fault } = await read(opened, status.size);
-      return { extents: this.#extents.count - first, bytes, metadata, extras, error: fault };
+      return { extents: this.#chunker.extentCount - first, bytes, metadata, extras, error: fault };
     } catch (error) {
       const fault = faultOf(error);
       if (fault === undefined) throw error;
-      return { ...failed(fault), extents: this.#extents.count - first };
+      return { ...failed(fault), extents: this.#chunker.extentCount - first };
     } finally {
       if (descriptor !== undefined) closeDescriptor(descriptor);
     }
@@ -81,7 +78,7 @@ export class FileReader {
     let position = 0;
     while (position < size && ofSource(() => nextExtent(descriptor, { offset: position, size }, extent))) {
       const length = extent.end - extent.start;
-      if (extent.kind === 'hole') this.#chunker.addHole(length);
+      if (extent.kind === 'hole') await this.#chunker.addHole(length);
       else {
         const present = await this.#chunker.addRegion(descriptor, { start: extent.start, end: extent.end }, { isEnd: false });
         if (present < length) return { bytes: extent.start + present, fault: shorter(size) };

@@ -7,12 +7,14 @@ import type { ExpectedFile } from './_files.ts';
 import type { PackedFiles, PackedOutcomes } from './_packed-files.ts';
 import type { PackTableBuffers, StoredTable } from '../index/mod.ts';
 import type { RepositoryDescription } from '../repository/mod.ts';
+import type { Lanes } from '../kernel/mod.ts';
 import type { Compression, StoredPack } from '../packs/mod.ts';
 
 /** Everything that a worker needs to know at its start. */
 export interface WorkerSetup {
   readonly repository: RepositoryDescription;
   readonly kernelModule: WebAssembly.Module;
+  readonly lanes: Lanes;
   readonly compression: Compression;
   readonly chunkTable: SharedArrayBuffer;
   readonly packTable: PackTableBuffers;

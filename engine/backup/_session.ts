@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type NodeReference, objectNames, type PackId, type PackListReference } from '../../repo-format/mod.ts';
 import { ChunkTable, Deduplicator, openTable, PackTable, StoredIndex, type StoredTable, writeIndexTable } from '../index/mod.ts';
-import { compileKernel, createKernel } from '../kernel/mod.ts';
+import { compileKernel, createKernel, preferredLanes } from '../kernel/mod.ts';
 import { type Compression, PackReader, type StoredPack } from '../packs/mod.ts';
 import { beginSession, describeRepository, type Repository, type Session } from '../repository/mod.ts';
 import { NodeStore, recordingPacks, TreeBuilder, TreeReader } from '../trees/mod.ts';
@@ -72,6 +72,7 @@ export class BackupSession {
       {
         repository: describeRepository(repository),
         kernelModule,
+        lanes: preferredLanes(),
         compression,
         dryRun,
         chunkTable: this.#chunkTable.buffer,

@@ -56,7 +56,10 @@ export class StreamChunker {
     const at = store.blockEnd;
     store.data.set(this.#pending.subarray(0, length), at);
     if (store.isZero(at, length)) this.#extents.addEmpty('zeros', length, first);
-    else this.#extents.addData(length, { ordinal: await store.add(at, length), names: store.data, offset: store.nameOffset });
+    else {
+      store.nameAll(Uint32Array.of(at, length));
+      this.#extents.addData(length, { ordinal: await store.add(0, at, length), names: store.data, offset: store.nameOffset(0) });
+    }
     this.#pending = this.#pending.subarray(length);
     this.#pendingOffset += length;
   }

@@ -29,6 +29,7 @@ const kernel = createKernel({
   cutKey: keys.cutKey,
   cutting,
   module: setup.kernelModule,
+  lanes: setup.lanes,
 });
 const packs = new PackTable(setup.packTable);
 const stored = new StoredIndex(storage, setup.storedTables);
@@ -52,7 +53,7 @@ const store = new ChunkStore({
   dryRun: setup.dryRun,
   onPack: reportPack,
 });
-const reader = new FileReader(new FileChunker({ kernel, store, extents, cutting }), extents);
+const reader = new FileReader(new FileChunker({ kernel, store, extents, cutting }));
 const stream = new StreamChunker({ kernel, store, extents });
 
 let working: Promise<void> = Promise.resolve();

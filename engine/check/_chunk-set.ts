@@ -27,27 +27,28 @@ export class ChunkSet {
   add(names: Uint8Array, offset: number, ordinal: number): boolean {
     const first = firstWord(names, offset);
     const second = secondWord(names, offset, ordinal);
-    const slot = this.#slotOf(wordAt(names, offset + 8), first, second);
-    if (this.#words[slot] !== 0) return false;
-    this.#words[slot] = first;
-    this.#words[slot + 1] = second;
+    const row = this.#rowOf(wordAt(names, offset + 8), first, second);
+    if (this.#words[row * wordsPerRow] !== 0) return false;
+    this.#words[row * wordsPerRow] = first;
+    this.#words[row * wordsPerRow + 1] = second;
     this.#size++;
     return true;
   }
 
   has(names: Uint8Array, offset: number, ordinal: number): boolean {
-    const slot = this.#slotOf(wordAt(names, offset + 8), firstWord(names, offset), secondWord(names, offset, ordinal));
-    return this.#words[slot] !== 0;
+    const row = this.#rowOf(wordAt(names, offset + 8), firstWord(names, offset), secondWord(names, offset, ordinal));
+    return this.#words[row * wordsPerRow] !== 0;
   }
 
   /** Where the row is, or the free row where it belongs. */
-  #slotOf(hash: number, first: number, second: number): number {
+  #rowOf(hash: number, first: number, second: number): number {
     const words = this.#words;
-    let slot = (hash & this.#mask) * wordsPerRow;
-    while (words[slot] !== 0 && (words[slot] !== first || words[slot + 1] !== second)) {
-      slot = (slot + wordsPerRow) % words.length;
+    let row = hash & this.#mask;
+    for (;;) {
+      const found = words[row * wordsPerRow];
+      if (found === 0 || (found === first && words[row * wordsPerRow + 1] === second)) return row;
+      row = (row + 1) & this.#mask;
     }
-    return slot;
   }
 }
 

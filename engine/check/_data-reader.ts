@@ -96,7 +96,7 @@ export class DataReader {
   }
 
   #start(): PooledWorker {
-    const thread = new Worker(workerUrl, { workerData: this.#setup, resourceLimits: { maxYoungGenerationSizeMb: 8 } });
+    const thread = new Worker(workerUrl, { workerData: this.#setup, resourceLimits: { maxYoungGenerationSizeMb: 2 } });
     const worker: PooledWorker = { thread, waiting: 0 };
     thread.on('message', (reply: WorkerReply) => this.#receive(worker, reply));
     thread.on('error', (error) => this.#fail(error));

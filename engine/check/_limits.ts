@@ -19,7 +19,7 @@ export const checkLimits = {
   listedPaths: 100,
   countedPaths: 65_536,
   /** Bytes that leave garbage behind before it is collected. */
-  garbageSizeBytes: 8 * MiB,
+  garbageSizeBytes: 2 * MiB,
   progressIntervalMs: 100,
   concurrentReads: 16,
 } as const;

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { LaganError } from '../../repo-format/mod.ts';
+import { uncachedStorage } from '../cache/mod.ts';
 import { type Repository, readRoot } from '../repository/mod.ts';
 import { CheckRun } from './_check-run.ts';
 import { checkLimits } from './_limits.ts';
@@ -25,7 +26,9 @@ export async function check(repository: Repository, options: CheckOptions = {}):
       hint: 'check the structure only, or use another key',
     });
   }
-  const run = new CheckRun({ ...repository, root: await readRoot(repository, { signal }) }, { isSelected, workers, onFinding, signal });
+  const storage = uncachedStorage(repository.storage);
+  const current = { ...repository, storage, root: await readRoot({ ...repository, storage }, { signal }) };
+  const run = new CheckRun(current, { isSelected, workers, onFinding, signal });
   const timer = onProgress && setInterval(() => onProgress(run.progress), checkLimits.progressIntervalMs);
   try {
     return await run.run();

@@ -49,5 +49,10 @@ function compile(pattern: string): CompiledPattern {
   const glob = foldersOnly ? body.slice(0, -1) : body;
   const isForNames = !glob.includes('/');
   const anchored = isForNames || glob.startsWith('/') ? glob : `/**/${glob}`;
-  return { takesBack, foldersOnly, isForNames, matches: picomatch(anchored, { dot: true, nonegate: true, noextglob: true, strictSlashes: true }) };
+  return {
+    takesBack,
+    foldersOnly,
+    isForNames,
+    matches: picomatch(anchored, { dot: true, nonegate: true, noextglob: true, strictSlashes: true }),
+  };
 }

@@ -1,4 +1,13 @@
-import { decodeBlock, type Extent, LaganError, openStoredSegment, type PackBlock, type PackId, sealedLayout, toHex } from '../../repo-format/mod.ts';
+import {
+  decodeBlock,
+  type Extent,
+  LaganError,
+  openStoredSegment,
+  type PackBlock,
+  type PackId,
+  sealedLayout,
+  toHex,
+} from '../../repo-format/mod.ts';
 import type { Kernel } from '../kernel/mod.ts';
 import { decompressPayload, type OpenPack, type PackReader } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
@@ -142,7 +151,8 @@ export class BlockCache {
     }
     const start = this.#ringHead;
     this.#ringHead += size;
-    while (this.#ring.length > 0 && this.#ring[0]!.block.start >= start && this.#ring[0]!.block.start < this.#ringHead) forget(this.#ring.shift()!);
+    while (this.#ring.length > 0 && this.#ring[0]!.block.start >= start && this.#ring[0]!.block.start < this.#ringHead)
+      forget(this.#ring.shift()!);
     return start;
   }
 
@@ -173,7 +183,11 @@ export class BlockCache {
     return misnamed;
   }
 
-  #compareNames({ first, last }: { first: number; last: number }, names: Uint8Array, misnamed: Set<number> | undefined): Set<number> | undefined {
+  #compareNames(
+    { first, last }: { first: number; last: number },
+    names: Uint8Array,
+    misnamed: Set<number> | undefined,
+  ): Set<number> | undefined {
     const computed = this.#kernel.data.subarray(0, (last - first) * nameSizeBytes);
     const expected = names.subarray(first * nameSizeBytes, last * nameSizeBytes);
     if (Buffer.compare(computed, expected) === 0) return misnamed;
@@ -222,7 +236,11 @@ class ReadWindow {
     if (this.#pack !== pack || offset < this.#offset || offset + length > this.#offset + this.#bytes.length) {
       this.#pack = undefined;
       const wanted = follows ? this.#extend(blocks, number) : length;
-      this.#bytes = (await this.#storage.get(object.name, { offset, length: wanted }, { into: this.#bufferOf(wanted) })) as Uint8Array<ArrayBuffer>;
+      this.#bytes = (await this.#storage.get(
+        object.name,
+        { offset, length: wanted },
+        { into: this.#bufferOf(wanted) },
+      )) as Uint8Array<ArrayBuffer>;
       this.#offset = offset;
       this.#pack = pack;
     }
@@ -283,11 +301,18 @@ function chunkMissing(name: Uint8Array, object: string): LaganError {
 }
 
 function misnamedChunk(name: Uint8Array, { object, number }: CachedBlock): LaganError {
-  return new LaganError('name-mismatch', `chunk ${toHex(name)} in block ${number} of ${object} has bytes of another name`, { object, expected: toHex(name) });
+  return new LaganError('name-mismatch', `chunk ${toHex(name)} in block ${number} of ${object} has bytes of another name`, {
+    object,
+    expected: toHex(name),
+  });
 }
 
 function wrongLength(name: Uint8Array, { object }: CachedBlock, sizes: { expected: number; found: number }): LaganError {
-  return new LaganError('malformed', `chunk ${toHex(name)} of ${object} has ${sizes.found} bytes, the file that needs it says ${sizes.expected}`, { object, ...sizes });
+  return new LaganError(
+    'malformed',
+    `chunk ${toHex(name)} of ${object} has ${sizes.found} bytes, the file that needs it says ${sizes.expected}`,
+    { object, ...sizes },
+  );
 }
 
 function forget({ pack, block }: { pack: CachedPack; block: CachedBlock }): void {
@@ -295,8 +320,15 @@ function forget({ pack, block }: { pack: CachedPack; block: CachedBlock }): void
 }
 
 function expectSame(expected: PackBlock, found: { rawLength: number; chunkLengths: readonly number[] }, object: string): void {
-  const agrees = found.rawLength === expected.rawLength && found.chunkLengths.length === expected.chunkLengths.length && found.chunkLengths.every((length, index) => length === expected.chunkLengths[index]);
-  if (!agrees) throw new LaganError('malformed', `a block of ${object} does not agree with the contents of its pack`, { object, offset: expected.offset });
+  const agrees =
+    found.rawLength === expected.rawLength &&
+    found.chunkLengths.length === expected.chunkLengths.length &&
+    found.chunkLengths.every((length, index) => length === expected.chunkLengths[index]);
+  if (!agrees)
+    throw new LaganError('malformed', `a block of ${object} does not agree with the contents of its pack`, {
+      object,
+      offset: expected.offset,
+    });
 }
 
 function offsetsOf(lengths: readonly number[]): Uint32Array {

@@ -51,7 +51,8 @@ export class ContentWriter implements ContentTarget {
   async writeLeaves(descriptor: Descriptor, leaves: readonly ContentLeaf[]): Promise<void> {
     for (const { node, start } of leaves) {
       let end = start;
-      for await (const extents of this.#trees.extents({ form: 'node', node, height: 0, packs: [] })) end = await this.#writeExtents(descriptor, extents, end);
+      for await (const extents of this.#trees.extents({ form: 'node', node, height: 0, packs: [] }))
+        end = await this.#writeExtents(descriptor, extents, end);
     }
   }
 

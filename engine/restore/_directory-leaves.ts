@@ -44,7 +44,12 @@ export class DirectoryLeaves {
     const object = objectNames.pack(reference.pack);
     const bytes = (await this.#packs.chunk(reference.name, reference.pack, 'metadata-pack')).slice();
     const node = decodeNode(bytes, object);
-    if (node.kind !== 'directory') throw new LaganError('malformed', `a directory was expected in ${object}, a ${node.kind} is there`, { object, expected: 'directory', found: node.kind });
+    if (node.kind !== 'directory')
+      throw new LaganError('malformed', `a directory was expected in ${object}, a ${node.kind} is there`, {
+        object,
+        expected: 'directory',
+        found: node.kind,
+      });
     return { node, leaf: node.leaf ? { items: node.items, bytes, object } : undefined };
   }
 }

@@ -41,10 +41,15 @@ export class Dispatcher {
   readonly #batches = new Map<PackId | undefined, Batch>();
   readonly #workerOf = new Map<PackId, number>();
   #lastPack: PackId | undefined;
-  #outstanding = 0;
+  readonly #outstanding = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(parts: { pool: RestorePool; folders: TargetFolders; type: 'restore' | 'verify'; onResult: (result: JobResult, folders: readonly TargetFolder[]) => void }) {
+  constructor(parts: {
+    pool: RestorePool;
+    folders: TargetFolders;
+    type: 'restore' | 'verify';
+    onResult: (result: JobResult, folders: readonly TargetFolder[]) => void;
+  }) {
     this.#pool = parts.pool;
     this.#folders = parts.folders;
     this.#type = parts.type;
@@ -75,19 +80,22 @@ export class Dispatcher {
 
   /** Counts something under way that is not a batch, so that {@link drain} waits for it; its failure ends the restore. */
   track(work: Promise<void>): void {
-    this.#outstanding++;
-    work.catch((error: unknown) => (this.#failure ??= { error })).finally(() => this.#outstanding--);
+    const tracked = work.catch((error: unknown) => void (this.#failure ??= { error })).finally(() => this.#outstanding.delete(tracked));
+    this.#outstanding.add(tracked);
   }
 
   /** Sends what is waiting for a fuller batch, and resolves when all is done. */
   async drain(): Promise<void> {
-    while (this.#batches.size > 0 || this.#outstanding > 0) {
+    while (this.#batches.size > 0 || this.#outstanding.size > 0) {
       for (const batch of [...this.#batches.values()]) await this.#sendWhenReady(batch);
-      if (this.#outstanding > 0) await this.#pool.nextAnswer();
-      // What the answer entails is done before the next look.
-      await undefined;
+      if (this.#outstanding.size > 0) await Promise.race(this.#outstanding);
       this.throwFailure();
     }
+  }
+
+  /** Resolves when nothing is under way any more; to be called after the workers have stopped. */
+  async settled(): Promise<void> {
+    while (this.#outstanding.size > 0) await Promise.race(this.#outstanding);
   }
 
   throwFailure(): void {
@@ -114,11 +122,19 @@ export class Dispatcher {
 
   async #waitForFolders(): Promise<void> {
     for (const batch of [...this.#batches.values()]) await this.#sendWhenReady(batch);
-    while (this.#folders.pinned > restoreLimits.pinnedFolders / 2 && this.#outstanding > 0) await this.#pool.nextAnswer();
+    while (this.#folders.pinned > restoreLimits.pinnedFolders / 2 && this.#outstanding.size > 0) {
+      await Promise.race(this.#outstanding);
+      this.throwFailure();
+    }
   }
 
   #send(batch: Batch): void {
-    const parts = batch.parts.map(({ folder, leaf, entries }) => ({ folder: this.#folders.stateOf(folder), bytes: leaf.bytes, object: leaf.object, entries }));
+    const parts = batch.parts.map(({ folder, leaf, entries }) => ({
+      folder: this.#folders.stateOf(folder),
+      bytes: leaf.bytes,
+      object: leaf.object,
+      entries,
+    }));
     const folders = batch.parts.map(({ folder }) => folder);
     this.track(this.#pool.run({ type: this.#type, parts }, this.#workerFor(batch.pack)).then((result) => this.#settle(result, folders)));
   }

@@ -22,7 +22,6 @@ import {
   tryRemoveFile,
   tryRename,
   tryStat,
-  tryStatDescriptor,
 } from '../system/mod.ts';
 import type { ContentTarget } from './_content-writer.ts';
 import { metadataOf, ownerOf } from './_entry-metadata.ts';
@@ -82,7 +81,8 @@ export class EntryRestorer {
     }
     this.#count(entry, outcome);
     const { link } = entry.extensions;
-    if (link !== undefined) this.#report.linked({ part, name: entry.name.slice(), device: link.device, inode: entry.inode, outcome, identity });
+    if (link !== undefined)
+      this.#report.linked({ part, name: entry.name.slice(), device: link.device, inode: entry.inode, outcome, identity });
     return outcome;
   }
 
@@ -136,7 +136,11 @@ export class EntryRestorer {
     const { folder, subject, owner, name } = placing;
     const isMine = owner.uid === this.#me.uid && owner.gid === this.#me.gid;
     const mode = isMine && !placing.isTemporary ? entry.mode & 0o777 : 0o600;
-    const descriptor = orThrow(this.#create(placing, () => tryCreateFile(folder.descriptor, name, mode)), 'make the file', entry.name);
+    const descriptor = orThrow(
+      this.#create(placing, () => tryCreateFile(folder.descriptor, name, mode)),
+      'make the file',
+      entry.name,
+    );
     try {
       if (entry.extensions.flags !== undefined) applyCreationFlags(descriptor, entry.extensions.flags);
       const bytes = await this.#content.write(descriptor, entry);
@@ -158,7 +162,9 @@ export class EntryRestorer {
   #makeOther(entry: Exclude<LeafEntry, FileEntry>, placing: Placing): Outcome {
     const { folder, subject, owner, name } = placing;
     const { descriptor: parent } = folder;
-    const made = this.#create(placing, () => (entry.type === 'symlink' ? tryCreateSymlink(parent, name, entry.target) : tryCreateNode(parent, name, entry)));
+    const made = this.#create(placing, () =>
+      entry.type === 'symlink' ? tryCreateSymlink(parent, name, entry.target) : tryCreateNode(parent, name, entry),
+    );
     if (made === -errnoOf.EPERM && (entry.type === 'character-device' || entry.type === 'block-device')) {
       this.#report.loss(subject, 'device', 'EPERM');
       return 'refused';
@@ -184,7 +190,7 @@ export class EntryRestorer {
   }
 
   /** Gives a finished entry its name, and then the flags that might have forbidden this. */
-  #finish({ entry, folder, subject, name, owner }: Placing, descriptor: Descriptor | undefined): void {
+  #finish({ entry, folder, subject, name }: Placing, descriptor: Descriptor | undefined): void {
     const from = { parent: folder.descriptor, name };
     const to = { parent: folder.descriptor, name: entry.name };
     let result = tryRename(from, to, 'replace');
@@ -207,7 +213,10 @@ export class EntryRestorer {
     const isFolder = tryStat(parent, name, this.#status) === 0 && this.#status.type === 'directory';
     if (isFolder && tryRemoveDirectory(parent, name) === 0) return;
     if (isFolder && (!this.#rules.delete || isProtected(this.#status, this.#rules.protectedFolders))) {
-      throw new LaganError('exists', 'a folder with things in it is in the way', { errno: 'ENOTEMPTY', hint: 'it is removed only if deletions are allowed' });
+      throw new LaganError('exists', 'a folder with things in it is in the way', {
+        errno: 'ENOTEMPTY',
+        hint: 'it is removed only if deletions are allowed',
+      });
     }
     const { failures } = removeTree(parent, name);
     if (failures.length > 0) throw systemError(failures[0]!.errno, 'remove', failures[0]!.path);

@@ -34,9 +34,11 @@ export class FileVerifier {
     try {
       const status = statDescriptor(descriptor, this.#status);
       const { mtime } = entry;
-      const isOther = status.type !== 'file' || status.modifiedSeconds !== mtime.seconds || status.modifiedNanoseconds !== mtime.nanoseconds;
+      const isOther =
+        status.type !== 'file' || status.modifiedSeconds !== mtime.seconds || status.modifiedNanoseconds !== mtime.nanoseconds;
       if (isOther && mayBeOther) return 'other';
-      if (status.type !== 'file') throw new LaganError('name-mismatch', `a file was restored, a ${status.type} is there`, { expected: 'file', found: status.type });
+      if (status.type !== 'file')
+        throw new LaganError('name-mismatch', `a file was restored, a ${status.type} is there`, { expected: 'file', found: status.type });
       await this.#verifyContent(descriptor, entry, status.size);
       return 'verified';
     } finally {
@@ -47,7 +49,8 @@ export class FileVerifier {
   async #verifyContent(descriptor: Descriptor, { content, size, extensions }: FileEntry, found: number): Promise<void> {
     let end = 0;
     if (content.form === 'inline') end = this.#verifyExtents(descriptor, content.extents, 0);
-    else if (content.form === 'node') for await (const extents of this.#trees.extents(content)) end = this.#verifyExtents(descriptor, extents, end);
+    else if (content.form === 'node')
+      for await (const extents of this.#trees.extents(content)) end = this.#verifyExtents(descriptor, extents, end);
     expectLength(end, size, { mayBeShort: extensions.readError !== undefined });
     if (found !== end) throw new LaganError('name-mismatch', `the file has ${found} bytes, ${end} were restored`, { expected: end, found });
   }
@@ -66,7 +69,8 @@ export class FileVerifier {
   #verifyChunk(descriptor: Descriptor, { length, name }: { length: number; name: Uint8Array }, position: number): void {
     const isThere = length <= this.#room && this.#read(descriptor, position, length) === length;
     if (isThere) this.#kernel.name(bytesAt, length, 0);
-    if (!isThere || Buffer.compare(this.#kernel.data.subarray(0, name.length), name) !== 0) throw mismatch(position, `chunk ${toHex(name)}`);
+    if (!isThere || Buffer.compare(this.#kernel.data.subarray(0, name.length), name) !== 0)
+      throw mismatch(position, `chunk ${toHex(name)}`);
   }
 
   #verifyZeros(descriptor: Descriptor, start: number, end: number): void {
@@ -98,5 +102,8 @@ export class FileVerifier {
 }
 
 function mismatch(offset: number, expected: string): LaganError {
-  return new LaganError('name-mismatch', `the file was written, but reading it again gives something else at offset ${offset}`, { offset, expected });
+  return new LaganError('name-mismatch', `the file was written, but reading it again gives something else at offset ${offset}`, {
+    offset,
+    expected,
+  });
 }

@@ -1,4 +1,4 @@
-import { LaganError } from '../../repo-format/mod.ts';
+import type { LaganError } from '../../repo-format/mod.ts';
 import type { MetadataLoss } from '../system/mod.ts';
 import type { JobResult, LinkedOutcome, PartFault, PartLoss } from './_messages.ts';
 import type { LossKind } from './options.ts';
@@ -24,7 +24,15 @@ export class JobReport {
 
   fault({ part, name }: Subject, error: LaganError): void {
     const { code, message, object, errno } = error;
-    this.#faults.push({ part, name: ownBytes(name), code, message, object: errno === undefined ? object : undefined, errno, isNote: false });
+    this.#faults.push({
+      part,
+      name: ownBytes(name),
+      code,
+      message,
+      object: errno === undefined ? object : undefined,
+      errno,
+      isNote: false,
+    });
   }
 
   /** The backup could not read all of a file. */
@@ -52,7 +60,18 @@ export class JobReport {
 
   take(): JobResult {
     const { files, others, skipped, verified, bytes, filesDone, bytesDone } = this;
-    const result = { files, others, skipped, verified, bytes, filesDone, bytesDone, faults: this.#faults, losses: [...this.#losses.values()], linked: this.#linked };
+    const result = {
+      files,
+      others,
+      skipped,
+      verified,
+      bytes,
+      filesDone,
+      bytesDone,
+      faults: this.#faults,
+      losses: [...this.#losses.values()],
+      linked: this.#linked,
+    };
     this.files = this.others = this.skipped = this.verified = this.bytes = this.filesDone = this.bytesDone = 0;
     this.#faults = [];
     this.#losses = new Map();

@@ -1,4 +1,4 @@
-import { LaganError } from '../../repo-format/mod.ts';
+import type { LaganError } from '../../repo-format/mod.ts';
 import {
   applyMetadata,
   closeDescriptor,
@@ -20,8 +20,8 @@ import { type LeafEntry, temporaryName } from './_entry-restorer.ts';
 import type { Identity, LinkedOutcome, RestoreRules } from './_messages.ts';
 import { decide } from './_overwrite.ts';
 import type { RestoreReport } from './_report.ts';
-import type { TargetFolder, TargetFolders } from './_target-folders.ts';
 import { endsRestore } from './_target-errors.ts';
+import type { TargetFolder, TargetFolders } from './_target-folders.ts';
 
 /** One name of something with several. */
 export interface LinkMember extends LeafPlace {
@@ -77,7 +77,13 @@ export class LinkGroups {
     const groups = this.#groupsOf(entry);
     const group = groups.get(entry.inode);
     if (group === undefined) {
-      groups.set(entry.inode, { first: member, state: 'under way', identity: undefined, waiting: [], namesLeft: entry.extensions.link!.count - 1 });
+      groups.set(entry.inode, {
+        first: member,
+        state: 'under way',
+        identity: undefined,
+        waiting: [],
+        namesLeft: entry.extensions.link!.count - 1,
+      });
       return 'first';
     }
     // An inode that was used again while the backup ran.
@@ -166,7 +172,11 @@ export class LinkGroups {
     if (!folder.existed || descriptor < 0 || tryStat(descriptor, entry.name, this.#status) < 0) return 'new';
     if (isSame(this.#status, identity)) return 'skipped';
     const owner = ownerOf(entry, this.#rules.numericOwner);
-    const decision = decide(this.#rules.overwrite, entry, { status: this.#status, owner, readTarget: () => readLink(descriptor, entry.name) });
+    const decision = decide(this.#rules.overwrite, entry, {
+      status: this.#status,
+      owner,
+      readTarget: () => readLink(descriptor, entry.name),
+    });
     return decision === 'keep' ? 'skipped' : 'replaced';
   }
 
@@ -187,7 +197,8 @@ export class LinkGroups {
       const parent = this.#folders.descriptorOf(folder);
       const name = replaces ? temporaryName(entry.name) : entry.name;
       let result = tryCreateLinkFromHandle(handle, { parent, name });
-      if (result === -errnoOf.EEXIST && replaces && tryRemoveFile(parent, name) === 0) result = tryCreateLinkFromHandle(handle, { parent, name });
+      if (result === -errnoOf.EEXIST && replaces && tryRemoveFile(parent, name) === 0)
+        result = tryCreateLinkFromHandle(handle, { parent, name });
       if (result < 0 || !replaces) return result;
       const renamed = tryRename({ parent, name }, { parent, name: entry.name }, 'replace');
       if (renamed < 0) tryRemoveFile(parent, name);

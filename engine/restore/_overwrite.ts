@@ -31,7 +31,8 @@ export function isNewer({ mtime }: Entry, status: FileStatus): boolean {
 /** By type, size and mtime: times are restored last, so what has the right ones is whole. */
 function hasSameContent(entry: Entry, status: FileStatus, readTarget: () => Uint8Array): boolean {
   const { mtime } = entry;
-  if (entry.type !== status.type || mtime.seconds !== status.modifiedSeconds || mtime.nanoseconds !== status.modifiedNanoseconds) return false;
+  if (entry.type !== status.type || mtime.seconds !== status.modifiedSeconds || mtime.nanoseconds !== status.modifiedNanoseconds)
+    return false;
   switch (entry.type) {
     case 'file':
       return entry.size === status.size;

@@ -1,6 +1,6 @@
 import type { Entry, LaganError } from '../../repo-format/mod.ts';
-import type { JobResult } from './_messages.ts';
 import { restoreLimits } from './_limits.ts';
+import type { JobResult } from './_messages.ts';
 import type { LossKind, NotRestored, RestoreFault, RestoreOptions, RestoreProgress, RestoreResult, RestoreStatistics } from './options.ts';
 
 type Counts = { -readonly [Name in keyof RestoreStatistics]: RestoreStatistics[Name] };
@@ -14,6 +14,8 @@ export class RestoreReport {
   readonly #startedAt = performance.now();
   readonly #errors: RestoreFault[] = [];
   readonly #losses = new Map<LossKind, NotRestored & { count: number }>();
+  /** What was said of a path while it was restored is not said again when it is verified. */
+  readonly #faultyPaths = new Set<string>();
   readonly #timer: NodeJS.Timeout | undefined;
   #phase: RestoreProgress['phase'] = 'restore';
   #filesDone = 0;
@@ -34,6 +36,9 @@ export class RestoreReport {
   }
 
   fault(fault: RestoreFault): void {
+    const path = Buffer.from(fault.path).toString('latin1');
+    if (this.#phase === 'verify' && this.#faultyPaths.has(path)) return;
+    this.#faultyPaths.add(path);
     this.counts.errors++;
     if (this.#errors.length < restoreLimits.listedErrors) this.#errors.push(fault);
     this.#options.onWarning?.(fault);
@@ -94,7 +99,12 @@ export class RestoreReport {
   }
 
   result(): RestoreResult {
-    return { statistics: { ...this.counts }, errors: this.#errors, notRestored: [...this.#losses.values()], durationMs: performance.now() - this.#startedAt };
+    return {
+      statistics: { ...this.counts },
+      errors: this.#errors,
+      notRestored: [...this.#losses.values()],
+      durationMs: performance.now() - this.#startedAt,
+    };
   }
 
   #progress(): RestoreProgress {

@@ -124,5 +124,9 @@ type ContentNode = Extract<Node, { kind: 'content' }>;
 
 function expectContent(node: Node, object: string): ContentNode {
   if (node.kind === 'content') return node;
-  throw new LaganError('malformed', `a content node was expected in ${object}, a ${node.kind} node is there`, { object, expected: 'content', found: node.kind });
+  throw new LaganError('malformed', `a content node was expected in ${object}, a ${node.kind} node is there`, {
+    object,
+    expected: 'content',
+    found: node.kind,
+  });
 }

@@ -26,7 +26,11 @@ export class Selection {
   readonly #exclude: PathPatterns;
 
   /** `paths`: relative to where the walk begins; empty: everything. */
-  constructor({ paths, include = [], exclude = [] }: { paths: readonly Uint8Array[]; include?: readonly string[] | undefined; exclude?: readonly string[] | undefined }) {
+  constructor({
+    paths,
+    include = [],
+    exclude = [],
+  }: { paths: readonly Uint8Array[]; include?: readonly string[] | undefined; exclude?: readonly string[] | undefined }) {
     this.#include = new PathPatterns(include);
     this.#exclude = new PathPatterns(exclude);
     this.hasPatterns = !this.#include.isEmpty || !this.#exclude.isEmpty;
@@ -38,7 +42,9 @@ export class Selection {
     if (folder.names !== undefined) {
       const chosen = folder.names.get(key(entry.name));
       if (chosen === undefined) return undefined;
-      return chosen.isWhole ? { names: undefined, isIncluded: folder.isIncluded } : { names: chosen.children, isIncluded: folder.isIncluded };
+      return chosen.isWhole
+        ? { names: undefined, isIncluded: folder.isIncluded }
+        : { names: chosen.children, isIncluded: folder.isIncluded };
     }
     if (!this.hasPatterns) return folder;
     const isFolder = entry.type === 'directory';

@@ -26,5 +26,13 @@ export function endsRestore(error: unknown): boolean {
   return fatalCodes.has(error.code);
 }
 
-const fatalCodes: ReadonlySet<string> = new Set(['no-space', 'read-only', 'interrupted', 'no-repository', 'unavailable', 'no-key', 'wrong-key', 'usage']);
-
+const fatalCodes: ReadonlySet<string> = new Set([
+  'no-space',
+  'read-only',
+  'interrupted',
+  'no-repository',
+  'unavailable',
+  'no-key',
+  'wrong-key',
+  'usage',
+]);

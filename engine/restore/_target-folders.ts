@@ -57,7 +57,12 @@ export class TargetFolder {
   /** Jobs that use the descriptor. */
   pins = 0;
 
-  constructor({ parent, name, entry, isAbove }: { parent: TargetFolder | undefined; name: Uint8Array; entry: DirectoryEntry | undefined; isAbove: boolean }) {
+  constructor({
+    parent,
+    name,
+    entry,
+    isAbove,
+  }: { parent: TargetFolder | undefined; name: Uint8Array; entry: DirectoryEntry | undefined; isAbove: boolean }) {
     this.parent = parent;
     this.name = name;
     this.entry = entry;
@@ -98,7 +103,12 @@ export class TargetFolders {
 
   constructor(
     root: TargetFolder,
-    { rules, report, pathOf, purpose }: { rules: RestoreRules; report: RestoreReport; pathOf: (folder: TargetFolder, name?: Uint8Array) => Uint8Array; purpose: Purpose },
+    {
+      rules,
+      report,
+      pathOf,
+      purpose,
+    }: { rules: RestoreRules; report: RestoreReport; pathOf: (folder: TargetFolder, name?: Uint8Array) => Uint8Array; purpose: Purpose },
   ) {
     this.root = root;
     this.#rules = rules;
@@ -261,7 +271,8 @@ export class TargetFolders {
     if (this.#purpose !== 'restore') return;
     if ((this.#status.attributes & protectingAttributes) !== 0) makeWritable(descriptor);
     const { mode, uid } = this.#status;
-    if (uid === this.#me.uid && (mode & modeWhileRestoring) !== modeWhileRestoring) tryChangeMode('descriptor', descriptor, mode | modeWhileRestoring);
+    if (uid === this.#me.uid && (mode & modeWhileRestoring) !== modeWhileRestoring)
+      tryChangeMode('descriptor', descriptor, mode | modeWhileRestoring);
   }
 
   /** One's own folder may be unreadable for oneself. */
@@ -342,7 +353,8 @@ export class TargetFolders {
     const options = isNew ? { known: { uid, gid, mode: modeWhileRestoring & ~this.#rules.umask } } : { surplus: 'remove' as const };
     const losses = applyMetadata(descriptor, metadata, options);
     for (const [index, { kind, errno }] of losses.entries()) {
-      if (losses.findIndex((loss) => loss.kind === kind) === index) this.#report.loss(kind, { path: this.#pathOf(folder), reason: errno, count: 1 });
+      if (losses.findIndex((loss) => loss.kind === kind) === index)
+        this.#report.loss(kind, { path: this.#pathOf(folder), reason: errno, count: 1 });
     }
   }
 }

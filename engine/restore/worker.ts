@@ -17,11 +17,6 @@ import { restoreLimits } from './_limits.ts';
 import type { JobResult, LeafPart, RestoreJob, RestoreSetup } from './_messages.ts';
 import { endsRestore } from './_target-errors.ts';
 
-serveJobs<RestoreSetup, RestoreJob, JobResult>((context) => {
-  const worker = new RestoreWorker(context);
-  return (job) => worker.perform(job);
-});
-
 class RestoreWorker {
   readonly #isStopping: () => boolean;
   readonly #report = new JobReport();
@@ -90,3 +85,8 @@ class RestoreWorker {
     this.#report.bytesDone += entry.size;
   }
 }
+
+serveJobs<RestoreSetup, RestoreJob, JobResult>((context) => {
+  const worker = new RestoreWorker(context);
+  return (job) => worker.perform(job);
+});

@@ -11,9 +11,7 @@ export interface SerializedError {
 export function serializeError(error: unknown): SerializedError {
   if (!(error instanceof Error)) return { code: undefined, message: String(error), fields: {}, stack: undefined };
   const code = error instanceof LaganError ? error.code : undefined;
-  const fields = Object.entries(error).filter(
-    ([name, value]) => name !== 'code' && ['string', 'number', 'boolean'].includes(typeof value),
-  );
+  const fields = Object.entries(error).filter(([name, value]) => name !== 'code' && ['string', 'number', 'boolean'].includes(typeof value));
   return { code, message: error.message, fields: Object.fromEntries(fields), stack: error.stack };
 }
 

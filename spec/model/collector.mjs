@@ -2,13 +2,12 @@
 // some writers and collectors within bounds. No dependencies. What is abstract: two chunks exist; pack 0 holds chunk 0 from the beginning and no
 // snapshot refers to it; attempt t of writer w stores chunk c in pack 1 + (w * attempts + t) * 2 + c. Sets are bit masks.
 //
-// Steps that the world takes at any time: a commit that is in flight lands; a doomed pack is deleted; an old root is pruned.
+// Steps that the world takes at any time: a commit that is in flight lands; a doomed pack is deleted.
 
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
 export const defaults = {
-  rootKind: 'numbered',
   writers: 1,
   collectors: 2,
   /** Collections begin while the generation is below. */
@@ -62,7 +61,6 @@ export function explore(options = {}) {
 function createModel(config) {
   const { writers: writerCount, collectors: collectorCount, attempts, wanted } = config;
   const mistakes = new Set(config.mistakes);
-  const numbered = config.rootKind === 'numbered';
   const sessions = writerCount * attempts;
   const packCount = 1 + sessions * 2;
   const sessionOf = (writer, attempt) => writer * attempts + attempt;
@@ -78,8 +76,8 @@ function createModel(config) {
   function initial() {
     return {
       root: { number: 0, generation: 0, floor: 0, pastFloor: 0, phase: OPEN, catalogue: 0, condemned: 0, doomed: 0, base: 1 },
-      // Roots below the highest that still exist (numbered only): their contents matter to `pruneAll` alone.
-      older: [],
+      // Roots that were replaced, for the mistake `pruneAll`, which brings them back.
+      replaced: [],
       packs: 1,
       indexPacks: Array(sessions).fill(0),
       indexGeneration: Array(sessions).fill(-1),
@@ -131,9 +129,7 @@ function createModel(config) {
     for (const pack of range(packCount)) {
       if (state.root.doomed & state.packs & bit(pack)) yield change(state, (next) => (next.packs &= ~bit(pack)));
     }
-    if (!numbered) return;
-    for (const index of state.older.keys()) yield change(state, (next) => next.older.splice(index, 1));
-    if (mistakes.has('pruneAll') && state.older.length > 0) yield change(state, (next) => (next.root = next.older.pop()));
+    if (state.replaced.length > 0) yield change(state, (next) => (next.root = next.replaced.pop()));
   }
 
   function* writerSteps(state, index) {
@@ -298,37 +294,23 @@ function createModel(config) {
     return needed;
   }
 
-  /** The collector stores `root` as the successor of the one that it has read, and goes on accordingly. */
-  function replaceRoot(state, { index, root }) {
-    const { root: read } = state.collectors[index];
+  /**
+   * The collector stores `root` as the successor of the one that it has read. Numbered roots: creation succeeds if the number is above all others, and also
+   * if the number is below the highest and was pruned, which may have happened to any of them. Then it lists again, by beginning anew.
+   */
+  function replaceRoot(state, { index, root: content }) {
+    const root = { ...content, number: state.collectors[index].root.number + 1 };
+    const wins = root.number > state.root.number;
     return change(state, (next) => {
       next.collectors[index] = idle();
-      if (!numbered) {
-        const current = state.root.number === read.number;
-        if (current || mistakes.has('blindPut')) next.root = { ...root, number: state.root.number + 1 };
-        return;
+      if (wins || mistakes.has('blindPut')) {
+        if (mistakes.has('pruneAll')) next.replaced.push(next.root);
+        next.root = { ...root, number: state.root.number + 1 };
       }
-      const created = createNumber(next, { ...root, number: read.number + 1 });
-      // It lists again by beginning anew. Whoever trusts the creation goes on with its own root.
-      if (created && mistakes.has('trustCreate')) next.collectors[index] = { ...idle(), step: 'delete', root: { ...root, number: read.number + 1 } };
+      // Whoever trusts the creation goes on with its own root.
+      const created = wins || root.number < state.root.number;
+      if (mistakes.has('trustCreate') && created) next.collectors[index] = { ...idle(), step: 'delete', root };
     });
-  }
-
-  /** Creates a root if its number is absent, which it also is after it was pruned. Only above the highest it counts. */
-  function createNumber(next, root) {
-    if (root.number > next.root.number) {
-      next.older = remember(next, next.root);
-      next.root = root;
-      return true;
-    }
-    const exists = root.number === next.root.number || next.older.some(({ number }) => number === root.number);
-    if (!exists) next.older = remember(next, root).sort((left, right) => left.number - right.number);
-    return !exists;
-  }
-
-  /** Only the mistake `pruneAll` brings old contents back; without it their numbers are all that matters. */
-  function remember({ older }, root) {
-    return [...older, mistakes.has('pruneAll') ? root : { number: root.number }];
   }
 
   /** A collector that believes in its own root deletes what that one dooms, and goes on with it. */
@@ -358,7 +340,7 @@ function idle() {
 function change(state, edit) {
   const next = {
     root: { ...state.root },
-    older: [...state.older],
+    replaced: [...state.replaced],
     packs: state.packs,
     indexPacks: [...state.indexPacks],
     indexGeneration: [...state.indexGeneration],
@@ -371,16 +353,8 @@ function change(state, edit) {
   return next;
 }
 
-/** A short name of the state; the fields of its parts always come in the same order. */
 function digest(state) {
-  const parts = Object.values(state).map((part) => (typeof part === 'object' ? flat(part) : part));
-  return createHash('md5').update(parts.join(';')).digest('latin1');
-}
-
-function flat(part) {
-  return Object.values(part)
-    .map((value) => (typeof value === 'object' && value !== null ? `(${flat(value)})` : value))
-    .join();
+  return createHash('md5').update(JSON.stringify(state)).digest('latin1');
 }
 
 function range(count) {

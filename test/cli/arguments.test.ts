@@ -30,7 +30,7 @@ const mistakes: [argv: string[], hint?: RegExp][] = [
   [['backup', '/x', '--stdin']],
   [['backup', '--stdin', '--stdin-command', '--', 'x']],
   [['backup', '--stdin-command'], /--stdin-command --/],
-  [['backup', '--stdin', '--stdin-name', 'a/b']],
+  [['backup', '--stdin', '--stdin-name', 'a/../b']],
   [['backup', '/x', '--stdin-name', 'a']],
   [['backup', '--stdin', '--files-from', '-']],
   [['snapshots', '--latest', '-1']],

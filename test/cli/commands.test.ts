@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import t, { type Test } from 'tap';
+import type { CheckResult, Engine, Finding, RestoreResult, SnapshotId } from '../../bin/shared/engine.ts';
 import { LaganError } from '../../repo-format/mod.ts';
 import { type Outcome, parseLines, run, scratchFolder } from './cli.ts';
 import {
@@ -220,20 +221,14 @@ t.test('dump: refuses a terminal, tells of sockets and of files that are incompl
   t.match(await json(t, ['dump', 'latest', '-o', 'x.tar'], { cwd, tree }), [{ type: 'warning' }, { type: 'warning' }, { type: 'summary' }]);
 });
 
-const restored = { files: 2, directories: 1, others: 1, bytes: 7, skipped: 1, deleted: 2, verified: 2 };
+const restored = { files: 2, directories: 1, others: 1, bytes: 7, skipped: 1, deleted: 2, verified: 2, errors: 0 };
 
-function restoring(
-  calls: Calls,
-  more: Partial<Awaited<ReturnType<NonNullable<NonNullable<FakeOptions['overrides']>['restore']>>>> = {},
-): Case {
-  return {
-    overrides: {
-      restore: async (_repository, _snapshot, options) => {
-        calls.push({ name: 'restore', options: options as unknown as Record<string, unknown> });
-        return { statistics: restored, errors: [], notRestored: new Map(), ...more };
-      },
-    },
+function restoring(calls: Calls, more: Partial<RestoreResult> = {}): Case {
+  const restore: Engine['restore'] = async (_repository, _snapshot, options) => {
+    calls.push({ name: 'restore', options: { ...options } });
+    return { statistics: restored, errors: [], notRestored: [], durationMs: 1, ...more };
   };
+  return { overrides: { restore } };
 }
 
 t.test('restore: where to and what', async (t) => {
@@ -246,7 +241,7 @@ t.test('restore: where to and what', async (t) => {
     return options
       ? {
           target: text(options.target),
-          top: text(options.path),
+          top: text(options.from),
           paths: (options.paths as Uint8Array[]).map(text),
           overwrite: options.overwrite,
         }
@@ -290,8 +285,9 @@ t.test('restore never puts anything into a folder that has something in it unles
 t.test('restore: the summary, what the system refused, and exit code 3 for what failed', async (t) => {
   const cwd = scratchFolder(t);
   const more = {
-    errors: [{ path: latin, code: 'EACCES', message: 'permission denied' }],
-    notRestored: new Map([['owner', { count: 12, example: evil, reason: 'EPERM' }]]),
+    statistics: { ...restored, errors: 1 },
+    errors: [{ path: latin, code: 'pack-missing', message: 'a pack is missing', object: 'writer/packs/aa/x' }],
+    notRestored: [{ kind: 'owner', count: 12, example: evil, reason: 'EPERM' } as const],
   };
   const outcome = await lagan(['restore', 'latest'], { ...restoring([], more), cwd });
   t.equal(outcome.exitCode, 3);
@@ -300,7 +296,12 @@ t.test('restore: the summary, what the system refused, and exit code 3 for what 
     /^restored 2 files, 1 folder, 7 B to .*\n1 file left as they were, 2 entries deleted, 2 files verified\nnot restored: owner of 12 entries such as \/srv\/\\x1b.*\(EPERM\)\n1 entry could not/,
   );
   t.match(await json(t, ['restore', 'latest'], { ...restoring([], more), cwd }), [
-    { type: 'summary', outcome: 'restored', errors: [{ code: 'EACCES' }], notRestored: [{ kind: 'owner', count: 12 }] },
+    {
+      type: 'summary',
+      outcome: 'restored',
+      errors: [{ code: 'pack-missing', object: 'writer/packs/aa/x' }],
+      notRestored: [{ kind: 'owner', count: 12 }],
+    },
   ]);
 });
 
@@ -386,10 +387,10 @@ t.test('backup: unchanged and dry run', async (t) => {
 
 /** An engine that reads the stream to its end, as the real one does before it commits. */
 function reading(read: string[]): Case {
-  const backupStream: NonNullable<FakeOptions['overrides']>['backupStream'] = async (repository, options) => {
+  const backupStream: Engine['backupStream'] = async (repository, options) => {
     const pieces: Uint8Array[] = [];
     for await (const piece of options.stream) pieces.push(piece);
-    read.push(`${Buffer.from(options.name)}=${Buffer.concat(pieces)}`);
+    read.push(`${options.name}=${Buffer.concat(pieces)}`);
     return fakeEngine().backup(repository, { paths: [] });
   };
   return { overrides: { backupStream } };
@@ -430,41 +431,60 @@ t.test('tag: changes, and says what it would change', async (t) => {
   await json(t, ['tag', 'latest', '--set', 'z']);
 });
 
-function checking(
-  errors: Awaited<ReturnType<NonNullable<NonNullable<FakeOptions['overrides']>['check']>>>['errors'],
-  seen: unknown[] = [],
-): Case {
-  return {
-    overrides: {
-      check: async (_repository, { readData }) => {
-        seen.push(readData);
-        return { errors, snapshots: 2, packs: 3, packsRead: 1, chunks: 4, bytesRead: 5 };
-      },
-    },
+function checking(found: Partial<CheckResult>, seen: unknown[] = []): Case {
+  const check: Engine['check'] = async (_repository, options) => {
+    seen.push(options?.readData);
+    const counts = { snapshots: 2, nodes: 3, files: 5, packs: 3, packsRead: 1, blocks: 2, chunks: 4, bytesRead: 5, durationMs: 1 };
+    return { errors: [], notes: [], complete: true, ...counts, ...found };
   };
+  return { overrides: { check } };
 }
 
 t.test('check: sound, and how much is read', async (t) => {
   const seen: unknown[] = [];
-  t.match(await lagan(['check'], checking([], seen)), {
+  t.match(await lagan(['check'], checking({}, seen)), {
     exitCode: 0,
-    stdout: /^checked 2 snapshots, 4 chunks in 3 packs, 5 B read, .*no damage found\n$/,
+    stdout: /^checked 2 snapshots, 5 files, 4 chunks in 3 packs, 1 pack \(5 B\) read, .*no damage found\n$/,
   });
   for (const argv of [['--read-data'], ['--read-data-subset', '2.5%'], ['--read-data-subset=3/7']])
-    await lagan(['check', ...argv], checking([], seen));
+    await lagan(['check', ...argv], checking({}, seen));
   t.same(seen, [false, true, { percent: 2.5 }, { part: [3, 7] }]);
-  t.match(await json(t, ['check'], checking([])), [{ type: 'summary', outcome: 'sound' }]);
+  t.match(await json(t, ['check'], checking({})), [{ type: 'summary', outcome: 'sound' }]);
 });
 
 t.test('check: damage names files and snapshots, and ends with check-failed, exit code 6', async (t) => {
   const paths = Array.from({ length: 12 }, (_, index) => Buffer.from(`/srv/${index}`));
-  const finding = { code: 'pack-missing', message: 'the pack x is not there', object: 'writer/packs/aa/x', snapshots: [firstId], paths };
-  const outcome = await lagan(['check'], checking([finding]));
+  const finding: Finding = {
+    severity: 'damage',
+    code: 'pack-missing',
+    message: 'the pack x is not there',
+    object: 'writer/packs/aa/x',
+    offset: undefined,
+    pack: undefined,
+    count: 1,
+    snapshots: [firstId as SnapshotId],
+    paths,
+    pathCount: 14,
+  };
+  const note: Finding = {
+    ...finding,
+    severity: 'note',
+    code: 'litter',
+    message: 'nothing names y',
+    snapshots: [],
+    paths: [],
+    pathCount: 0,
+  };
+  const outcome = await lagan(['check'], checking({ errors: [finding], notes: [note], complete: false }));
   t.equal(outcome.exitCode, 6);
-  t.match(outcome.stdout, /^damage: the pack x is not there\n {2}hurts the snapshots 11111111\n {2}\/srv\/0\n[\s\S]*and 2 other paths/);
+  t.match(
+    outcome.stdout,
+    /^damage: the pack x is not there\n {2}hurts the snapshots 11111111\n {2}\/srv\/0\n[\s\S]*and 4 other paths \(--json lists more\)\nnote: nothing names y\nchecked .*damage found\nthe damage hid/,
+  );
   t.match(outcome.stderr, /^error: /);
-  t.match(await json(t, ['check'], checking([finding])), [
-    { type: 'finding', code: 'pack-missing' },
+  t.match(await json(t, ['check'], checking({ errors: [finding], notes: [note], complete: false })), [
+    { type: 'finding', severity: 'damage', code: 'pack-missing', pathCount: 14 },
+    { type: 'finding', severity: 'note' },
     { type: 'summary', outcome: 'damaged', findings: 1 },
   ]);
 });

@@ -65,7 +65,8 @@ for (const [kind, create] of Object.entries(kernels)) {
   t.test(`cutter, ${kind}: gives the cuts of the definition, however the file is fed`, async (t) => {
     const random = randomNumbers(10);
     let count = 0;
-    for (let round = 0; round < 40; round++) {
+    const rounds = kind === 'plain' ? 8 : 40;
+    for (let round = 0; round < rounds; round++) {
       const file = (round % 4 === 0 ? randomBytes : candidateRich)(integer(random, 0, 30000), random);
       const expected = cutsOf(file, { cutKey, cutting });
       count += expected.length;
@@ -74,7 +75,7 @@ for (const [kind, create] of Object.entries(kernels)) {
         if (cuts.join() !== expected.join()) t.same(cuts, expected, `round ${round}, ${file.length} bytes, pieces of ${most}`);
       }
     }
-    t.ok(count > 300, `${count} cuts were compared`);
+    t.ok(count > 7 * rounds, `${count} cuts were compared`);
   });
 
   t.test(`cutter, ${kind}: segments with warm-up and look-ahead have the cuts of the whole`, async (t) => {

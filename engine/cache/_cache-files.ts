@@ -1,0 +1,147 @@
+/**
+ * The files of a cache: `<folder>/<repository id>/<2 hex>/<38 hex>`, one for each answer of the store, named by a hash of the question. Whole or not there:
+ * written under another name and renamed. A checksum tells damage; nothing here needs to be durable.
+ *
+ * A cache never fails its user: what cannot be written is not cached, what cannot be read is not there.
+ */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { crc32 } from 'node:zlib';
+import { cacheLimits } from './_limits.ts';
+
+const magic = 0x4341474c; // "LGAC"
+/** Magic, checksum of the bytes, length: u32 each. */
+const headerSizeBytes = 12;
+const directoryTag = 'Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of Lagan; it can be deleted at any time.\n';
+
+/** A file of a cache, found by a listing. */
+export interface CacheFile {
+  readonly path: string;
+  readonly repository: string;
+  readonly sizeBytes: number;
+  readonly usedMs: number;
+}
+
+/** The cached answers of one repository's store. */
+export class CacheFiles {
+  readonly #folder: string;
+  #isPrepared = false;
+  #temporary = 0;
+
+  constructor(folder: string, repositoryId: string) {
+    this.#folder = path.join(folder, repositoryId);
+  }
+
+  /** The answer to a question about an object, undefined if it is not there or damaged. The bytes are the caller's. */
+  read(object: string, question: string): Uint8Array | undefined {
+    const file = this.#pathOf(object, question);
+    try {
+      const stored = fs.readFileSync(file);
+      const bytes = contentOf(stored);
+      if (bytes === undefined) fs.unlinkSync(file);
+      else touch(file);
+      return bytes;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Keeps an answer. Returns the bytes that it takes, 0 if it could not be kept. */
+  write(object: string, question: string, bytes: Uint8Array): number {
+    if (bytes.length > cacheLimits.itemSizeBytes) return 0;
+    const file = this.#pathOf(object, question);
+    const temporary = path.join(this.#folder, `.new-${process.pid}-${this.#temporary++}-${Math.random().toString(36).slice(2)}`);
+    try {
+      this.#prepare();
+      fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+      fs.writeFileSync(temporary, Buffer.concat([headerOf(bytes), bytes]), { mode: 0o600, flag: 'wx' });
+      fs.renameSync(temporary, file);
+      return headerSizeBytes + bytes.length;
+    } catch {
+      fs.rmSync(temporary, { force: true });
+      return 0;
+    }
+  }
+
+  #prepare(): void {
+    if (this.#isPrepared) return;
+    fs.mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    const tag = path.join(path.dirname(this.#folder), 'CACHEDIR.TAG');
+    if (!fs.existsSync(tag)) fs.writeFileSync(tag, directoryTag);
+    this.#isPrepared = true;
+  }
+
+  #pathOf(object: string, question: string): string {
+    const key = createHash('sha256').update(`${object}\n${question}`).digest('hex').slice(0, 40);
+    return path.join(this.#folder, key.slice(0, 2), key.slice(2));
+  }
+}
+
+/** All files of the caches in a folder, or of one repository; none if there is no such folder. Codes of errors are those of the system. */
+export function* listCacheFiles(folder: string, only?: string): Generator<CacheFile> {
+  for (const repository of namesIn(folder)) {
+    if (!/^[0-9a-f]{32}$/.test(repository) || (only !== undefined && repository !== only)) continue;
+    for (const name of namesIn(path.join(folder, repository))) {
+      const below = path.join(folder, repository, name);
+      const names = name.startsWith('.new-') ? [''] : namesIn(below);
+      for (const leaf of names) yield* describe(path.join(below, leaf), repository);
+    }
+  }
+}
+
+/** Whether a file is what a process left behind that ended in the middle. */
+export function isLitter({ path: file, usedMs }: CacheFile): boolean {
+  return path.basename(file).startsWith('.new-') && Date.now() - usedMs > cacheLimits.litterAgeMs;
+}
+
+/** Deletes the files that were not used for longest until those that are left take no more than `limitBytes`. Returns the bytes that were freed. */
+export function shrink(folder: string, limitBytes: number): number {
+  const files = [...listCacheFiles(folder)].sort((left, right) => left.usedMs - right.usedMs);
+  let left = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  let freed = 0;
+  for (const file of files) {
+    if (left <= limitBytes && !isLitter(file)) continue;
+    fs.rmSync(file.path, { force: true });
+    left -= file.sizeBytes;
+    freed += file.sizeBytes;
+  }
+  return freed;
+}
+
+function* describe(file: string, repository: string): Generator<CacheFile> {
+  const status = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (status?.isFile()) yield { path: file, repository, sizeBytes: status.size, usedMs: status.mtimeMs };
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
+  }
+}
+
+function headerOf(bytes: Uint8Array): Uint8Array {
+  const header = new Uint8Array(headerSizeBytes);
+  const view = new DataView(header.buffer);
+  view.setUint32(0, magic, true);
+  view.setUint32(4, crc32(bytes), true);
+  view.setUint32(8, bytes.length, true);
+  return header;
+}
+
+function contentOf(stored: Buffer): Uint8Array | undefined {
+  if (stored.length < headerSizeBytes) return undefined;
+  const bytes = new Uint8Array(stored.buffer, stored.byteOffset + headerSizeBytes, stored.length - headerSizeBytes);
+  return Buffer.compare(headerOf(bytes), stored.subarray(0, headerSizeBytes)) === 0 ? bytes : undefined;
+}
+
+/** The time of modification is the time of use: access times are often not kept. */
+function touch(file: string): void {
+  const { mtimeMs } = fs.statSync(file);
+  if (Date.now() - mtimeMs < cacheLimits.touchIntervalMs) return;
+  const now = new Date();
+  fs.utimesSync(file, now, now);
+}

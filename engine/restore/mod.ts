@@ -1,0 +1,12 @@
+/** Restoring: from a snapshot to files. */
+export type {
+  LossKind,
+  NotRestored,
+  OverwritePolicy,
+  RestoreFault,
+  RestoreOptions,
+  RestoreProgress,
+  RestoreResult,
+  RestoreStatistics,
+} from './options.ts';
+export { restore } from './restore.ts';

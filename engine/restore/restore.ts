@@ -1,0 +1,124 @@
+import { availableParallelism } from 'node:os';
+import { LaganError } from '../../repo-format/mod.ts';
+import { compileKernel } from '../kernel/mod.ts';
+import { PackReader } from '../packs/mod.ts';
+import { describeRepository, type Repository, type SnapshotInfo } from '../repository/mod.ts';
+import { joinPath, splitPath } from '../system/mod.ts';
+import { TreeReader } from '../trees/mod.ts';
+import { WorkerPool } from '../workers/mod.ts';
+import { DirectoryLeaves } from './_directory-leaves.ts';
+import type { RestorePool } from './_dispatcher.ts';
+import { restoreLimits } from './_limits.ts';
+import type { RestoreRules } from './_messages.ts';
+import { RestoreReport } from './_report.ts';
+import { expectTargetOutside, protectedFolders } from './_repository-place.ts';
+import { Selection } from './_selection.ts';
+import { findStart, type StartingPoint } from './_snapshot-paths.ts';
+import { RestoreWalk } from './_walk.ts';
+import type { RestoreOptions, RestoreResult } from './options.ts';
+
+/** The same file for `.ts` (run from source) and `.js` (compiled). */
+const workerModule = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+
+/**
+ * Restores a snapshot, or a part of it, into a folder, and never outside of it.
+ *
+ * What cannot be restored, wholly or in part, is in `errors` and `notRestored`; the rest goes on. Nothing of a chunk that is not what its name says gets into a file, and
+ * no file that lacks something stays. Errors that end it: `no-space`, `read-only` (of the target), those of a repository that cannot be read at all, `path-not-found` if none
+ * of the paths is in the snapshot, `usage`, `interrupted`.
+ */
+export async function restore(repository: Repository, { snapshot }: SnapshotInfo, options: RestoreOptions): Promise<RestoreResult> {
+  const { signal } = options;
+  throwIfInterrupted(signal);
+  expectTargetOutside(repository, options.target);
+  const { storage, keys } = repository;
+  const packs = new PackReader({ storage, keys });
+  const leaves = new DirectoryLeaves(packs);
+  const start = await findStart(leaves, snapshot.tree, { from: options.from, paths: options.paths ?? [] });
+  const rules = rulesOf(repository, options);
+  const pool: RestorePool = new WorkerPool({
+    module: workerModule,
+    setup: { repository: describeRepository(repository), kernelModule: compileKernel(), rules },
+    workers: options.workers ?? Math.min(availableParallelism(), restoreLimits.workers),
+    jobsPerWorker: restoreLimits.batchesPerWorker,
+  });
+  const report = new RestoreReport(options);
+  const stop = () => void pool.stop();
+  signal?.addEventListener('abort', stop, { once: true });
+  const selection = new Selection({ paths: start.paths, include: options.include, exclude: options.exclude });
+  const wholePaths = snapshot.paths.map((path) => joinPath(splitPath(path)));
+  const walk = async (purpose: 'restore' | 'verify') => {
+    const one = new RestoreWalk({
+      ...start,
+      purpose,
+      target: options.target,
+      selection,
+      wholePaths,
+      rules,
+      leaves,
+      trees: new TreeReader(packs),
+      pool,
+      report,
+      signal,
+    });
+    await runWalk(one, pool);
+    expectFound(start, one.foundPaths);
+  };
+  try {
+    await walk('restore');
+    if (options.verify && !rules.dryRun) {
+      report.beginPhase('verify');
+      await walk('verify');
+    }
+    return report.result();
+  } catch (error) {
+    throwIfInterrupted(signal);
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    report.end();
+    await pool.stop();
+  }
+}
+
+/** Descriptors are closed only when no worker can use them any more. */
+async function runWalk(walk: RestoreWalk, pool: RestorePool): Promise<void> {
+  try {
+    await walk.run();
+  } catch (error) {
+    await pool.stop();
+    throw error;
+  } finally {
+    await walk.close();
+  }
+}
+
+function rulesOf(repository: Repository, options: RestoreOptions): RestoreRules {
+  return {
+    overwrite: options.overwrite ?? 'never',
+    delete: options.delete ?? false,
+    sparse: options.sparse ?? true,
+    numericOwner: options.numericOwner ?? false,
+    dryRun: options.dryRun ?? false,
+    umask: process.umask(),
+    protectedFolders: protectedFolders(repository),
+  };
+}
+
+/** A path that is not there is reported; if none is, there was nothing to do. */
+function expectFound({ paths }: StartingPoint, found: number): void {
+  if (paths.length === 0 || found > 0) return;
+  throw new LaganError(
+    'path-not-found',
+    `the snapshot has none of the paths: ${paths.map((path) => JSON.stringify(String(path))).join(', ')}`,
+  );
+}
+
+function throwIfInterrupted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new LaganError(
+    'interrupted',
+    'the restore was interrupted; what is restored stays, and overwriting only what changed goes on from there',
+    { cause: signal.reason },
+  );
+}
