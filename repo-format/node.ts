@@ -10,7 +10,8 @@ import { readEntry } from './_entry-reader.ts';
 import { readName } from './_name-reader.ts';
 import { ByteReader } from './bytes.ts';
 import type { Entry, Extent } from './entry.ts';
-import { ID_SIZE_BYTES, idFromBytes, type PackId } from './ids.ts';
+import { LaganError } from './errors.ts';
+import { ID_SIZE_BYTES, idFromBytes, type PackId, toHex } from './ids.ts';
 import { limits } from './limits.ts';
 import type { InnerContentItem, InnerDirectoryItem, InnerPackListItem, Node, NodeKind, NodeTables } from './node-types.ts';
 import { NodeWriter } from './node-writer.ts';
@@ -44,6 +45,35 @@ export function encodeNode(node: Pick<Node, 'kind' | 'height' | 'items'>): Uint8
   const writer = new NodeWriter(node.kind, node.height);
   for (const item of node.items) addItem(writer, item);
   return writer.finish();
+}
+
+/**
+ * Throws malformed if `child` is not the node that item `index` of the inner node `parent` promises: kind, height, last name or last pack.
+ * A reader that checks this descends at most `limits.nodeHeight` times.
+ */
+export function expectChild(parent: Node, index: number, child: Node, objectName?: string): void {
+  const found = { kind: child.kind, height: child.height, last: lastKeyOf(child) };
+  const expected = { kind: parent.kind, height: parent.height - 1, last: parent.leaf ? null : innerKeyOf(parent.items[index]!) };
+  if (found.kind === expected.kind && found.height === expected.height && found.last === expected.last) return;
+  throw new LaganError('malformed', `${objectName ?? 'node'}: child ${index} of a node is another one`, {
+    object: objectName,
+    offset: 0,
+    expected: JSON.stringify(expected),
+    found: JSON.stringify(found),
+  });
+}
+
+/** Name (hex) of the last entry, or the last pack; null in contents, whose items have no order of their own. */
+function lastKeyOf(node: Node): string | null {
+  const last = node.items[node.items.length - 1]!;
+  if (!node.leaf) return innerKeyOf(last as InnerDirectoryItem | InnerContentItem | InnerPackListItem);
+  if (node.kind === 'directory') return toHex((last as Entry).name);
+  return node.kind === 'pack-list' ? (last as PackId) : null;
+}
+
+function innerKeyOf(item: InnerDirectoryItem | InnerContentItem | InnerPackListItem): string | null {
+  if ('lastName' in item) return toHex(item.lastName);
+  return 'lastPack' in item ? item.lastPack : null;
 }
 
 function addItem(writer: NodeWriter, item: Node['items'][number]): void {

@@ -3,6 +3,7 @@
  * These are the plaintexts; sealed.ts puts them into the file.
  */
 import { ByteReader, ByteWriter } from './bytes.ts';
+import { LaganError } from './errors.ts';
 import { NAME_SIZE_BYTES } from './ids.ts';
 import { footerLayout, sealedLayout } from './layout.ts';
 import { limits } from './limits.ts';
@@ -69,6 +70,16 @@ export function decodeBlock(plaintext: Uint8Array, objectName?: string, kind: Pa
   }
   if (reader.remaining === 0) throw reader.malformed('a block without payload', { expected: 'a payload', found: 0 });
   return { codec, rawLength, chunkLengths, payload: reader.raw(reader.remaining) };
+}
+
+/** Throws malformed if a block is not what the pack's contents say of it. */
+export function expectBlock(block: Block, row: PackBlock, objectName?: string): void {
+  const { codec, rawLength, chunkLengths } = block;
+  const sameLengths = chunkLengths.length === row.chunkLengths.length && chunkLengths.every((length, index) => length === row.chunkLengths[index]);
+  if (codec === row.codec && rawLength === row.rawLength && sameLengths) return;
+  const message = `${objectName ?? 'pack'}: the block at offset ${row.offset} is not what the contents say`;
+  const shown = ({ codec, rawLength, chunkLengths }: Block | PackBlock) => `${codec}, ${rawLength} bytes, ${chunkLengths.length} chunks`;
+  throw new LaganError('malformed', message, { object: objectName, offset: row.offset, expected: shown(row), found: shown(block) });
 }
 
 export function encodePackContents(blocks: readonly PackBlock[]): Uint8Array {

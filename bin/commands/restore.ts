@@ -10,7 +10,7 @@ import { openRepository, shellQuote } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCountOf, formatSize } from '../shared/sizes.ts';
 import { type FilterOptions, filterOf, findSnapshot, parseSnapshotReference, pathInSnapshot, shortId } from '../shared/snapshots.ts';
-import { bytesOfText, escapeText, textOfBytes } from '../shared/text.ts';
+import { bytesOfText, escapeMessage, escapeText, textOfBytes } from '../shared/text.ts';
 import { formatDuration } from '../shared/times.ts';
 
 const overwritePolicies = ['always', 'if-newer', 'if-changed', 'never'] as const;
@@ -194,7 +194,7 @@ function summaryLines(
       `not restored: ${kind} of ${formatCountOf(count, 'entry', 'entries')} such as ${escapeText(textOfBytes(example))} (${reason})`,
   );
   return [
-    `${about.isDryRun ? 'would restore' : 'restored'} ${amount} to ${shellQuote(about.target)} in ${formatDuration(about.elapsedMs)}`,
+    `${about.isDryRun ? 'would restore' : 'restored'} ${amount} to ${escapeMessage(shellQuote(about.target))} in ${formatDuration(about.elapsedMs)}`,
     ...(counts.length > 0 ? [counts.join(', ')] : []),
     ...losses,
     ...(statistics.errors > 0

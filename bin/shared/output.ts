@@ -141,12 +141,12 @@ export class Output {
 
   /** Words for the person who waits; not with `-q` or `--json`. */
   note(text: string): void {
-    if (!this.isQuiet && !this.isJson) this.#words(text);
+    if (!this.isQuiet && !this.isJson) this.#words(escapeMessage(text));
   }
 
   /** Words for the curious: only with `-v` (or `-vv` for level 2). */
   detail(text: string, level = 1): void {
-    if (this.verbosity >= level && !this.isJson) this.#words(this.style('dim', text, 'stderr'));
+    if (this.verbosity >= level && !this.isJson) this.#words(this.style('dim', escapeMessage(text), 'stderr'));
   }
 
   /** Something that a person should know although the command goes on. */

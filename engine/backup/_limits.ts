@@ -25,6 +25,10 @@ export const backupLimits = {
   checkpointIntervalMs: 60_000,
   /** Errors that the snapshot lists by path (all are counted). */
   listedErrors: 1_000,
+  /** Tables of one level that a session has before they are merged. */
+  tablesPerLevel: 8,
+  /** Memory for the filters of index tables: 1.5 bytes for each chunk. Tables beyond it are asked page by page. */
+  residentFilterBytes: 48 * 1024 * 1024,
   /** How long the scan may keep the main thread before messages of workers are looked at. */
   scanSliceMs: 4,
 } as const;

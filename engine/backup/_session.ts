@@ -1,18 +1,17 @@
 import { availableParallelism } from 'node:os';
-import { type NodeReference, objectNames, type PackId, type PackListReference } from '../../repo-format/mod.ts';
-import { ChunkTable, Deduplicator, openTable, PackTable, StoredIndex, type StoredTable, writeIndexTable } from '../index/mod.ts';
+import { type NodeReference, type PackId, type PackListReference } from '../../repo-format/mod.ts';
+import { ChunkTable, Deduplicator, openTable, PackTable, StoredIndex, type StoredTable } from '../index/mod.ts';
 import { compileKernel, createKernel, preferredLanes } from '../kernel/mod.ts';
 import { type Compression, PackReader, type StoredPack } from '../packs/mod.ts';
 import { beginSession, describeRepository, type Repository, type Session } from '../repository/mod.ts';
 import { NodeStore, recordingPacks, TreeBuilder, TreeReader } from '../trees/mod.ts';
 import { FileDispatcher } from './_file-dispatcher.ts';
 import { backupLimits } from './_limits.ts';
+import { SessionTables } from './_session-tables.ts';
 import { WorkerPool } from './_worker-pool.ts';
 
 /** Data area of the main thread's kernel: it names nodes only. */
 const nodeAreaBytes = 17 * 1024 * 1024;
-/** Memory for the filters of index tables. */
-const residentFilterBytes = 48 * 1024 * 1024;
 
 /**
  * One session of writing: the index as it was when it began, the workers, the packs that were stored since, and the checkpoints that make them safe
@@ -30,7 +29,7 @@ export class BackupSession {
   readonly #chunkTable: ChunkTable;
   readonly #alive: Set<PackId>;
   readonly #dryRun: boolean;
-  #tables: readonly StoredTable[];
+  readonly #tables: SessionTables;
   #newPacks: StoredPack[] = [];
   #newBytesAtCheckpoint = 0;
   #lastCheckpoint = performance.now();
@@ -40,7 +39,7 @@ export class BackupSession {
     const session = await beginSession(repository, { signal: options.signal });
     const tables: StoredTable[] = [];
     const alive = new Set<PackId>();
-    let room = residentFilterBytes;
+    let room: number = backupLimits.residentFilterBytes;
     for (const { name } of session.indexTables) {
       const { table, packs } = await openTable(repository.storage, { name, keys: repository.keys, residentFilterBytes: room });
       room -= table.filter?.length ?? 0;
@@ -58,7 +57,7 @@ export class BackupSession {
     const { storage, keys, configuration } = repository;
     this.#repository = repository;
     this.session = session;
-    this.#tables = tables;
+    this.#tables = new SessionTables(repository, session, tables);
     this.#alive = alive;
     this.#dryRun = dryRun;
     const packs = new PackTable();
@@ -111,8 +110,7 @@ export class BackupSession {
     await this.#pool.pause();
     const root = await partialRoot();
     await this.#storeOpenPacks();
-    const table = await this.#writeTable();
-    if (table !== undefined) await this.#useTable(table);
+    if (await this.#writeTable()) await this.#useTables();
     this.#newBytesAtCheckpoint = this.dispatcher.counts.newBytes;
     this.#lastCheckpoint = performance.now();
     this.#pool.resume();
@@ -142,23 +140,21 @@ export class BackupSession {
     await Promise.all([this.#pool.runOnAll({ type: 'flush' }), this.nodes.flush()]);
   }
 
-  async #writeTable(): Promise<string | undefined> {
+  /** Stores an index table of the packs since the last one; false if there are none. */
+  async #writeTable(): Promise<boolean> {
     const packs = this.#newPacks;
-    if (packs.length === 0 || this.#dryRun) return undefined;
+    if (packs.length === 0 || this.#dryRun) return false;
     this.#newPacks = [];
-    const { id, generation } = this.session;
-    const name = objectNames.sessionIndex(generation, id, this.#checkpoints, this.#checkpoints);
-    await writeIndexTable(this.#repository.storage, { name, keys: this.#repository.keys, packs });
-    return name;
+    await this.#tables.write(this.#checkpoints, packs);
+    return true;
   }
 
-  /** From now on the chunks of a stored table are found there, and the table of chunks in flight can begin anew. */
-  async #useTable(name: string): Promise<void> {
-    const { table } = await openTable(this.#repository.storage, { name, keys: this.#repository.keys, residentFilterBytes });
-    this.#tables = [...this.#tables, table];
-    this.#index.replaceTables(this.#tables);
-    this.#pool.update({ storedTables: this.#tables });
-    await this.#pool.runOnAll({ type: 'tables', tables: this.#tables });
+  /** From now on the chunks of the stored tables are found there, and the table of chunks in flight can begin anew. */
+  async #useTables(): Promise<void> {
+    await this.#tables.merge();
+    this.#index.replaceTables(this.#tables.all);
+    this.#pool.update({ storedTables: this.#tables.all });
+    await this.#pool.runOnAll({ type: 'tables', tables: this.#tables.all });
     if (this.#chunkTable.rows > backupLimits.chunkTableRows / 4) this.#chunkTable.clear();
   }
 

@@ -1,4 +1,4 @@
-import { objectNames, type PackId } from '../../repo-format/mod.ts';
+import { objectNames, objectPrefixes, type PackId } from '../../repo-format/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { PackReader } from '../packs/mod.ts';
 import { listSnapshots, type Repository, readPackList, type SnapshotInfo } from '../repository/mod.ts';
@@ -41,6 +41,7 @@ export class CheckRun {
   readonly #data: DataReader;
   readonly #counts = { nodes: 0, files: 0, rows: 0, packsRead: 0, blocks: 0, chunks: 0, bytesRead: 0, bytesTotal: 0 };
   #walk: TreeChecker | undefined;
+  #hasAllTables = true;
 
   constructor(repository: Repository, { isSelected, workers, onFinding, signal }: CheckRunOptions) {
     const { storage, keys } = repository;
@@ -69,7 +70,8 @@ export class CheckRun {
       onDamage: (error) => findings.addErrorOnce(error),
       signal,
     });
-    const tables = await openTables(this.#repository, { findings, packs: this.#packs, signal });
+    const { tables, damaged } = await openTables(this.#repository, { findings, packs: this.#packs, signal });
+    this.#hasAllTables = damaged === 0;
     await this.#packs.list(this.#repository.storage, { signal });
     await this.#checkIndexedPacks();
     this.#readData(({ indexed }) => indexed !== undefined);
@@ -77,7 +79,7 @@ export class CheckRun {
     await this.#checkTrees(snapshots, tables);
     this.#readData(({ indexed, usedAs }) => indexed === undefined && usedAs !== undefined);
     await this.#data.finish();
-    this.#noteLitter();
+    this.#noteUnindexed();
     await this.#findAffected(snapshots);
     return this.#result(snapshots);
   }
@@ -120,13 +122,13 @@ export class CheckRun {
     this.#data.add(chosen.sort((left, right) => right.sizeBytes - left.sizeBytes));
   }
 
-  #take({ pack, blocks, chunks, bytesRead, problems, unusable, lostChunks }: PackReport): void {
+  #take({ pack, blocks, chunks, bytesRead, problems, unusable }: PackReport): void {
     const counts = this.#counts;
     counts.packsRead++;
     counts.blocks += blocks;
     counts.chunks += chunks;
     counts.bytesRead += bytesRead;
-    for (const problem of problems) {
+    for (const { lostChunks, ...problem } of problems) {
       const finding = this.#findings.add(problem);
       if (unusable) this.#hurt.pack(pack, finding);
       else if (lostChunks.length > 0) this.#hurt.chunks(pack, lostChunks, finding);
@@ -199,14 +201,19 @@ export class CheckRun {
     }
   }
 
-  #noteLitter(): void {
-    const litter = this.#packs.all.filter(
-      ({ storedSizeBytes, indexed, usedAs }) => storedSizeBytes !== undefined && indexed === undefined && usedAs === undefined,
-    );
-    if (litter.length === 0) return;
-    const bytes = litter.reduce((sum, { storedSizeBytes }) => sum + storedSizeBytes!, 0);
-    const message = `${litter.length} packs (${bytes} bytes) are in no index table and in no snapshot: they belong to a backup that is running, or that was interrupted`;
-    this.#findings.add({ severity: 'note', code: 'litter', message, object: objectNames.pack(litter[0]!.id) });
+  /** Packs that no index table names: in use, where a table is missing; or litter. */
+  #noteUnindexed(): void {
+    const unindexed = this.#packs.all.filter(({ storedSizeBytes, indexed }) => storedSizeBytes !== undefined && indexed === undefined);
+    const [used, litter] = [unindexed.filter(({ usedAs }) => usedAs !== undefined), unindexed.filter(({ usedAs }) => usedAs === undefined)];
+    if (used.length > 0 && this.#hasAllTables) {
+      const message = `${used.length} packs that snapshots rely on are in no index table: a table is missing. The files can be restored, but what they hold is stored again by the next backup`;
+      this.#findings.add({ code: 'object-missing', message, object: objectPrefixes.sessionIndexes });
+    }
+    if (litter.length > 0) {
+      const bytes = litter.reduce((sum, { storedSizeBytes }) => sum + storedSizeBytes!, 0);
+      const message = `${litter.length} packs (${bytes} bytes) are in no index table and in no snapshot: they belong to a backup that is running, or to one that was interrupted`;
+      this.#findings.add({ severity: 'note', code: 'litter', message, object: objectNames.pack(litter[0]!.id) });
+    }
   }
 
   #noteUnverified(count: number): void {

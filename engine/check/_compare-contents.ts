@@ -36,7 +36,6 @@ export async function compareWithIndex(
     code: 'chunk-missing',
     message: `the index says of ${missing} chunks that they are in ${object}, but they are not`,
     object,
-    count: missing,
   });
 }
 

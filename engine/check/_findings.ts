@@ -17,8 +17,6 @@ export interface Problem {
   readonly message: string;
   readonly object?: string | undefined;
   readonly offset?: number | undefined;
-  /** How many at once; default: 1. */
-  readonly count?: number;
 }
 
 /** Codes with which the world says that bytes are not what they were or not there; any other error ends the check. */
@@ -48,20 +46,35 @@ export class OpenFinding implements Finding {
   readonly object: string | undefined;
   readonly offset: number | undefined;
   readonly pack: PackId | undefined;
-  count: number;
   readonly #message: string;
+  readonly #offsets = new Set<number>();
+  #count = 0;
   readonly #snapshots = new Set<SnapshotId>();
   readonly #paths = new Set<string>();
 
-  constructor({ severity = 'damage', code, message, object, offset, count = 1 }: Problem) {
+  constructor(problem: Problem) {
+    const { severity = 'damage', code, message, object, offset } = problem;
     this.severity = severity;
     this.code = code;
     this.object = object;
     this.offset = offset;
-    this.count = count;
     this.#message = message;
+    this.addCount(problem);
     const name = object === undefined ? null : parseObjectName(object);
     this.pack = name?.type === 'pack' ? name.id : undefined;
+  }
+
+  /** Counts the same problem once more, unless it was met at that offset before. */
+  addCount({ offset }: Problem): void {
+    if (offset !== undefined) {
+      if (this.#offsets.has(offset)) return;
+      this.#offsets.add(offset);
+    }
+    this.#count++;
+  }
+
+  get count(): number {
+    return this.#count;
   }
 
   get message(): string {
@@ -113,7 +126,7 @@ export class Findings {
     const key = `${problem.severity ?? 'damage'} ${problem.code} ${problem.object ?? problem.message}`;
     const known = this.#byKey.get(key);
     if (known !== undefined) {
-      known.count += problem.count ?? 1;
+      known.addCount(problem);
       return known;
     }
     return this.#open(key, problem);

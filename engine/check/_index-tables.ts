@@ -29,7 +29,7 @@ export interface OpenTable {
 export async function openTables(
   repository: Repository,
   { findings, packs, signal }: { findings: Findings; packs: KnownPacks; signal: AbortSignal | undefined },
-): Promise<OpenTable[]> {
+): Promise<{ tables: OpenTable[]; damaged: number }> {
   const { root } = repository;
   const names = (await listIndexTables(repository, root, { signal })).map(({ name }) => name);
   if (root.baseIndex !== null) names.push(objectNames.baseIndex(root.baseIndex.id));
@@ -44,7 +44,7 @@ export async function openTables(
       findings.complete = false;
     }
   }
-  return tables;
+  return { tables, damaged: names.length - tables.length };
 }
 
 /** Opens every segment of a table once. */

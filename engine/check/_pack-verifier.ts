@@ -26,6 +26,7 @@ import { checkLimits } from './_limits.ts';
 import { SegmentReader } from './_segments.ts';
 
 const nameSizeBytes = 32;
+const noNames = new Uint8Array(0);
 /** In the kernel's data area: the names that were computed, then the block. */
 const rawOffset = limits.chunksPerBlock * nameSizeBytes;
 /** One byte more than a block can have: the decompressor notices by it that there is more. */
@@ -37,10 +38,13 @@ export interface PackReport {
   readonly blocks: number;
   readonly chunks: number;
   readonly bytesRead: number;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly PackProblem[];
   /** Nothing of the pack can be used. */
   readonly unusable: boolean;
-  /** Names of the chunks that are lost, 32 bytes each. */
+}
+
+export interface PackProblem extends Problem {
+  /** Names of the chunks that are lost by it, 32 bytes each. */
   readonly lostChunks: Uint8Array;
 }
 
@@ -59,41 +63,39 @@ export class PackVerifier {
     this.#reader = new SegmentReader(storage);
   }
 
-  /** Errors that are not damage, such as `interrupted` and `unavailable`, reject. */
-  async verify(pack: PackId, kind: PackKind, signal?: AbortSignal): Promise<PackReport> {
+  /** Errors that are not damage, such as `unavailable`, reject; `interrupted` as soon as `isStopping`. */
+  async verify(pack: PackId, kind: PackKind, { isStopping }: { isStopping: () => boolean }): Promise<PackReport> {
     const name = objectNames.pack(pack);
     try {
-      const { object, contents } = await openSegmentedObject(this.#storage, { name, kind, keys: this.#keys, signal });
+      const { object, contents } = await openSegmentedObject(this.#storage, { name, kind, keys: this.#keys });
       const contentsOffset = contentsOffsetOf(object, contents);
       const blocks = decodePackContents(contents, name, { kind, contentsOffset });
-      const found = await this.#verifyBlocks(object, { blocks, kind, signal });
-      const problems = [...(await this.#verifyContentsLength(object, { contents, contentsOffset, signal })), ...found.problems];
-      return { pack, ...found, problems, blocks: blocks.length, bytesRead: object.sizeBytes, unusable: false };
+      const inBlocks = await this.#verifyBlocks(object, { blocks, kind, isStopping });
+      const problems = [...inBlocks, ...(await this.#verifyContentsLength(object, contents))];
+      const chunks = blocks.reduce((sum, { chunkLengths }) => sum + chunkLengths.length, 0);
+      return { pack, blocks: blocks.length, chunks, bytesRead: object.sizeBytes, problems, unusable: false };
     } catch (error) {
       if (!isDamage(error)) throw error;
       const problem = isLaganError(error, 'not-found') ? missing(name) : problemOf(error, name);
-      return { pack, blocks: 0, chunks: 0, bytesRead: 0, problems: [problem], unusable: true, lostChunks: new Uint8Array(0) };
+      return { pack, blocks: 0, chunks: 0, bytesRead: 0, problems: [{ ...problem, lostChunks: noNames }], unusable: true };
     }
   }
 
   async #verifyBlocks(
     object: SegmentedObject,
-    { blocks, kind, signal }: { blocks: readonly PackBlock[]; kind: PackKind; signal: AbortSignal | undefined },
-  ): Promise<{ chunks: number; problems: Problem[]; lostChunks: Uint8Array }> {
-    const problems: Problem[] = [];
-    const lost: Uint8Array[] = [];
-    let chunks = 0;
+    { blocks, kind, isStopping }: { blocks: readonly PackBlock[]; kind: PackKind; isStopping: () => boolean },
+  ): Promise<PackProblem[]> {
+    const problems: PackProblem[] = [];
     const segments = blocks.map((place, number) => ({ number, place }));
-    for await (const { segment, plaintext, error } of this.#reader.read(object, segments, signal)) {
+    for await (const { segment, plaintext, error } of this.#reader.read(object, segments)) {
+      if (isStopping()) throw new LaganError('interrupted', 'interrupted');
       const block = blocks[segment.number]!;
-      chunks += block.chunkLengths.length;
       const problem = error ?? this.#verifyBlock(plaintext, block, { kind, objectName: object.name });
       collectGarbage(block.sealedLength);
-      if (problem === undefined) continue;
-      problems.push({ ...problemOf(problem, object.name), offset: block.offset });
-      lost.push(block.names);
+      if (problem !== undefined)
+        problems.push({ ...problemOf(problem, object.name), offset: block.offset, lostChunks: block.names.slice() });
     }
-    return { chunks, problems, lostChunks: Uint8Array.from(Buffer.concat(lost)) };
+    return problems;
   }
 
   /** What is wrong with an opened block, if anything. */
@@ -133,14 +135,10 @@ export class PackVerifier {
   }
 
   /** The length field before the contents says what the footer says, too. */
-  async #verifyContentsLength(
-    object: SegmentedObject,
-    { contents, contentsOffset, signal }: { contents: Uint8Array; contentsOffset: number; signal: AbortSignal | undefined },
-  ): Promise<Problem[]> {
-    const found = await this.#reader.readLengthField(object, contentsOffset, signal);
-    const expected = contents.length + sealedLayout.tagSizeBytes;
-    if (found === expected) return [];
-    return [wrongLengthField(object.name, { offset: contentsOffset, expected, found })];
+  async #verifyContentsLength(object: SegmentedObject, contents: Uint8Array): Promise<PackProblem[]> {
+    const offset = contentsOffsetOf(object, contents);
+    const [expected, found] = [contents.length + sealedLayout.tagSizeBytes, await this.#reader.readLengthField(object, offset)];
+    return found === expected ? [] : [{ ...wrongLengthField(object.name, { offset, expected, found }), lostChunks: noNames }];
   }
 }
 

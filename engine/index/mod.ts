@@ -4,4 +4,5 @@ export { Deduplicator, unresolved } from './deduplicator.ts';
 export { PackTable, type PackTableBuffers } from './pack-table.ts';
 export { StoredIndex } from './stored-index.ts';
 export { openTable, type StoredTable } from './stored-table.ts';
+export { mergeIndexTables } from './table-merger.ts';
 export { writeIndexTable } from './table-writer.ts';

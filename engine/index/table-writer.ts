@@ -1,7 +1,6 @@
 import {
   encodeIndexContents,
   encodeIndexPage,
-  encodePackRows,
   filterAdd,
   filterBlockCount,
   isSampled,
@@ -12,6 +11,7 @@ import {
 import { type SealingKeys, SegmentedObjectWriter, type SegmentPlace } from '../objects/mod.ts';
 import type { StoredPack } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
+import { appendFilter, appendPackRows } from './_table-segments.ts';
 
 const nameSizeBytes = 32;
 /** Rows that are sorted at once: a row's number must fit into 21 bits of a double. */
@@ -38,9 +38,9 @@ export async function writeIndexTable(storage: Storage, { name, keys, packs }: {
       packs: packs.length,
       filterBlocks: filterBlockCount(rows.packOrdinals.length),
       sampleRows: sampled.packOrdinals.length,
-      packSegments: await appendPackRows(object, packs),
+      packSegments: await appendPackRows(object, packs.map(packRow)),
       pages: await appendPages(object, rows),
-      filter: await appendFilter(object, rows),
+      filter: await appendFilter(object, filterOf(rows)),
       sample: await appendPages(object, sampled),
       replaced: [],
     };
@@ -50,15 +50,6 @@ export async function writeIndexTable(storage: Storage, { name, keys, packs }: {
     await object.abort();
     throw error;
   }
-}
-
-async function appendPackRows(object: SegmentedObjectWriter, packs: readonly StoredPack[]): Promise<SegmentPlace[]> {
-  const places: SegmentPlace[] = [];
-  for (let first = 0; first < packs.length; first += limits.packRowsPerSegment) {
-    const rows = packs.slice(first, first + limits.packRowsPerSegment).map(packRow);
-    places.push(await object.append([encodePackRows(rows)]));
-  }
-  return places;
 }
 
 function packRow({ pack, kind, names, sizeBytes }: StoredPack): PackRow {
@@ -77,15 +68,11 @@ async function appendPages(object: SegmentedObjectWriter, rows: SortedRows): Pro
   return places;
 }
 
-async function appendFilter(object: SegmentedObjectWriter, { names, packOrdinals }: SortedRows): Promise<SegmentPlace[]> {
+function filterOf({ names, packOrdinals }: SortedRows): Uint8Array {
   const blocks = filterBlockCount(packOrdinals.length);
   const filter = new Uint8Array(blocks * filterBlockSizeBytes);
   for (let row = 0; row < packOrdinals.length; row++) filterAdd(filter, blocks, names, row * nameSizeBytes);
-  const places: SegmentPlace[] = [];
-  for (let offset = 0; offset < filter.length; offset += limits.filterSegmentSizeBytes) {
-    places.push(await object.append([filter.subarray(offset, offset + limits.filterSegmentSizeBytes)]));
-  }
-  return places;
+  return filter;
 }
 
 function sampleOf({ names, packOrdinals }: SortedRows): SortedRows {

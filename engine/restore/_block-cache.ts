@@ -337,7 +337,7 @@ function offsetsOf(lengths: readonly number[]): Uint32Array {
   return offsets;
 }
 
-const garbageBeforeCollectionBytes = 8 * 1024 * 1024;
+const garbageBeforeCollectionBytes = 3 * 1024 * 1024;
 let garbageBytes = 0;
 
 /** Deciphering leaves buffers of a block's size behind, which V8 does not hurry to free: see `engine/backup/_chunk-store.ts`. */

@@ -7,9 +7,11 @@ import type { TargetFolder, TargetFolders } from './_target-folders.ts';
 
 export type RestorePool = WorkerPool<RestoreSetup, RestoreJob, JobResult>;
 
+/** Of a leaf only the bytes are kept: its decoded entries are many times larger. */
 interface Part {
   readonly folder: TargetFolder;
-  readonly leaf: DirectoryLeaf;
+  readonly bytes: Uint8Array;
+  readonly object: string;
   readonly entries: number[];
 }
 
@@ -17,7 +19,8 @@ interface Part {
 interface Batch {
   readonly pack: PackId | undefined;
   readonly parts: Part[];
-  readonly partOf: Map<DirectoryLeaf, Part>;
+  /** By the bytes of the leaf. */
+  readonly partOf: Map<Uint8Array, Part>;
   entries: number;
   sizeBytes: number;
 }
@@ -103,12 +106,12 @@ export class Dispatcher {
   }
 
   #put(batch: Batch, { folder, leaf, index }: LeafPlace): void {
-    let part = batch.partOf.get(leaf);
+    let part = batch.partOf.get(leaf.bytes);
     if (part === undefined) {
-      part = { folder, leaf, entries: [] };
+      part = { folder, bytes: leaf.bytes, object: leaf.object, entries: [] };
       this.#folders.pin(folder);
       batch.parts.push(part);
-      batch.partOf.set(leaf, part);
+      batch.partOf.set(leaf.bytes, part);
     }
     part.entries.push(index);
   }
@@ -129,12 +132,7 @@ export class Dispatcher {
   }
 
   #send(batch: Batch): void {
-    const parts = batch.parts.map(({ folder, leaf, entries }) => ({
-      folder: this.#folders.stateOf(folder),
-      bytes: leaf.bytes,
-      object: leaf.object,
-      entries,
-    }));
+    const parts = batch.parts.map(({ folder, ...part }) => ({ ...part, folder: this.#folders.stateOf(folder) }));
     const folders = batch.parts.map(({ folder }) => folder);
     this.track(this.#pool.run({ type: this.#type, parts }, this.#workerFor(batch.pack)).then((result) => this.#settle(result, folders)));
   }

@@ -4,9 +4,9 @@ const MiB = 1024 * KiB;
 /** Every limit of a running restore, in one place. */
 export const restoreLimits = {
   /** A batch for a worker ends at this many entries, bytes of content, or stretches of folders. */
-  batchEntries: 512,
-  batchBytes: 4 * MiB,
-  batchParts: 64,
+  batchEntries: 1_024,
+  batchBytes: 16 * MiB,
+  batchParts: 96,
   /** Batches that are being filled at once, one for each pack that files were found in lately. */
   openBatches: 12,
   /** Batches that a worker may have at once: the one at work and those waiting. */
@@ -24,7 +24,7 @@ export const restoreLimits = {
   /** Room of a worker for opened blocks. */
   blockArenaBytes: 8 * MiB,
   /** Stored bytes that are read at once where block follows block. */
-  readAheadBytes: 4 * MiB,
+  readAheadBytes: 2 * MiB,
   /** Contents of packs that a worker remembers. */
   openPacks: 8,
   /** Zeros written at once where holes are not wanted. */

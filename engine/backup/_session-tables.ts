@@ -1,0 +1,64 @@
+import { objectNames } from '../../repo-format/mod.ts';
+import { mergeIndexTables, openTable, type StoredTable, writeIndexTable } from '../index/mod.ts';
+import type { StoredPack } from '../packs/mod.ts';
+import type { Repository, Session } from '../repository/mod.ts';
+import { backupLimits } from './_limits.ts';
+
+/** An index table of this session: of the checkpoints `from` to `to`, merged `level` times. */
+interface OwnTable {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+  readonly level: number;
+  readonly table: StoredTable;
+}
+
+/**
+ * The index tables that one session asks: those that were there when it began, and its own. A backup of many hours has hundreds of checkpoints; so that there are
+ * never hundreds of tables to ask, as many of one level as `tablesPerLevel` are merged into one of the next. The merged table's range supersedes the others by its name.
+ */
+export class SessionTables {
+  readonly #repository: Repository;
+  readonly #session: Session;
+  readonly #earlier: readonly StoredTable[];
+  readonly #own: OwnTable[] = [];
+
+  constructor(repository: Repository, session: Session, earlier: readonly StoredTable[]) {
+    this.#repository = repository;
+    this.#session = session;
+    this.#earlier = earlier;
+  }
+
+  /** The newest first: what was written last is met again soonest. */
+  get all(): readonly StoredTable[] {
+    return [...this.#own.map(({ table }) => table).reverse(), ...this.#earlier];
+  }
+
+  /** Stores a table of the packs since the last checkpoint. */
+  async write(checkpoint: number, packs: readonly StoredPack[]): Promise<void> {
+    const name = this.#name(checkpoint, checkpoint);
+    await writeIndexTable(this.#repository.storage, { name, keys: this.#repository.keys, packs });
+    this.#own.push({ name, from: checkpoint, to: checkpoint, level: 0, table: await this.#open(name) });
+  }
+
+  /** Merges where there are many of one level. */
+  async merge(): Promise<void> {
+    for (;;) {
+      const last = this.#own.slice(-backupLimits.tablesPerLevel);
+      if (last.length < backupLimits.tablesPerLevel || last.some(({ level }) => level !== last[0]!.level)) return;
+      const [from, to] = [last[0]!.from, last.at(-1)!.to];
+      const name = this.#name(from, to);
+      await mergeIndexTables(this.#repository.storage, { name, keys: this.#repository.keys, tables: last.map((table) => table.name) });
+      this.#own.splice(-last.length, last.length, { name, from, to, level: last[0]!.level + 1, table: await this.#open(name) });
+    }
+  }
+
+  #name(from: number, to: number): string {
+    return objectNames.sessionIndex(this.#session.generation, this.#session.id, from, to);
+  }
+
+  async #open(name: string): Promise<StoredTable> {
+    const residentFilterBytes = backupLimits.residentFilterBytes - this.all.reduce((sum, { filter }) => sum + (filter?.length ?? 0), 0);
+    return (await openTable(this.#repository.storage, { name, keys: this.#repository.keys, residentFilterBytes })).table;
+  }
+}
