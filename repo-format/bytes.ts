@@ -235,7 +235,7 @@ export class ByteWriter {
   }
 
   varint(value: number): void {
-    if (value >= 0 && value < 0x80) {
+    if ((value & 0x7f) === value) {
       this.u8(value);
       return;
     }

@@ -75,7 +75,8 @@ export function decodeBlock(plaintext: Uint8Array, objectName?: string, kind: Pa
 /** Throws malformed if a block is not what the pack's contents say of it. */
 export function expectBlock(block: Block, row: PackBlock, objectName?: string): void {
   const { codec, rawLength, chunkLengths } = block;
-  const sameLengths = chunkLengths.length === row.chunkLengths.length && chunkLengths.every((length, index) => length === row.chunkLengths[index]);
+  const sameLengths =
+    chunkLengths.length === row.chunkLengths.length && chunkLengths.every((length, index) => length === row.chunkLengths[index]);
   if (codec === row.codec && rawLength === row.rawLength && sameLengths) return;
   const message = `${objectName ?? 'pack'}: the block at offset ${row.offset} is not what the contents say`;
   const shown = ({ codec, rawLength, chunkLengths }: Block | PackBlock) => `${codec}, ${rawLength} bytes, ${chunkLengths.length} chunks`;

@@ -58,8 +58,8 @@ function groupsOf(kind: TextKeyKind, text: string): string[] {
   if (lines.length === 0) throw fault('the text has no key', { expected: `lagan-${kind}-1 …` });
   const words = lines.join(' ').split(/[\s-]+/);
   if (words[0]!.toLowerCase() !== 'lagan') return words;
-  const [, foundKind, version, ...groups] = words;
-  if (foundKind!.toLowerCase() !== kind)
+  const [, foundKind = '', version, ...groups] = words;
+  if (foundKind.toLowerCase() !== kind)
     throw fault(`a ${foundKind} where a ${kind} is needed`, { expected: `lagan-${kind}-1`, found: `lagan-${foundKind}` });
   if (version !== '1') throw fault(`version ${version} of a key`, { expected: 1, found: version });
   return groups;

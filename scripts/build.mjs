@@ -13,7 +13,10 @@ if (process.argv.includes('--if-source') && !existsSync(join(root, 'tsconfig.bui
 const fresh = join(root, `dist.${process.pid}`);
 const target = join(root, 'dist');
 const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'));
-const compiled = spawnSync(process.execPath, [join(typescript, 'bin/tsc'), '-p', join(root, 'tsconfig.build.json'), '--outDir', fresh], { stdio: 'inherit', cwd: root });
+const compiled = spawnSync(process.execPath, [join(typescript, 'bin/tsc'), '-p', join(root, 'tsconfig.build.json'), '--outDir', fresh], {
+  stdio: 'inherit',
+  cwd: root,
+});
 if (compiled.status !== 0) {
   rmSync(fresh, { recursive: true, force: true });
   process.exit(1);

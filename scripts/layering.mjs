@@ -1,15 +1,18 @@
 // Proves the direction of dependencies: bin -> k8s -> engine -> repo-format, never back; a folder's private
 // files (`_name.ts`) are imported from within the folder only; other folders are entered by their door (`mod.ts`).
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
+import glob from 'fast-glob';
 
 const layers = ['repo-format', 'engine', 'k8s', 'bin'];
 const problems = [];
 const graph = new Map();
 const visited = new Set();
 
-for (const file of globSync('{repo-format,engine,k8s,bin}/**/*.ts', { exclude: (path) => path.includes('assembly') })) {
-  const imports = [...readFileSync(file, 'utf8').matchAll(/^(?:import|export)\s[^;]*?from '(\.[^']+)'/gm)].map((match) => normalize(join(dirname(file), match[1])));
+for (const file of glob.sync('{repo-format,engine,k8s,bin}/**/*.ts', { ignore: ['**/assembly/**'] })) {
+  const imports = [...readFileSync(file, 'utf8').matchAll(/^(?:import|export)\s[^;]*?from '(\.[^']+)'/gm)].map((match) =>
+    normalize(join(dirname(file), match[1])),
+  );
   graph.set(file, imports);
   for (const target of imports) check(file, target);
 }
@@ -27,7 +30,8 @@ function check(file, target) {
   const name = target.split('/').at(-1);
   if (name.startsWith('_') && !sameFolder) problems.push(`${file}: imports ${target}, which is private to its folder`);
   const crossesFolder = !dirname(file).startsWith(dirname(target)) && !sameFolder;
-  if (crossesFolder && name !== 'mod.ts' && !target.startsWith('bin/')) problems.push(`${file}: enters ${dirname(target)} by ${name}, not by its door mod.ts`);
+  if (crossesFolder && name !== 'mod.ts' && !target.startsWith('bin/'))
+    problems.push(`${file}: enters ${dirname(target)} by ${name}, not by its door mod.ts`);
 }
 
 function findCycle(file, trail) {

@@ -140,9 +140,9 @@ async function pathsPlan(
   options: BackupCommandOptions,
   configuration: BackupConfiguration,
 ): Promise<Plan> {
-  const paths = [...operands.map(bytesOfText), ...(await listedPaths(context, options))].map((path) =>
-    bytesOfText(context.resolve(textOfBytes(path))),
-  );
+  const texts = [...operands, ...(await listedPaths(context, options)).map(textOfBytes)];
+  // No more than that: a slash at the end means something to the engine.
+  const paths = texts.map((path) => bytesOfText(path.startsWith('/') ? path : `${context.io.cwd}/${path}`));
   if (paths.length === 0) throw usageError('there is nothing to back up', 'name a folder: lagan backup FOLDER');
   if (options.stdinName !== undefined) throw usageError('--stdin-name goes with --stdin or --stdin-command only');
   const excludes = await excludeRules(context, options, configuration);

@@ -1,10 +1,10 @@
 /** `lagan cache`: what is kept on this machine to be faster. */
 import type { Command } from 'commander';
+import { cacheOptionsOf } from '../shared/cache.ts';
 import { type Context, contextOf } from '../shared/context.ts';
-import type { Engine } from '../shared/engine.ts';
-import { LaganError, usageError } from '../shared/errors.ts';
+import type { CacheOptions } from '../shared/engine.ts';
+import { usageError } from '../shared/errors.ts';
 import { addExamples } from '../shared/options.ts';
-import { defaultCacheFolder } from '../shared/places.ts';
 import { formatCountOf, formatSize, parseSize } from '../shared/sizes.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatExactTime, formatTime } from '../shared/times.ts';
@@ -16,7 +16,7 @@ interface ClearOptions {
 
 export function define(command: Command): void {
   command.description(
-    'The cache keeps parts of the index of repositories on this machine. It can be deleted at any time; it is made again.',
+    'The cache keeps what is read again and again of repositories that are far away. It can be deleted at any time; a repository in a folder of this machine needs none.',
   );
   defineList(command);
   defineClear(command);
@@ -55,8 +55,8 @@ function defineLimit(cache: Command): void {
 }
 
 async function list(context: Context): Promise<void> {
-  const engine = await engineWithCache(context);
-  const status = await engine.cacheStatus({ folder: await cacheFolder(context) });
+  const engine = await context.engine();
+  const status = await engine.cacheStatus(await cacheOf(context));
   const { output } = context;
   await output.json({
     type: 'cache',
@@ -77,9 +77,9 @@ async function list(context: Context): Promise<void> {
 }
 
 async function clear(context: Context, options: ClearOptions): Promise<void> {
-  const engine = await engineWithCache(context);
+  const engine = await context.engine();
   const result = await engine.cacheClear({
-    folder: await cacheFolder(context),
+    folder: (await cacheOf(context)).folder,
     ...(options.id !== undefined && { repository: options.id }),
     dryRun: options.dryRun ?? false,
   });
@@ -91,23 +91,14 @@ async function clear(context: Context, options: ClearOptions): Promise<void> {
 
 async function limit(context: Context, size: string): Promise<void> {
   const limitBytes = parseSize(size, 'the limit');
-  const engine = await engineWithCache(context);
-  const { removedBytes } = await engine.cacheLimit({ folder: await cacheFolder(context), limitBytes });
+  const engine = await context.engine();
+  const { removedBytes } = await engine.cacheLimit({ folder: (await cacheOf(context)).folder, limitBytes });
   await context.output.json({ type: 'cache-limited', limitBytes, removedBytes });
   await context.output.summary(`deleted ${formatSize(removedBytes)}`);
 }
 
-/** The cache is the last part of the engine to come. */
-async function engineWithCache(context: Context): Promise<Engine> {
-  const engine = await context.engine();
-  if (typeof engine.cacheStatus !== 'function') throw new LaganError('unsupported', 'this version keeps nothing in a cache');
-  return engine;
-}
-
-async function cacheFolder(context: Context): Promise<string> {
-  if (!context.options.cache) throw usageError('--no-cache has no meaning here');
-  const { cacheDir } = context.options;
-  return cacheDir === undefined
-    ? ((await context.configuration()).cacheDir ?? defaultCacheFolder(context.io.env))
-    : context.resolve(cacheDir);
+async function cacheOf(context: Context): Promise<CacheOptions> {
+  const options = await cacheOptionsOf(context);
+  if (options) return options;
+  throw usageError('there is no cache to look at', 'leave out --no-cache, or name the folder with --cache-dir');
 }

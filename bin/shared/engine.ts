@@ -2,10 +2,11 @@
  * The part of the engine that the command line calls, and the types that go with it. The engine is loaded when a command first
  * needs it, so that help, errors of usage and `lagan --version` do without.
  */
-import type { BackupOptions, SnapshotId, Time } from '../../engine/mod.ts';
+import type { BackupOptions, SnapshotId } from '../../engine/mod.ts';
 
 export type {
   BackupResult,
+  CacheOptions,
   CheckResult,
   Difference,
   DirectoryEntry,
@@ -31,6 +32,45 @@ export type {
   WalkedEntry,
 } from '../../engine/mod.ts';
 
+export type Engine = Pick<
+  typeof import('../../engine/mod.ts'),
+  | 'abandonAll'
+  | 'addKey'
+  | 'annotateSnapshot'
+  | 'backup'
+  | 'backupStream'
+  | 'cacheClear'
+  | 'cacheLimit'
+  | 'cacheStatus'
+  | 'changeKey'
+  | 'check'
+  | 'createRepository'
+  | 'diffSnapshots'
+  | 'findEntries'
+  | 'inspectPlace'
+  | 'keyText'
+  | 'listKeys'
+  | 'listSnapshots'
+  | 'lookup'
+  | 'newKeyFileSecret'
+  | 'openFile'
+  | 'openRepository'
+  | 'openStorage'
+  | 'parseKeyText'
+  | 'parseRecipient'
+  | 'publicKeyOf'
+  | 'readKeyFile'
+  | 'readPasswordFile'
+  | 'removeKey'
+  | 'resolveSnapshot'
+  | 'restore'
+  | 'statistics'
+  | 'walkSnapshot'
+  | 'withCache'
+  | 'writeKeyFile'
+>;
+
+/** What the progress of every long call has; each call knows some of it. */
 export interface EngineProgress {
   readonly phase: string;
   readonly filesDone: number;
@@ -45,6 +85,7 @@ export interface EngineProgress {
   readonly errors?: number | undefined;
 }
 
+/** A file that could not be read or restored as it should. */
 export interface PathProblem {
   readonly path: Uint8Array;
   readonly code: string;
@@ -70,62 +111,11 @@ export type SnapshotLabels = Pick<BackupOptions, 'tags' | 'description' | 'host'
   readonly parent: 'auto' | 'none' | SnapshotId;
 };
 
-export interface CacheStatus {
-  readonly folder: string;
-  readonly limitBytes: number;
-  readonly repositories: readonly { readonly repository: string; readonly sizeBytes: number; readonly lastUsed: Time }[];
-}
-
-type Door = typeof import('../../engine/mod.ts');
-
-export interface Engine
-  extends Pick<
-    Door,
-    | 'openStorage'
-    | 'abandonAll'
-    | 'inspectPlace'
-    | 'createRepository'
-    | 'openRepository'
-    | 'readKeyFile'
-    | 'readPasswordFile'
-    | 'writeKeyFile'
-    | 'parseKeyText'
-    | 'newKeyFileSecret'
-    | 'keyText'
-    | 'parseRecipient'
-    | 'publicKeyOf'
-    | 'listSnapshots'
-    | 'resolveSnapshot'
-    | 'annotateSnapshot'
-    | 'listKeys'
-    | 'addKey'
-    | 'removeKey'
-    | 'changeKey'
-    | 'backup'
-    | 'backupStream'
-    | 'restore'
-    | 'check'
-    | 'walkSnapshot'
-    | 'findEntries'
-    | 'lookup'
-    | 'openFile'
-    | 'diffSnapshots'
-    | 'statistics'
-  > {
-  cacheStatus(options: { folder: string }): Promise<CacheStatus>;
-  cacheClear(options: {
-    folder: string;
-    repository?: string;
-    dryRun?: boolean;
-  }): Promise<{ readonly removedBytes: number; readonly repositories: readonly string[] }>;
-  cacheLimit(options: { folder: string; limitBytes: number }): Promise<{ readonly removedBytes: number }>;
-}
-
 let loaded: Engine | undefined;
 
 /** Loads the engine. */
 export async function loadEngine(): Promise<Engine> {
-  loaded ??= (await import('../../engine/mod.ts')) as unknown as Engine;
+  loaded ??= await import('../../engine/mod.ts');
   return loaded;
 }
 

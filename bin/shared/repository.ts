@@ -1,5 +1,6 @@
 /** Which repository a command works on, and how it is opened. */
 import { existsSync } from 'node:fs';
+import { cacheOptionsOf } from './cache.ts';
 import { type Context, contextOf } from './context.ts';
 import type { Engine, Repository, Secret, Storage } from './engine.ts';
 import { isLaganError, LaganError } from './errors.ts';
@@ -54,7 +55,8 @@ export async function unlock(
   const repository = await engine.openRepository(storage, { ...options, signal: context.signal });
   for (const warning of repository.warnings) await context.output.warning(warning.message, { code: warning.code });
   context.output.detail(`opened repository ${repository.id} at ${storage.location}`);
-  return repository;
+  const cache = await cacheOptionsOf(context);
+  return cache ? engine.withCache(repository, cache) : repository;
 }
 
 /** The named source of the secret, or the key file of the default repository if it is there. */

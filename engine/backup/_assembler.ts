@@ -1,9 +1,10 @@
 import { isDeepStrictEqual as isDeepEqual } from 'node:util';
 import type { DirectoryEntry, Entry, FileEntry, NodeReference, PackId } from '../../repo-format/mod.ts';
+import { objectDropped } from '../memory/mod.ts';
 import { type NodeStore, recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import { fieldsWhenOpened } from './_entry-fields.ts';
-import { backupLimits } from './_limits.ts';
 import type { FileOutcome } from './_files.ts';
+import { backupLimits } from './_limits.ts';
 import type { TokenQueue } from './_token-queue.ts';
 import type { EntryFields, Token } from './_tokens.ts';
 
@@ -23,6 +24,8 @@ interface OpenDirectory {
   readonly previous: DirectoryEntry | undefined;
   readonly previousNode: NodeReference | null | undefined;
   readonly builder: TreeBuilder;
+  /** It only leads to what is backed up. */
+  readonly above: boolean;
   /** Entries that wait for the first change; undefined after it. */
   held: Entry[] | undefined;
   /** Every entry so far is the parent snapshot's. */
@@ -48,6 +51,8 @@ export interface AssemblerOptions {
  */
 export class Assembler {
   readonly counts: AssemblyCounts = { files: 0, directories: 0, others: 0, bytes: 0, unchangedFiles: 0 };
+  /** Something that was to be backed up is not as the parent snapshot has it; the folders above it do not count. */
+  changed = false;
   /** All packs that the snapshot relies on. */
   readonly packs = new Set<PackId>();
   readonly #options: AssemblerOptions;
@@ -55,7 +60,7 @@ export class Assembler {
 
   constructor(options: AssemblerOptions) {
     this.#options = options;
-    this.#open = [this.#newDirectory(undefined, undefined, options.previousRoot)];
+    this.#open = [this.#newDirectory({ fields: undefined, previous: undefined, previousNode: options.previousRoot, above: true })];
   }
 
   /** Takes tokens until the scan ends. Returns the root node, null if nothing was backed up. */
@@ -66,6 +71,7 @@ export class Assembler {
       const token = taken instanceof Promise ? await taken : taken;
       if (token === undefined) break;
       await this.#apply(token);
+      objectDropped();
       const waiting = betweenTokens();
       if (waiting !== undefined) await waiting;
     }
@@ -81,13 +87,19 @@ export class Assembler {
       if (below !== undefined) await builder.addEntry(below);
       const root = await builder.finish();
       if (directory.fields === undefined) return root?.node ?? null;
-      below = { ...directory.fields, type: 'directory', node: root?.node ?? null, filesBelow: directory.files, bytesBelow: directory.bytes };
+      below = {
+        ...directory.fields,
+        type: 'directory',
+        node: root?.node ?? null,
+        filesBelow: directory.files,
+        bytesBelow: directory.bytes,
+      };
     }
     return null;
   }
 
   async #apply(token: Token): Promise<void> {
-    if (token.type === 'enter') this.#open.push(this.#newDirectory(token.fields, token.previous, token.previousNode));
+    if (token.type === 'enter') this.#open.push(this.#newDirectory(token));
     else if (token.type === 'leave') await this.#leave(token.sameNames);
     else if (token.type === 'entry') await this.#addEntry(token.entry, token.unchanged);
     else await this.#addFile(token);
@@ -100,13 +112,20 @@ export class Assembler {
     if (error?.code === 'vanished' || error?.code === 'replaced') return;
     const opened = fieldsWhenOpened(fields, metadata, extras);
     const finalSize = error === undefined ? outcome.bytes : (metadata?.size ?? size);
-    const entry: FileEntry = { ...opened, type: 'file', size: finalSize, content, extensions: error === undefined ? opened.extensions : { ...opened.extensions, readError: error } };
+    const entry: FileEntry = {
+      ...opened,
+      type: 'file',
+      size: finalSize,
+      content,
+      extensions: error === undefined ? opened.extensions : { ...opened.extensions, readError: error },
+    };
     const unchanged = error === undefined && previous !== undefined && isSameEntry(previous, entry);
     await this.#addEntry(unchanged ? previous : entry, unchanged);
   }
 
-  #addEntry(entry: Entry, unchanged: boolean): Promise<void> | undefined {
+  #addEntry(entry: Entry, unchanged: boolean, isAbove = false): Promise<void> | undefined {
     const directory = this.#open.at(-1)!;
+    if (directory.above && !isAbove && !unchanged) this.changed = true;
     this.#countEntry(directory, entry, unchanged);
     this.#relyOn(entry);
     if (directory.held === undefined) return directory.builder.addEntry(entry);
@@ -130,9 +149,11 @@ export class Assembler {
     const node = await this.#finish(directory, sameNames);
     const { fields, previous } = directory;
     const unchanged = previous !== undefined && isSameNode(previous.node, node);
-    const entry: DirectoryEntry = unchanged ? previous : { ...fields!, type: 'directory', node, filesBelow: directory.files, bytesBelow: directory.bytes };
+    const entry: DirectoryEntry = unchanged
+      ? previous
+      : { ...fields!, type: 'directory', node, filesBelow: directory.files, bytesBelow: directory.bytes };
     this.counts.directories++;
-    await this.#addEntry(entry, unchanged);
+    await this.#addEntry(entry, unchanged, directory.above);
   }
 
   async #finish(directory: OpenDirectory, sameNames: boolean): Promise<NodeReference | null> {
@@ -171,9 +192,14 @@ export class Assembler {
     }
   }
 
-  #newDirectory(fields: EntryFields | undefined, previous: DirectoryEntry | undefined, previousNode: NodeReference | null | undefined): OpenDirectory {
+  #newDirectory({
+    fields,
+    previous,
+    previousNode,
+    above,
+  }: Pick<OpenDirectory, 'fields' | 'previous' | 'previousNode' | 'above'>): OpenDirectory {
     const builder = new TreeBuilder(recordingPacks(this.#options.nodes, this.packs), 'directory');
-    return { fields, previous, previousNode, builder, held: [], unchanged: true, files: 0, bytes: 0 };
+    return { fields, previous, previousNode, above, builder, held: [], unchanged: true, files: 0, bytes: 0 };
   }
 }
 

@@ -24,6 +24,10 @@ export class BackupRun {
     this.progress = new ProgressReporter(options.onProgress);
   }
 
+  get hasFaults(): boolean {
+    return this.#errorCount > 0;
+  }
+
   /** Something of the source could not be read. */
   fault(fault: ScanFault): void {
     const error = { ...fault, path: absolutePath(fault.path) };
@@ -51,7 +55,12 @@ export class BackupRun {
     signal.throwIfAborted();
     let abort = (): void => {};
     const aborted = new Promise<never>((_, reject) => {
-      abort = () => reject(new LaganError('interrupted', 'the backup was interrupted; what was stored since the last checkpoint is stored again next time', { cause: signal.reason }));
+      abort = () =>
+        reject(
+          new LaganError('interrupted', 'the backup was interrupted; what was stored since the last checkpoint is stored again next time', {
+            cause: signal.reason,
+          }),
+        );
       signal.addEventListener('abort', abort, { once: true });
     });
     promise.catch(() => undefined);
@@ -87,7 +96,13 @@ export class BackupRun {
     };
   }
 
-  result(parts: { snapshotId: SnapshotId | null; parent: SnapshotId | null; unchanged: boolean; session: BackupSession; counts: AssemblyCounts }): BackupResult {
+  result(parts: {
+    snapshotId: SnapshotId | null;
+    parent: SnapshotId | null;
+    unchanged: boolean;
+    session: BackupSession;
+    counts: AssemblyCounts;
+  }): BackupResult {
     const { snapshotId, parent, unchanged, session, counts } = parts;
     return {
       snapshotId,

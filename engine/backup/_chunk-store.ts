@@ -1,5 +1,6 @@
 import { claimed, type Deduplicator, notFound, type PackTable, tableFull, unresolved } from '../index/mod.ts';
 import type { Kernel } from '../kernel/mod.ts';
+import { buffersDropped } from '../memory/mod.ts';
 import type { SealingKeys } from '../objects/mod.ts';
 import { BlockCompressor, type Compression, PackWriter, type StoredPack } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
@@ -109,9 +110,15 @@ export class ChunkStore {
     this.#chunksInBlock = 0;
     this.#blockEnd = blockStart;
     if (this.#dryRun) return;
-    collectGarbage(length);
-    const encoded = this.#compressor.compress(this.data.subarray(blockStart, blockStart + length), () => this.#kernel.looksIncompressible(blockStart, length));
-    await this.#writer.write({ ...encoded, chunkLengths: this.#chunkLengths.slice(0, chunks), names: this.data.slice(0, chunks * nameSizeBytes) });
+    buffersDropped(length);
+    const encoded = this.#compressor.compress(this.data.subarray(blockStart, blockStart + length), () =>
+      this.#kernel.looksIncompressible(blockStart, length),
+    );
+    await this.#writer.write({
+      ...encoded,
+      chunkLengths: this.#chunkLengths.slice(0, chunks),
+      names: this.data.slice(0, chunks * nameSizeBytes),
+    });
     if (this.#writer.sizeBytes >= this.#packSizeBytes) await this.#closePack();
   }
 
@@ -166,17 +173,3 @@ export const namesAtOnce = 512;
 /** In the kernel's data area: the names of the open block's chunks, those of the chunks that were named last, the block. */
 const scratchNames = backupLimits.chunksPerBlock * nameSizeBytes;
 export const blockStart = scratchNames + namesAtOnce * nameSizeBytes;
-
-const garbageBeforeCollectionBytes = 8 * 1024 * 1024;
-let garbageBytes = 0;
-
-/**
- * Compressing and sealing leave buffers of the block's size behind, which the engine counts but does not hurry to free: a short collection of the young
- * generation now and then (under a millisecond) keeps the memory of the process flat.
- */
-function collectGarbage(bytes: number): void {
-  garbageBytes += bytes;
-  if (garbageBytes < garbageBeforeCollectionBytes || globalThis.gc === undefined) return;
-  garbageBytes = 0;
-  globalThis.gc({ type: 'minor' });
-}

@@ -36,7 +36,8 @@ export function entryFields(status: FileStatus, name: Uint8Array, extras: FileEx
 
 /** The fields of a file after a worker opened it: what it saw then, if that differs, and what the scan does not ask for. */
 export function fieldsWhenOpened(fields: EntryFields, metadata: FileMetadata | undefined, extras: FileExtras | undefined): EntryFields {
-  if (metadata === undefined) return extras === undefined ? fields : { ...fields, extensions: { ...fields.extensions, ...extraExtensions(extras) } };
+  if (metadata === undefined)
+    return extras === undefined ? fields : { ...fields, extensions: { ...fields.extensions, ...extraExtensions(extras) } };
   const { mode, uid, gid, inode, modified, changed, linkCount, device } = metadata;
   const { link: _, ...extensions } = fields.extensions;
   return {
@@ -54,9 +55,13 @@ export function fieldsWhenOpened(fields: EntryFields, metadata: FileMetadata | u
 }
 
 /** Entries without content: links, fifos, sockets, devices. */
-export function otherEntry(fields: EntryFields, { type, status, parent }: { type: EntryType; status: FileStatus; parent: Descriptor }): Entry {
+export function otherEntry(
+  fields: EntryFields,
+  { type, status, parent }: { type: EntryType; status: FileStatus; parent: Descriptor },
+): Entry {
   if (type === 'symlink') return { ...fields, type, target: readLink(parent, fields.name) };
-  if (type === 'character-device' || type === 'block-device') return { ...fields, type, major: status.deviceMajor, minor: status.deviceMinor };
+  if (type === 'character-device' || type === 'block-device')
+    return { ...fields, type, major: status.deviceMajor, minor: status.deviceMinor };
   return { ...fields, type: type as 'fifo' | 'socket' };
 }
 

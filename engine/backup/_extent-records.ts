@@ -24,7 +24,8 @@ export class ExtentRecords {
   addEmpty(kind: 'hole' | 'zeros', length: number, firstOfFile: number): void {
     const code = kinds.indexOf(kind);
     const previous = (this.#count - 1) * recordSizeBytes;
-    if (this.#count > firstOfFile && this.#bytes[previous] === code) this.#bytes.writeDoubleLE(this.#bytes.readDoubleLE(previous + 1) + length, previous + 1);
+    if (this.#count > firstOfFile && this.#bytes[previous] === code)
+      this.#bytes.writeDoubleLE(this.#bytes.readDoubleLE(previous + 1) + length, previous + 1);
     else this.#begin(code, length);
   }
 
@@ -56,7 +57,10 @@ export function readExtents(records: Uint8Array, { first, count, packs }: { firs
     const at = (first + index) * recordSizeBytes;
     const kind = kinds[bytes[at]!]!;
     const length = bytes.readDoubleLE(at + 1);
-    extents[index] = kind === 'data' ? { kind, length, name: records.slice(at + 13, at + 45), pack: packs.packOf(bytes.readUInt32LE(at + 9)) } : { kind, length };
+    extents[index] =
+      kind === 'data'
+        ? { kind, length, name: records.slice(at + 13, at + 45), pack: packs.packOf(bytes.readUInt32LE(at + 9)) }
+        : { kind, length };
   }
   return extents;
 }

@@ -47,7 +47,12 @@ export class FileChunker {
   /** Extents before this one belong to earlier files. */
   #firstExtent = 0;
 
-  constructor({ kernel, store, extents, cutting }: { kernel: Kernel; store: ChunkStore; extents: ExtentRecords; cutting: { horizonBytes: number; gridBytes: number } }) {
+  constructor({
+    kernel,
+    store,
+    extents,
+    cutting,
+  }: { kernel: Kernel; store: ChunkStore; extents: ExtentRecords; cutting: { horizonBytes: number; gridBytes: number } }) {
     this.#store = store;
     this.#cutter = kernel.cutter;
     this.#extents = extents;
@@ -102,7 +107,11 @@ export class FileChunker {
     return isEnough ? this.settle().then(() => length) : length;
   }
 
-  async #addCut(descriptor: number, { start, end }: Region, { from, to, isEnd }: { from: number; to: number; isEnd: boolean }): Promise<number> {
+  async #addCut(
+    descriptor: number,
+    { start, end }: Region,
+    { from, to, isEnd }: { from: number; to: number; isEnd: boolean },
+  ): Promise<number> {
     if (this.#store.blockIsFull) await this.#store.closeBlock();
     const size = end - start;
     const begin = Math.max(0, from - this.#warmUpBytes);
@@ -113,7 +122,10 @@ export class FileChunker {
     this.#open = from === 0;
     let position = begin;
     while (position < stop) {
-      const length = this.#read(descriptor, this.#readAt, { length: Math.min(backupLimits.readSizeBytes, stop - position), position: start + position });
+      const length = this.#read(descriptor, this.#readAt, {
+        length: Math.min(backupLimits.readSizeBytes, stop - position),
+        position: start + position,
+      });
       if (length === 0) break;
       position += length;
       const cuts = this.#cutter.feed(this.#readAt, length);

@@ -2,8 +2,8 @@ import type { Content, Extent, PackId } from '../../repo-format/mod.ts';
 import type { PackTable } from '../index/mod.ts';
 import { type NodeStore, recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import { readExtents } from './_extent-records.ts';
-import { backupLimits } from './_limits.ts';
 import type { ExpectedFile, FileOutcome } from './_files.ts';
+import { backupLimits } from './_limits.ts';
 import { packFiles, unpackOutcomes } from './_packed-files.ts';
 import type { StoredContent } from './_tokens.ts';
 import type { JobResult, WorkerPool } from './_worker-pool.ts';
@@ -11,7 +11,10 @@ import type { JobResult, WorkerPool } from './_worker-pool.ts';
 interface Batch {
   readonly root: number;
   readonly files: ExpectedFile[];
-  readonly settle: { readonly resolve: (stored: StoredContent | Promise<StoredContent>) => void; readonly reject: (error: unknown) => void }[];
+  readonly settle: {
+    readonly resolve: (stored: StoredContent | Promise<StoredContent>) => void;
+    readonly reject: (error: unknown) => void;
+  }[];
   sizeBytes: number;
 }
 

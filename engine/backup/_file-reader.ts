@@ -1,17 +1,9 @@
 import { LaganError } from '../../repo-format/mod.ts';
-import {
-  closeDescriptor,
-  type Descriptor,
-  FileStatus,
-  mayHaveHoles,
-  nextExtent,
-  openBeneath,
-  statDescriptor,
-} from '../system/mod.ts';
-import type { FileChunker } from './_file-chunker.ts';
+import { closeDescriptor, type Descriptor, FileStatus, mayHaveHoles, nextExtent, openBeneath, statDescriptor } from '../system/mod.ts';
 import { readExtras } from './_entry-fields.ts';
-import { type PackedFiles, unpackFile } from './_packed-files.ts';
+import type { FileChunker } from './_file-chunker.ts';
 import type { ExpectedFile, FileMetadata, FileOutcome } from './_files.ts';
+import { type PackedFiles, unpackFile } from './_packed-files.ts';
 
 /** What befell a file, as the snapshot lists it. */
 type ReadFault = NonNullable<FileOutcome['error']>;
@@ -31,7 +23,8 @@ export class FileReader {
   async readFiles(root: Descriptor, files: PackedFiles): Promise<FileOutcome[]> {
     const outcomes: FileOutcome[] = [];
     const readWhole = (descriptor: Descriptor, size: number) => this.#readWhole(descriptor, size);
-    for (let index = 0; index < files.pathEnds.length; index++) outcomes.push(await this.#readFile(root, unpackFile(files, index), readWhole));
+    for (let index = 0; index < files.pathEnds.length; index++)
+      outcomes.push(await this.#readFile(root, unpackFile(files, index), readWhole));
     await this.#chunker.settle();
     return outcomes;
   }
@@ -40,18 +33,26 @@ export class FileReader {
   readSegment(root: Descriptor, file: ExpectedFile, { from, to }: { from: number; to: number }): Promise<FileOutcome> {
     return this.#readFile(root, file, async (descriptor) => {
       const present = await this.#chunker.addSegment(descriptor, { start: 0, end: file.size }, { from, to });
-      return { bytes: Math.max(0, Math.min(present, to) - from), fault: present < Math.min(to, file.size) ? shorter(file.size) : present > file.size ? longer(file.size) : undefined };
+      return {
+        bytes: Math.max(0, Math.min(present, to) - from),
+        fault: present < Math.min(to, file.size) ? shorter(file.size) : present > file.size ? longer(file.size) : undefined,
+      };
     });
   }
 
-  async #readFile(root: Descriptor, file: ExpectedFile, read: (descriptor: Descriptor, size: number) => Promise<{ bytes: number; fault: ReadFault | undefined }>): Promise<FileOutcome> {
+  async #readFile(
+    root: Descriptor,
+    file: ExpectedFile,
+    read: (descriptor: Descriptor, size: number) => Promise<{ bytes: number; fault: ReadFault | undefined }>,
+  ): Promise<FileOutcome> {
     const first = this.#chunker.extentCount;
     let descriptor: Descriptor | undefined;
     try {
       descriptor = ofSource(() => openBeneath(root, file.path, 'file'));
       const opened = descriptor;
       const status = ofSource(() => statDescriptor(opened, this.#status));
-      if (status.type !== 'file') return failed({ code: 'replaced', message: `was a file when its folder was listed, is a ${status.type} now` });
+      if (status.type !== 'file')
+        return failed({ code: 'replaced', message: `was a file when its folder was listed, is a ${status.type} now` });
       const metadata = isSame(status, file) ? undefined : metadataOf(status);
       const extras = ofSource(() => readExtras(opened, status.device));
       const { bytes, fault } = await read(opened, status.size);
@@ -135,8 +136,12 @@ function ofSource<Result>(act: () => Result): Result {
 
 /** The source's failure as the snapshot lists it, or undefined: then the repository failed. */
 function faultOf(error: unknown): ReadFault | undefined {
-  if (error instanceof SourceError) return error.errno === 'ENOENT' ? { code: 'vanished', message: 'was there when its folder was listed, is gone now' } : { code: error.errno, message: error.message };
-  if (error instanceof Error && 'syscall' in error && error.syscall === 'read') return { code: String((error as NodeJS.ErrnoException).code), message: error.message };
+  if (error instanceof SourceError)
+    return error.errno === 'ENOENT'
+      ? { code: 'vanished', message: 'was there when its folder was listed, is gone now' }
+      : { code: error.errno, message: error.message };
+  if (error instanceof Error && 'syscall' in error && error.syscall === 'read')
+    return { code: String((error as NodeJS.ErrnoException).code), message: error.message };
   return undefined;
 }
 

@@ -3,12 +3,12 @@
  * the filters and the table of chunks in flight are in shared memory.
  */
 import type { PackId } from '../../repo-format/mod.ts';
-import type { ExpectedFile } from './_files.ts';
-import type { PackedFiles, PackedOutcomes } from './_packed-files.ts';
 import type { PackTableBuffers, StoredTable } from '../index/mod.ts';
-import type { RepositoryDescription } from '../repository/mod.ts';
 import type { Lanes } from '../kernel/mod.ts';
 import type { Compression, StoredPack } from '../packs/mod.ts';
+import type { RepositoryDescription } from '../repository/mod.ts';
+import type { ExpectedFile } from './_files.ts';
+import type { PackedFiles, PackedOutcomes } from './_packed-files.ts';
 
 /** Everything that a worker needs to know at its start. */
 export interface WorkerSetup {
@@ -28,7 +28,14 @@ export type WorkerJob =
   /** Whole files. */
   | { readonly type: 'files'; readonly job: number; readonly root: number; readonly files: PackedFiles }
   /** The chunks of one large file that begin in [from, to). */
-  | { readonly type: 'segment'; readonly job: number; readonly root: number; readonly file: ExpectedFile; readonly from: number; readonly to: number }
+  | {
+      readonly type: 'segment';
+      readonly job: number;
+      readonly root: number;
+      readonly file: ExpectedFile;
+      readonly from: number;
+      readonly to: number;
+    }
   /** The next bytes of a stream (`last`: with its end). */
   | { readonly type: 'stream'; readonly job: number; readonly bytes: Uint8Array; readonly last: boolean }
   /** Seal and store everything that is open. */
@@ -40,7 +47,15 @@ export type WorkerJob =
 
 export type WorkerReply =
   | { readonly type: 'ready' }
-  | { readonly type: 'done'; readonly job: number; readonly outcomes: PackedOutcomes; readonly extents: Uint8Array; readonly newBytes: number; readonly newChunks: number; readonly chunks: number }
+  | {
+      readonly type: 'done';
+      readonly job: number;
+      readonly outcomes: PackedOutcomes;
+      readonly extents: Uint8Array;
+      readonly newBytes: number;
+      readonly newChunks: number;
+      readonly chunks: number;
+    }
   | { readonly type: 'pack'; readonly stored: StoredPack }
   | { readonly type: 'failed'; readonly job: number; readonly error: SerializedError };
 

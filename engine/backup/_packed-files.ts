@@ -25,7 +25,10 @@ const wordSize = 2 ** 32;
 export function packFiles(files: readonly ExpectedFile[]): PackedFiles {
   const numbers = new Float64Array(files.length * numbersPerFile);
   files.forEach((file, index) => {
-    const [high, low] = typeof file.inode === 'number' ? [Math.floor(file.inode / wordSize), file.inode % wordSize] : [Number(file.inode >> 32n), Number(file.inode & 0xffffffffn)];
+    const [high, low] =
+      typeof file.inode === 'number'
+        ? [Math.floor(file.inode / wordSize), file.inode % wordSize]
+        : [Number(file.inode >> 32n), Number(file.inode & 0xffffffffn)];
     const { size, modifiedSeconds, modifiedNanoseconds, changedSeconds, changedNanoseconds } = file;
     numbers.set([size, high, low, modifiedSeconds, modifiedNanoseconds, changedSeconds, changedNanoseconds], index * numbersPerFile);
   });
@@ -35,7 +38,9 @@ export function packFiles(files: readonly ExpectedFile[]): PackedFiles {
     pathEnds[index] = end += path.length;
   });
   const paths = new Uint8Array(end);
-  files.forEach(({ path }, index) => paths.set(path, pathEnds[index]! - path.length));
+  files.forEach(({ path }, index) => {
+    paths.set(path, pathEnds[index]! - path.length);
+  });
   return { paths, pathEnds, numbers };
 }
 
@@ -58,11 +63,18 @@ export function packOutcomes(outcomes: readonly FileOutcome[]): PackedOutcomes {
   outcomes.forEach((outcome, index) => {
     if (outcome.metadata !== undefined || outcome.extras !== undefined || outcome.error !== undefined) others.push({ index, outcome });
   });
-  return { extents: Uint32Array.from(outcomes, ({ extents }) => extents), bytes: Float64Array.from(outcomes, ({ bytes }) => bytes), others };
+  return {
+    extents: Uint32Array.from(outcomes, ({ extents }) => extents),
+    bytes: Float64Array.from(outcomes, ({ bytes }) => bytes),
+    others,
+  };
 }
 
 export function unpackOutcomes({ extents, bytes, others }: PackedOutcomes): FileOutcome[] {
-  const outcomes = Array.from(extents, (count, index): FileOutcome => ({ extents: count, bytes: bytes[index]!, metadata: undefined, extras: undefined, error: undefined }));
+  const outcomes = Array.from(
+    extents,
+    (count, index): FileOutcome => ({ extents: count, bytes: bytes[index]!, metadata: undefined, extras: undefined, error: undefined }),
+  );
   for (const { index, outcome } of others) outcomes[index] = outcome;
   return outcomes;
 }

@@ -6,6 +6,8 @@ const intervalMs = 100;
 /** Gathers counts where they arise, cheaply, and tells the caller of them ten times a second. */
 export class ProgressReporter {
   errors = 0;
+  /** What the parent snapshot had. */
+  expected: { readonly files: number; readonly bytes: number } | undefined;
   #filesDone = 0;
   #bytesDone = 0;
   #scannedEntries = 0;
@@ -49,6 +51,8 @@ export class ProgressReporter {
       phase: 'backup',
       filesDone: this.#filesDone,
       bytesDone: this.#bytesDone,
+      filesTotal: this.expected?.files,
+      bytesTotal: this.expected?.bytes,
       scannedEntries: this.#scannedEntries,
       currentPath: new Uint8Array(Buffer.concat([Buffer.from('/'), this.#folder, this.#name])),
       newBytes: this.#newBytes,

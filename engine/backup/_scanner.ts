@@ -1,17 +1,27 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Entry, FileEntry, NodeReference, PackId } from '../../repo-format/mod.ts';
-import { type Descriptor, type DirectoryScan, DirectoryStack, errnoName, errnoOf, type EntryType, FileStatus, scanDirectory, tryStat } from '../system/mod.ts';
 import { PathPatterns } from '../patterns/mod.ts';
+import {
+  type Descriptor,
+  type DirectoryScan,
+  DirectoryStack,
+  type EntryType,
+  errnoName,
+  errnoOf,
+  FileStatus,
+  scanDirectory,
+  tryStat,
+} from '../system/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
-import { type ExcludeRules, isTaggedAsCache } from './excludes.ts';
-import type { FileDispatcher } from './_file-dispatcher.ts';
 import { entryFields, expectedFile, isSameStatus, isSameTime, otherEntry, readExtras, readExtrasAt } from './_entry-fields.ts';
+import type { FileDispatcher } from './_file-dispatcher.ts';
 import { GivenNames } from './_given-names.ts';
 import { backupLimits } from './_limits.ts';
 import { needsLeaf, PreviousDirectory } from './_previous-directory.ts';
 import type { SourceNode } from './_source-paths.ts';
 import type { TokenQueue } from './_token-queue.ts';
 import type { StoredContent, Token } from './_tokens.ts';
+import { type ExcludeRules, isTaggedAsCache } from './excludes.ts';
 
 /** Something that could not be backed up, or not as it should. */
 export interface ScanFault {
@@ -83,7 +93,14 @@ export class Scanner {
   async run(): Promise<void> {
     const { sources, previous, reader } = this.#options;
     try {
-      this.#frames.push(this.#frameOf({ source: sources, folder: new Uint8Array(0), device: 0, previous: previous.map((node) => new PreviousDirectory(reader, node)) }));
+      this.#frames.push(
+        this.#frameOf({
+          source: sources,
+          folder: new Uint8Array(0),
+          device: 0,
+          previous: previous.map((node) => new PreviousDirectory(reader, node)),
+        }),
+      );
       while (this.#frames.length > 0) {
         const frame = this.#frames.at(-1)!;
         if (frame.names.next()) await this.#visit(frame);
@@ -103,7 +120,17 @@ export class Scanner {
     this.#sliceEnd = performance.now() + backupLimits.scanSliceMs;
   }
 
-  #frameOf({ source, folder, device, previous }: { source: SourceNode | undefined; folder: Uint8Array; device: number; previous: readonly PreviousDirectory[] }): Frame {
+  #frameOf({
+    source,
+    folder,
+    device,
+    previous,
+  }: {
+    source: SourceNode | undefined;
+    folder: Uint8Array;
+    device: number;
+    previous: readonly PreviousDirectory[];
+  }): Frame {
     const above = source !== undefined && !source.isSource;
     const names = above ? new GivenNames(this.#stack.current, [...source.children.keys()]) : scanDirectory(this.#stack.current);
     return { names, folder, previous, device, children: above ? source.children : undefined };
@@ -129,11 +156,17 @@ export class Scanner {
 
   #isExcluded({ folder, names: { status } }: Frame, name: Uint8Array, isFolder: boolean): boolean {
     const { excludes, repositoryFolder } = this.#options;
-    if (isFolder && repositoryFolder !== undefined && status.inode === repositoryFolder.inode && status.device === repositoryFolder.device) {
+    if (
+      isFolder &&
+      repositoryFolder !== undefined &&
+      status.inode === repositoryFolder.inode &&
+      status.device === repositoryFolder.device
+    ) {
       this.#options.onNote({ path: join(folder, name), code: 'repository', message: 'is the repository itself and is left out' });
       return true;
     }
-    if (excludes.excludeLargerThanBytes !== undefined && status.type === 'file' && status.size > excludes.excludeLargerThanBytes) return true;
+    if (excludes.excludeLargerThanBytes !== undefined && status.type === 'file' && status.size > excludes.excludeLargerThanBytes)
+      return true;
     return this.#excludes.match(folder, name, isFolder);
   }
 
@@ -147,7 +180,10 @@ export class Scanner {
     return found;
   }
 
-  async #visitFolder(frame: Frame, { name, source, found }: { name: Uint8Array; source: SourceNode | undefined; found: (Entry | undefined)[] }): Promise<void> {
+  async #visitFolder(
+    frame: Frame,
+    { name, source, found }: { name: Uint8Array; source: SourceNode | undefined; found: (Entry | undefined)[] },
+  ): Promise<void> {
     const { status } = frame.names;
     const path = join(frame.folder, name);
     const before = found.map((entry) => (entry?.type === 'directory' ? entry : undefined));
@@ -156,13 +192,19 @@ export class Scanner {
     if (descriptor < 0) {
       const fields = unchanged ?? entryFields(status, name, undefined);
       this.#options.onFault({ path, code: errnoName(-descriptor), message: `the folder could not be opened: ${errnoName(-descriptor)}` });
-      await this.#push({ type: 'enter', fields, previous: undefined, previousNode: undefined });
+      await this.#push({ type: 'enter', fields, previous: undefined, previousNode: undefined, above: false });
       await this.#push({ type: 'leave', sameNames: false });
       return;
     }
     const fields = unchanged ?? entryFields(status, name, readExtras(descriptor, status.device));
     const device = frame.device === 0 || frame.children !== undefined ? status.device : frame.device;
-    await this.#push({ type: 'enter', fields, previous: unchanged !== undefined && unchanged === before[0] ? unchanged : undefined, previousNode: before[0]?.node });
+    await this.#push({
+      type: 'enter',
+      fields,
+      previous: unchanged !== undefined && unchanged === before[0] ? unchanged : undefined,
+      previousNode: before[0]?.node,
+      above: source !== undefined && !source.isSource,
+    });
     if (this.#isLeftEmpty(descriptor, status, { device, isSource: frame.children !== undefined })) {
       this.#stack.leave();
       await this.#push({ type: 'leave', sameNames: false });
@@ -173,7 +215,11 @@ export class Scanner {
       this.#frames.push(this.#frameOf({ source, folder: join(path, slash), device, previous }));
     } catch (error) {
       this.#stack.leave();
-      this.#options.onFault({ path, code: (error as { errno?: string }).errno ?? 'io', message: `the folder could not be listed: ${(error as Error).message}` });
+      this.#options.onFault({
+        path,
+        code: (error as { errno?: string }).errno ?? 'io',
+        message: `the folder could not be listed: ${(error as Error).message}`,
+      });
       await this.#push({ type: 'leave', sameNames: false });
     }
   }
@@ -200,12 +246,20 @@ export class Scanner {
     await this.#push({ type: 'leave', sameNames });
   }
 
-  async #visitFile({ folder, names: { status } }: Frame, { name, found }: { name: Uint8Array; found: (Entry | undefined)[] }): Promise<void> {
+  async #visitFile(
+    { folder, names: { status } }: Frame,
+    { name, found }: { name: Uint8Array; found: (Entry | undefined)[] },
+  ): Promise<void> {
     const before = found.find((entry): entry is FileEntry => entry?.type === 'file' && this.#hasSameContent(entry, status));
-    if (before !== undefined && isSameStatus(before, status)) return this.#push({ type: 'entry', entry: before, unchanged: before === found[0] });
+    if (before !== undefined && isSameStatus(before, status))
+      return this.#push({ type: 'entry', entry: before, unchanged: before === found[0] });
     if (before !== undefined) {
       const extras = readExtrasAt(this.#stack.current, name, status.device);
-      return this.#push({ type: 'entry', entry: { ...entryFields(status, name, extras), type: 'file', size: before.size, content: before.content }, unchanged: false });
+      return this.#push({
+        type: 'entry',
+        entry: { ...entryFields(status, name, extras), type: 'file', size: before.size, content: before.content },
+        unchanged: false,
+      });
     }
     const path = join(folder, name);
     const previous = found.find((entry): entry is FileEntry => entry?.type === 'file');
@@ -221,7 +275,9 @@ export class Scanner {
       if (--linked.namesLeft === 0) this.#linked.delete(key!);
       return linked;
     }
-    const file = await this.#options.dispatcher.store(this.#options.root, expectedFile(path, status), { sparse: status.blocks * 512 < status.size });
+    const file = await this.#options.dispatcher.store(this.#options.root, expectedFile(path, status), {
+      sparse: status.blocks * 512 < status.size,
+    });
     if (key !== undefined) this.#linked.set(key, { ...file, namesLeft: status.linkCount - 1 });
     return file;
   }
@@ -245,7 +301,10 @@ export class Scanner {
     return content.form === 'none' || content.extents.every((extent) => extent.kind !== 'data' || isAlive(extent.pack));
   }
 
-  async #visitOther({ folder, names: { status } }: Frame, { name, type, found }: { name: Uint8Array; type: EntryType; found: (Entry | undefined)[] }): Promise<void> {
+  async #visitOther(
+    { folder, names: { status } }: Frame,
+    { name, type, found }: { name: Uint8Array; type: EntryType; found: (Entry | undefined)[] },
+  ): Promise<void> {
     const before = found.find((entry) => entry?.type === type && isSameStatus(entry, status));
     if (before !== undefined) return this.#push({ type: 'entry', entry: before, unchanged: before === found[0] });
     const parent = this.#stack.current;
@@ -253,7 +312,11 @@ export class Scanner {
       const fields = entryFields(status, name, readExtrasAt(parent, name, status.device));
       return this.#push({ type: 'entry', entry: otherEntry(fields, { type, status, parent }), unchanged: false });
     } catch (error) {
-      this.#options.onFault({ path: join(folder, name), code: (error as { errno?: string }).errno ?? 'io', message: (error as Error).message });
+      this.#options.onFault({
+        path: join(folder, name),
+        code: (error as { errno?: string }).errno ?? 'io',
+        message: (error as Error).message,
+      });
     }
   }
 

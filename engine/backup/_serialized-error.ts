@@ -5,7 +5,9 @@ import type { SerializedError } from './_messages.ts';
 export function serializeError(error: unknown): SerializedError {
   if (!(error instanceof Error)) return { code: undefined, message: String(error), fields: {}, stack: undefined };
   const code = error instanceof LaganError ? error.code : undefined;
-  const fields = Object.fromEntries(Object.entries(error).filter(([name, value]) => name !== 'code' && ['string', 'number', 'boolean'].includes(typeof value)));
+  const fields = Object.fromEntries(
+    Object.entries(error).filter(([name, value]) => name !== 'code' && ['string', 'number', 'boolean'].includes(typeof value)),
+  );
   return { code, message: error.message, fields, stack: error.stack };
 }
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { type NodeReference, type PackId, type PackListReference } from '../../repo-format/mod.ts';
+import type { NodeReference, PackId, PackListReference } from '../../repo-format/mod.ts';
 import { ChunkTable, Deduplicator, openTable, PackTable, StoredIndex, type StoredTable } from '../index/mod.ts';
 import { compileKernel, createKernel, preferredLanes } from '../kernel/mod.ts';
 import { type Compression, PackReader, type StoredPack } from '../packs/mod.ts';
@@ -10,8 +10,8 @@ import { backupLimits } from './_limits.ts';
 import { SessionTables } from './_session-tables.ts';
 import { WorkerPool } from './_worker-pool.ts';
 
-/** Data area of the main thread's kernel: it names nodes only. */
-const nodeAreaBytes = 17 * 1024 * 1024;
+/** Data area of the main thread's kernel: it names nodes, which are about 64 KiB at most. */
+const nodeAreaBytes = 256 * 1024;
 
 /**
  * One session of writing: the index as it was when it began, the workers, the packs that were stored since, and the checkpoints that make them safe
@@ -23,7 +23,6 @@ export class BackupSession {
   readonly nodes: NodeStore;
   readonly dispatcher: FileDispatcher;
   storedBytes = 0;
-  readonly #repository: Repository;
   readonly #pool: WorkerPool;
   readonly #index: StoredIndex;
   readonly #chunkTable: ChunkTable;
@@ -35,7 +34,10 @@ export class BackupSession {
   #lastCheckpoint = performance.now();
   #checkpoints = 0;
 
-  static async begin(repository: Repository, options: { workers?: number | undefined; compression: Compression; dryRun: boolean; signal?: AbortSignal | undefined }): Promise<BackupSession> {
+  static async begin(
+    repository: Repository,
+    options: { workers?: number | undefined; compression: Compression; dryRun: boolean; signal?: AbortSignal | undefined },
+  ): Promise<BackupSession> {
     const session = await beginSession(repository, { signal: options.signal });
     const tables: StoredTable[] = [];
     const alive = new Set<PackId>();
@@ -55,7 +57,6 @@ export class BackupSession {
     { workers = availableParallelism(), compression, dryRun }: { workers?: number | undefined; compression: Compression; dryRun: boolean },
   ) {
     const { storage, keys, configuration } = repository;
-    this.#repository = repository;
     this.session = session;
     this.#tables = new SessionTables(repository, session, tables);
     this.#alive = alive;
@@ -81,9 +82,24 @@ export class BackupSession {
       },
       { workers, jobsPerWorker: backupLimits.batchesPerWorker, onPack },
     );
-    const kernel = createKernel({ dataSizeBytes: nodeAreaBytes, nameKey: keys.nameKey, metadataNameKey: keys.metadataNameKey, cutKey: keys.cutKey, cutting: configuration.chunker, module: kernelModule });
-    const deduplicator = new Deduplicator({ written: this.#chunkTable, packs, stored: this.#index, reader: packReader, kind: 'metadata-pack', excluded: session.excludedPacks });
-    this.nodes = new NodeStore({ kernel, storage, keys, deduplicator, packs, onPack, dryRun });
+    const kernelOf = (dataSizeBytes: number) =>
+      createKernel({
+        dataSizeBytes,
+        nameKey: keys.nameKey,
+        metadataNameKey: keys.metadataNameKey,
+        cutKey: keys.cutKey,
+        cutting: configuration.chunker,
+        module: kernelModule,
+      });
+    const deduplicator = new Deduplicator({
+      written: this.#chunkTable,
+      packs,
+      stored: this.#index,
+      reader: packReader,
+      kind: 'metadata-pack',
+      excluded: session.excludedPacks,
+    });
+    this.nodes = new NodeStore({ kernel: kernelOf(nodeAreaBytes), kernelOf, storage, keys, deduplicator, packs, onPack, dryRun });
     this.dispatcher = new FileDispatcher({ pool: this.#pool, packs, nodes: this.nodes });
   }
 
@@ -99,7 +115,10 @@ export class BackupSession {
     if (this.#dryRun) return false;
     const newBytes = this.dispatcher.counts.newBytes - this.#newBytesAtCheckpoint;
     if (this.#chunkTable.rows > backupLimits.chunkTableRows / 2) return true;
-    return newBytes >= backupLimits.checkpointNewBytes || (newBytes > 0 && performance.now() - this.#lastCheckpoint >= backupLimits.checkpointIntervalMs);
+    return (
+      newBytes >= backupLimits.checkpointNewBytes ||
+      (newBytes > 0 && performance.now() - this.#lastCheckpoint >= backupLimits.checkpointIntervalMs)
+    );
   }
 
   /**

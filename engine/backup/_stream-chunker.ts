@@ -1,8 +1,8 @@
 import type { Cutter, Kernel } from '../kernel/mod.ts';
 import type { ChunkStore } from './_chunk-store.ts';
 import type { ExtentRecords } from './_extent-records.ts';
-import { backupLimits } from './_limits.ts';
 import type { FileOutcome } from './_files.ts';
+import { backupLimits } from './_limits.ts';
 
 /** Chunks a stream whose length nobody knows beforehand (standard input, the output of a command). */
 export class StreamChunker {
@@ -26,7 +26,8 @@ export class StreamChunker {
     const first = this.#extents.count;
     if (!this.#started) this.#cutter.begin(0);
     this.#started = true;
-    for (let offset = 0; offset < bytes.length; offset += backupLimits.readSizeBytes) await this.#feed(bytes.subarray(offset, offset + backupLimits.readSizeBytes), first);
+    for (let offset = 0; offset < bytes.length; offset += backupLimits.readSizeBytes)
+      await this.#feed(bytes.subarray(offset, offset + backupLimits.readSizeBytes), first);
     if (last) await this.#finish(first);
     return { extents: this.#extents.count - first, bytes: bytes.length, metadata: undefined, extras: undefined, error: undefined };
   }

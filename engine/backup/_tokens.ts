@@ -23,11 +23,24 @@ export interface StoredContent {
 }
 
 export type Token =
-  /** A folder begins. `previous`: its entry in the parent snapshot, if its own metadata did not change since; `previousNode`: the parent snapshot's nodes. */
-  | { readonly type: 'enter'; readonly fields: EntryFields; readonly previous: DirectoryEntry | undefined; readonly previousNode: NodeReference | null | undefined }
+  /** A folder begins. `above`: it only leads to what is backed up. `previous`: its entry in the parent snapshot, if its own metadata did not change since; `previousNode`: the parent snapshot's nodes. */
+  | {
+      readonly type: 'enter';
+      readonly fields: EntryFields;
+      readonly previous: DirectoryEntry | undefined;
+      readonly previousNode: NodeReference | null | undefined;
+      readonly above: boolean;
+    }
   /** It ends. `sameNames`: all names of the parent snapshot's folder were met again. */
   | { readonly type: 'leave'; readonly sameNames: boolean }
   /** Anything that is complete. `unchanged`: it is the parent snapshot's entry. */
   | { readonly type: 'entry'; readonly entry: Entry; readonly unchanged: boolean }
   /** A file whose content is being stored. */
-  | { readonly type: 'file'; readonly fields: EntryFields; readonly size: number; readonly stored: Promise<StoredContent>; readonly path: Uint8Array; readonly previous: FileEntry | undefined };
+  | {
+      readonly type: 'file';
+      readonly fields: EntryFields;
+      readonly size: number;
+      readonly stored: Promise<StoredContent>;
+      readonly path: Uint8Array;
+      readonly previous: FileEntry | undefined;
+    };

@@ -99,9 +99,11 @@ export class WorkerPool {
   /** Ends all workers; what they had open is thrown away. */
   async stop(): Promise<void> {
     this.#failure ??= new Error('the backup has ended');
-    await Promise.allSettled(this.#workers.map(async (worker) => {
-      await Promise.race([this.#post(worker, { type: 'stop' }, true), new Promise((resolve) => worker.thread.once('exit', resolve))]);
-    }));
+    await Promise.allSettled(
+      this.#workers.map(async (worker) => {
+        await Promise.race([this.#post(worker, { type: 'stop' }, true), new Promise((resolve) => worker.thread.once('exit', resolve))]);
+      }),
+    );
     await Promise.all(this.#workers.map(({ thread }) => thread.terminate()));
   }
 
@@ -123,7 +125,7 @@ export class WorkerPool {
   /** Starts another worker, unless all are there. */
   #startOne(): PooledWorker | undefined {
     if (this.#workers.length === this.#size) return undefined;
-    const thread = new Worker(workerUrl, { workerData: this.#setup, resourceLimits: { maxYoungGenerationSizeMb: 8 } });
+    const thread = new Worker(workerUrl, { workerData: this.#setup, resourceLimits: { maxYoungGenerationSizeMb: 6 } });
     const worker: PooledWorker = { thread, waiting: 0 };
     thread.on('message', (reply: WorkerReply) => this.#receive(reply));
     thread.on('error', (error) => this.#fail(error));
@@ -163,4 +165,3 @@ export class WorkerPool {
     for (const resume of waiting) resume();
   }
 }
-

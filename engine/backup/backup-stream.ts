@@ -31,18 +31,34 @@ export async function backupStream(repository: Repository, options: StreamBackup
   const names = namesOf(options.name);
   const source = sourceIdentity(run.host, [options.name]);
   const parent = (await listSnapshots(repository, { filter: { source }, signal: options.signal, onDamage: () => undefined })).at(-1);
-  const session = await BackupSession.begin(repository, { workers: 1, compression: options.compression ?? 'auto', dryRun: options.dryRun ?? false, signal: options.signal });
+  const session = await BackupSession.begin(repository, {
+    workers: 1,
+    compression: options.compression ?? 'auto',
+    dryRun: options.dryRun ?? false,
+    signal: options.signal,
+  });
   const counts: AssemblyCounts = { files: 1, directories: names.length - 1, others: 0, bytes: 0, unchangedFiles: 0 };
   try {
     const content = new ContentTree(session.nodes);
     counts.bytes = await run.untilAborted(storeStream(session, { run, content, stream: options.stream }));
     const packs = content.packs;
-    const tree = await storeTree(session, { names, size: counts.bytes, content: await content.finish(), time: options.time ?? new Date(), packs });
-    const unchanged = parent?.snapshot.tree !== undefined && parent.snapshot.tree !== null && Buffer.compare(parent.snapshot.tree.name, tree.name) === 0;
+    const tree = await storeTree(session, {
+      names,
+      size: counts.bytes,
+      content: await content.finish(),
+      time: options.time ?? new Date(),
+      packs,
+    });
+    const unchanged =
+      parent?.snapshot.tree !== undefined && parent.snapshot.tree !== null && Buffer.compare(parent.snapshot.tree.name, tree.name) === 0;
     const result = { parent: parent?.id ?? null, unchanged, session, counts };
     if (options.dryRun) return run.result({ ...result, snapshotId: null });
     const lists = await session.finish(packs);
-    const snapshot = { ...run.snapshot(session, { paths: [new Uint8Array(Buffer.from(options.name))], source, parent: parent?.id ?? null, counts }), tree, ...lists };
+    const snapshot = {
+      ...run.snapshot(session, { paths: [new Uint8Array(Buffer.from(options.name))], source, parent: parent?.id ?? null, counts }),
+      tree,
+      ...lists,
+    };
     await commitSnapshot(repository, { session: session.session, snapshot, signal: options.signal });
     return run.result({ ...result, snapshotId: session.session.id });
   } finally {
@@ -52,7 +68,10 @@ export async function backupStream(repository: Repository, options: StreamBackup
 }
 
 /** Has the stream chunked by one worker while the next piece is gathered. Returns its length. */
-async function storeStream(session: BackupSession, { run, content, stream }: { run: BackupRun; content: ContentTree; stream: AsyncIterable<Uint8Array> }): Promise<number> {
+async function storeStream(
+  session: BackupSession,
+  { run, content, stream }: { run: BackupRun; content: ContentTree; stream: AsyncIterable<Uint8Array> },
+): Promise<number> {
   let size = 0;
   const underWay: Promise<void>[] = [];
   const send = async (bytes: Uint8Array, last: boolean): Promise<void> => {
@@ -92,11 +111,32 @@ async function* pieces(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 /** The file and the folders of its name. */
 async function storeTree(
   session: BackupSession,
-  { names, size, content, time, packs }: { names: readonly Uint8Array[]; size: number; content: Awaited<ReturnType<ContentTree['finish']>>; time: Date; packs: Set<NodeReference['pack']> },
+  {
+    names,
+    size,
+    content,
+    time,
+    packs,
+  }: {
+    names: readonly Uint8Array[];
+    size: number;
+    content: Awaited<ReturnType<ContentTree['finish']>>;
+    time: Date;
+    packs: Set<NodeReference['pack']>;
+  },
 ): Promise<NodeReference> {
   const now = { seconds: Math.floor(time.getTime() / 1000), nanoseconds: (((time.getTime() % 1000) + 1000) % 1000) * 1_000_000 };
   const [uid, gid] = [process.getuid!(), process.getgid!()];
-  const fields = { uid, gid, userName: userName(uid), groupName: groupName(gid), mtime: now, ctime: now, inode: 0, extensions: noExtensions };
+  const fields = {
+    uid,
+    gid,
+    userName: userName(uid),
+    groupName: groupName(gid),
+    mtime: now,
+    ctime: now,
+    inode: 0,
+    extensions: noExtensions,
+  };
   let entry: Entry = { ...fields, name: names.at(-1)!, type: 'file', mode: 0o600, size, content };
   for (const name of names.slice(0, -1).toReversed()) {
     const node = await storeFolder(session, entry, packs);
@@ -114,7 +154,10 @@ async function storeFolder(session: BackupSession, entry: Entry, packs: Set<Node
 function namesOf(name: string): Uint8Array[] {
   const parts = name.split('/').filter((part) => part.length > 0);
   if (parts.length === 0 || parts.some((part) => part === '.' || part === '..' || part.includes('\0') || Buffer.byteLength(part) > 255)) {
-    throw new LaganError('usage', `the name of the stream in the snapshot cannot be ${JSON.stringify(name)}`, { expected: 'a name such as dump.sql or database/dump.sql', found: name });
+    throw new LaganError('usage', `the name of the stream in the snapshot cannot be ${JSON.stringify(name)}`, {
+      expected: 'a name such as dump.sql or database/dump.sql',
+      found: name,
+    });
   }
   return parts.map((part) => new Uint8Array(Buffer.from(part)));
 }

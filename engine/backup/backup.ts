@@ -1,5 +1,13 @@
-import { LaganError, type NodeReference, type Snapshot, type SnapshotId, type SnapshotStatistics, type Time } from '../../repo-format/mod.ts';
-import { commitSnapshot, listCheckpoints, listSnapshots, type Repository, resolveSnapshot, type SnapshotInfo, writeCheckpoint } from '../repository/mod.ts';
+import { LaganError, type NodeReference, type Snapshot, type SnapshotId, type Time } from '../../repo-format/mod.ts';
+import {
+  commitSnapshot,
+  listCheckpoints,
+  listSnapshots,
+  type Repository,
+  resolveSnapshot,
+  type SnapshotInfo,
+  writeCheckpoint,
+} from '../repository/mod.ts';
 import { closeDescriptor, openRoot, statPath } from '../system/mod.ts';
 import { Assembler } from './_assembler.ts';
 import { BackupRun } from './_backup-run.ts';
@@ -20,9 +28,18 @@ import type { BackupOptions, BackupResult } from './options.ts';
 export async function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
   const run = new BackupRun(options);
   const sources = resolvePaths(options.paths, run);
-  const source = sourceIdentity(run.host, sources.map(({ absolute }) => absolute));
+  const source = sourceIdentity(
+    run.host,
+    sources.map(({ absolute }) => absolute),
+  );
   const parents = await findParents(repository, { source, parent: options.parent ?? 'auto', signal: options.signal });
-  const session = await BackupSession.begin(repository, { workers: options.workers, compression: options.compression ?? 'auto', dryRun: options.dryRun ?? false, signal: options.signal });
+  run.progress.expected = parents.parent?.snapshot.statistics;
+  const session = await BackupSession.begin(repository, {
+    workers: options.workers,
+    compression: options.compression ?? 'auto',
+    dryRun: options.dryRun ?? false,
+    signal: options.signal,
+  });
   const root = openRoot('/');
   try {
     const queue = new TokenQueue<Token>(backupLimits.waitingTokens);
@@ -35,10 +52,24 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
       onFault: (path, { code, message }) => run.fault({ path, code, message }),
       onFile: (size) => run.progress.fileDone(size),
     });
-    const snapshotOf = (tree: NodeReference | null, more: Partial<Snapshot>): Snapshot => ({ ...run.snapshot(session, { paths: sources.map(({ absolute }) => new Uint8Array(Buffer.from(absolute, 'latin1'))), source, parent: parents.parent?.id ?? null, counts: assembler.counts }), tree, ...more });
+    const snapshotOf = (tree: NodeReference | null, more: Partial<Snapshot>): Snapshot => ({
+      ...run.snapshot(session, {
+        paths: sources.map(({ absolute }) => new Uint8Array(Buffer.from(absolute, 'latin1'))),
+        source,
+        parent: parents.parent?.id ?? null,
+        counts: assembler.counts,
+      }),
+      tree,
+      ...more,
+    });
     const checkpoint = async () => {
       const { number, root: tree } = await session.checkpoint(() => assembler.partialRoot());
-      await writeCheckpoint(repository, { session: session.session, number, snapshot: snapshotOf(tree, { partial: true }), signal: options.signal });
+      await writeCheckpoint(repository, {
+        session: session.session,
+        number,
+        snapshot: snapshotOf(tree, { partial: true }),
+        signal: options.signal,
+      });
     };
     const scanner = new Scanner({
       root,
@@ -61,9 +92,11 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
     const scanning = scanner.run().catch((error: unknown) => queue.end({ error }));
     const tree = await run.untilAborted(assembler.run());
     await scanning;
-    const unchanged = isSameTree(tree, parents.parent?.snapshot.tree ?? null);
-    if (tree === null && !options.dryRun) throw new LaganError('source-empty', 'nothing could be backed up: none of the paths is there', { found: options.paths.map(String) });
-    const result = (snapshotId: SnapshotId | null): BackupResult => run.result({ snapshotId, parent: parents.parent?.id ?? null, unchanged, session, counts: assembler.counts });
+    const unchanged = tree !== null && comparable.length === 1 && parents.parent !== undefined && !assembler.changed && !run.hasFaults;
+    if (tree === null && !options.dryRun)
+      throw new LaganError('source-empty', 'nothing could be backed up: none of the paths is there', { found: options.paths.map(String) });
+    const result = (snapshotId: SnapshotId | null): BackupResult =>
+      run.result({ snapshotId, parent: parents.parent?.id ?? null, unchanged, session, counts: assembler.counts });
     if (options.dryRun || (options.skipIfUnchanged && unchanged)) return result(null);
     const lists = await session.finish(assembler.packs);
     await commitSnapshot(repository, { session: session.session, snapshot: snapshotOf(tree, lists), signal: options.signal });
@@ -88,7 +121,12 @@ function resolvePaths(paths: readonly (string | Uint8Array)[], run: BackupRun): 
       run.fault({ path: given, code: 'ENOENT', message: `could not be found: ${(error as Error).message}` });
     }
   }
-  if (sources.length === 0) throw new LaganError('source-empty', `nothing to back up: ${paths.map((path) => JSON.stringify(String(path))).join(', ')} ${paths.length === 1 ? 'is' : 'are'} not there`, { hint: 'give at least one path that exists' });
+  if (sources.length === 0)
+    throw new LaganError(
+      'source-empty',
+      `nothing to back up: ${paths.map((path) => JSON.stringify(String(path))).join(', ')} ${paths.length === 1 ? 'is' : 'are'} not there`,
+      { hint: 'give at least one path that exists' },
+    );
   return sources;
 }
 
@@ -103,7 +141,9 @@ async function findParents(
     return { parent: given, trees: [given.snapshot.tree] };
   }
   const latest = (await listSnapshots(repository, { filter: { source }, signal, onDamage: () => undefined })).at(-1);
-  const checkpoints = (await listCheckpoints(repository, { signal, onDamage: () => undefined })).filter(({ snapshot }) => snapshot.source === source && isAfter(snapshot.started, latest?.snapshot.started));
+  const checkpoints = (await listCheckpoints(repository, { signal, onDamage: () => undefined })).filter(
+    ({ snapshot }) => snapshot.source === source && isAfter(snapshot.started, latest?.snapshot.started),
+  );
   const newest = checkpoints.toSorted((a, b) => a.snapshot.started.seconds - b.snapshot.started.seconds).at(-1);
   return { parent: latest, trees: [newest?.snapshot.tree, latest?.snapshot.tree].filter((tree) => tree !== undefined) };
 }
@@ -119,8 +159,4 @@ function repositoryFolder({ storage }: Repository): { device: number; inode: num
   if (description.kind !== 'local-folder') return undefined;
   const { device, inode } = statPath(description.path, { symlink: 'follow' });
   return { device, inode };
-}
-
-function isSameTree(a: NodeReference | null, b: NodeReference | null): boolean {
-  return a !== null && b !== null && a.pack === b.pack && Buffer.compare(a.name, b.name) === 0;
 }

@@ -51,7 +51,7 @@ export interface BackupResult {
   /** Null after a dry run, or if it was skipped as unchanged. */
   readonly snapshotId: SnapshotId | null;
   readonly parent: SnapshotId | null;
-  /** The tree is the parent's, to the byte. */
+  /** All that was to be backed up is as the parent has it, metadata included. */
   readonly unchangedFromParent: boolean;
   readonly statistics: SnapshotStatistics & { readonly unchangedFiles: number };
   /** At most 1,000 (`statistics.errors` counts all). */

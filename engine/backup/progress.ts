@@ -1,8 +1,11 @@
-/** How far a backup is. The total is not known beforehand: `files` and `bytes` are those that are done, `scannedFiles` those that were seen. */
+/** How far a backup is. The total is not known beforehand; the parent snapshot's is a guess. */
 export interface BackupProgress {
   readonly phase: 'backup';
   readonly filesDone: number;
   readonly bytesDone: number;
+  /** Of the parent snapshot: about what there will be. Undefined without one. */
+  readonly filesTotal?: number | undefined;
+  readonly bytesTotal?: number | undefined;
   readonly scannedEntries: number;
   /** Absolute path, raw bytes, of what the scan is at. */
   readonly currentPath: Uint8Array;

@@ -1,6 +1,6 @@
 /**
- * The files of a cache: `<folder>/<repository id>/<2 hex>/<38 hex>`, one for each answer of the store, named by a hash of the question. Whole or not there:
- * written under another name and renamed. A checksum tells damage; nothing here needs to be durable.
+ * The files of a cache: `<folder>/<repository id>/<hash of an object's name>/<question>`, one for each answer of the store. Whole or not there: written
+ * under another name and renamed. A checksum tells damage; nothing here needs to be durable.
  *
  * A cache never fails its user: what cannot be written is not cached, what cannot be read is not there.
  */
@@ -35,7 +35,7 @@ export class CacheFiles {
 
   /** The answer to a question about an object, undefined if it is not there or damaged. The bytes are the caller's. */
   read(object: string, question: string): Uint8Array | undefined {
-    const file = this.#pathOf(object, question);
+    const file = path.join(this.#folderOf(object), question);
     try {
       const stored = fs.readFileSync(file);
       const bytes = contentOf(stored);
@@ -50,7 +50,7 @@ export class CacheFiles {
   /** Keeps an answer. Returns the bytes that it takes, 0 if it could not be kept. */
   write(object: string, question: string, bytes: Uint8Array): number {
     if (bytes.length > cacheLimits.itemSizeBytes) return 0;
-    const file = this.#pathOf(object, question);
+    const file = path.join(this.#folderOf(object), question);
     const temporary = path.join(this.#folder, `.new-${process.pid}-${this.#temporary++}-${Math.random().toString(36).slice(2)}`);
     try {
       this.#prepare();
@@ -59,8 +59,17 @@ export class CacheFiles {
       fs.renameSync(temporary, file);
       return headerSizeBytes + bytes.length;
     } catch {
-      fs.rmSync(temporary, { force: true });
+      removeIfThere(temporary);
       return 0;
+    }
+  }
+
+  /** Forgets all answers about an object. */
+  drop(object: string): void {
+    try {
+      fs.rmSync(this.#folderOf(object), { recursive: true, force: true });
+    } catch {
+      // It stays; it is right as long as the object had these bytes.
     }
   }
 
@@ -72,9 +81,8 @@ export class CacheFiles {
     this.#isPrepared = true;
   }
 
-  #pathOf(object: string, question: string): string {
-    const key = createHash('sha256').update(`${object}\n${question}`).digest('hex').slice(0, 40);
-    return path.join(this.#folder, key.slice(0, 2), key.slice(2));
+  #folderOf(object: string): string {
+    return path.join(this.#folder, createHash('sha256').update(object).digest('hex').slice(0, 40));
   }
 }
 
@@ -103,10 +111,27 @@ export function shrink(folder: string, limitBytes: number): number {
   for (const file of files) {
     if (left <= limitBytes && !isLitter(file)) continue;
     fs.rmSync(file.path, { force: true });
+    removeIfEmpty(path.dirname(file.path));
     left -= file.sizeBytes;
     freed += file.sizeBytes;
   }
   return freed;
+}
+
+function removeIfThere(file: string): void {
+  try {
+    fs.unlinkSync(file);
+  } catch {
+    // It was not made, or stays as litter, which goes later.
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    fs.rmdirSync(folder);
+  } catch {
+    // There is more in it.
+  }
 }
 
 function* describe(file: string, repository: string): Generator<CacheFile> {
@@ -135,7 +160,7 @@ function headerOf(bytes: Uint8Array): Uint8Array {
 function contentOf(stored: Buffer): Uint8Array | undefined {
   if (stored.length < headerSizeBytes) return undefined;
   const bytes = new Uint8Array(stored.buffer, stored.byteOffset + headerSizeBytes, stored.length - headerSizeBytes);
-  return Buffer.compare(headerOf(bytes), stored.subarray(0, headerSizeBytes)) === 0 ? bytes : undefined;
+  return Buffer.compare(headerOf(bytes), stored.subarray(0, headerSizeBytes)) === 0 ? bytes.slice() : undefined;
 }
 
 /** The time of modification is the time of use: access times are often not kept. */

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { LaganError, objectKinds, objectPrefixes, sealedLayout } from '../../repo-format/mod.ts';
+import { LaganError, objectKinds, objectPrefixes, sealedLayout, sealedMagic } from '../../repo-format/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import type {
   ByteRange,
@@ -121,8 +121,9 @@ class CachedStorage implements Storage {
     return this.uncached.list(prefix, options);
   }
 
-  delete(names: readonly string[], options?: CallOptions): Promise<void> {
-    return this.uncached.delete(names, options);
+  async delete(names: readonly string[], options?: CallOptions): Promise<void> {
+    await this.uncached.delete(names, options);
+    for (const name of names) if (isCached(name) || isPack(name)) this.#files.drop(name);
   }
 
   close(): Promise<void> {
@@ -142,7 +143,7 @@ class CachedStorage implements Storage {
   /** The header of a pack says what it holds. */
   #learn(name: string, range: ByteRange | undefined, bytes: Uint8Array): void {
     if (!isPack(name) || this.#packs.has(name) || !startsAtHeader(range, bytes)) return;
-    this.#packs.set(name, bytes[sealedLayout.kind] === objectKinds['metadata-pack'] ? 'metadata' : 'other');
+    this.#packs.set(name, isMetadataPack(bytes) ? 'metadata' : 'other');
     const [of, others] = [this.#undecided.filter(({ object }) => object === name), this.#undecided.filter(({ object }) => object !== name)];
     this.#undecided = others;
     for (const { object, question, bytes: answer } of of) {
@@ -184,13 +185,23 @@ function isPack(name: string): boolean {
 
 function questionOf(range: ByteRange | undefined): string {
   if (range === undefined) return 'all';
-  return 'last' in range ? `last ${range.last}` : `${range.offset}+${range.length}`;
+  return 'last' in range ? `last-${range.last}` : `${range.offset}-${range.length}`;
 }
 
-/** Whether an answer is known to begin with the object's first byte. A sealed object begins with a magic, which cannot be elsewhere by more than chance. */
+/** By its header, with which `bytes` begin. */
+function isMetadataPack(bytes: Uint8Array): boolean {
+  return hasMagic(bytes) && bytes[sealedLayout.kind] === objectKinds['metadata-pack'];
+}
+
+/** Whether an answer begins with the object's header. The end of an object is all of it if it begins with the magic: sealed bytes do so once in 2^48. */
 function startsAtHeader(range: ByteRange | undefined, bytes: Uint8Array): boolean {
   if (bytes.length <= sealedLayout.kind) return false;
-  return range === undefined || ('offset' in range && range.offset === 0) || ('last' in range && bytes.length < range.last);
+  if (range !== undefined && 'last' in range) return hasMagic(bytes);
+  return range === undefined || range.offset === 0;
+}
+
+function hasMagic(bytes: Uint8Array): boolean {
+  return Buffer.compare(bytes.subarray(0, sealedMagic.length), sealedMagic) === 0;
 }
 
 function deliver(name: string, bytes: Uint8Array, { into, limitBytes = Number.POSITIVE_INFINITY }: GetOptions): Uint8Array {

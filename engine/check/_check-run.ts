@@ -24,6 +24,8 @@ export interface CheckRunOptions {
   readonly workers: number;
   readonly onFinding: ((finding: Finding) => void) | undefined;
   readonly signal: AbortSignal | undefined;
+  /** For tests: rows of the index that are in memory at once. */
+  readonly rowsPerPass?: number;
 }
 
 /** One check, from the small objects to the files that damage hurts. */
@@ -31,6 +33,7 @@ export class CheckRun {
   readonly #repository: Repository;
   readonly #isSelected: (pack: PackId) => boolean;
   readonly #signal: AbortSignal | undefined;
+  readonly #rowsPerPass: number;
   readonly #startedAt = performance.now();
   readonly #findings: Findings;
   readonly #packs = new KnownPacks();
@@ -43,11 +46,12 @@ export class CheckRun {
   #walk: TreeChecker | undefined;
   #hasAllTables = true;
 
-  constructor(repository: Repository, { isSelected, workers, onFinding, signal }: CheckRunOptions) {
+  constructor(repository: Repository, { isSelected, workers, onFinding, signal, rowsPerPass = checkLimits.rowsPerPass }: CheckRunOptions) {
     const { storage, keys } = repository;
     this.#repository = repository;
     this.#isSelected = isSelected;
     this.#signal = signal;
+    this.#rowsPerPass = rowsPerPass;
     this.#findings = new Findings(onFinding);
     this.#breather = new Breather(signal);
     this.#packReader = new PackReader({ storage, keys, contentsLimit: checkLimits.openPacks, blocksLimit: checkLimits.openBlocks });
@@ -138,7 +142,7 @@ export class CheckRun {
   /** Walks all trees, once if the index fits into memory. */
   async #checkTrees(snapshots: readonly SnapshotInfo[], tables: readonly OpenTable[]): Promise<void> {
     const rows = tables.reduce((sum, { contents }) => sum + contents.rows, 0);
-    const passes = Math.max(1, Math.ceil(rows / checkLimits.rowsPerPass));
+    const passes = Math.max(1, Math.ceil(rows / this.#rowsPerPass));
     this.#counts.rows = rows;
     for (let pass = 0; pass < passes; pass++) {
       const isCovered = (names: Uint8Array, offset: number) =>

@@ -40,7 +40,8 @@ export class DataReader {
     this.#signal = options.signal;
     const setup = { repository: describeRepository(repository), kernelModule: compileKernel() };
     this.#pool = new WorkerPool({ module: workerUrl, setup, workers: options.workers, jobsPerWorker: checkLimits.packsPerWorker });
-    this.#verify = repository.storage.describe().kind === 'in-memory' ? this.#verifyHere(repository) : (pack) => this.#pool.run(pack);
+    this.#verify =
+      repository.storage.describe().kind === 'in-memory' ? this.#verifyHere(repository) : (pack: PackToRead) => this.#pool.run(pack);
   }
 
   /** Adds packs and starts with them. */
@@ -81,11 +82,17 @@ export class DataReader {
     await Promise.all(jobs);
   }
 
+  /** One pack at a time: they share a buffer. */
   #verifyHere(repository: Repository): (pack: PackToRead) => Promise<PackReport> {
     let verifier: ReturnType<typeof createVerifier> | undefined;
+    let working: Promise<unknown> = Promise.resolve();
     return ({ id, kind }) => {
-      verifier ??= createVerifier(repository);
-      return verifier.verify(id, kind, { isStopping: () => this.#isStopping });
+      const report = working.then(() => {
+        verifier ??= createVerifier(repository);
+        return verifier.verify(id, kind, { isStopping: () => this.#isStopping });
+      });
+      working = report.catch(() => undefined);
+      return report;
     };
   }
 }

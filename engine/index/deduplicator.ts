@@ -1,6 +1,6 @@
 import type { PackId, PackKind } from '../../repo-format/mod.ts';
 import { NameMap } from '../names/mod.ts';
-import type { PackReader } from '../packs/mod.ts';
+import { isDamage, type OpenPack, type PackReader } from '../packs/mod.ts';
 import { type ChunkTable, notFound } from './chunk-table.ts';
 import type { PackTable } from './pack-table.ts';
 import type { StoredIndex } from './stored-index.ts';
@@ -25,9 +25,17 @@ export class Deduplicator {
   readonly #excluded: ReadonlySet<PackId>;
   #recent = new NameMap();
   #recentPacks = new Set<PackId>();
+  readonly #damaged = new Set<PackId>();
 
   /** `excluded`: packs that must not be relied on any more (condemned, doomed, lost). */
-  constructor(parts: { written: ChunkTable; packs: PackTable; stored: StoredIndex; reader: PackReader; kind: PackKind; excluded?: ReadonlySet<PackId> }) {
+  constructor(parts: {
+    written: ChunkTable;
+    packs: PackTable;
+    stored: StoredIndex;
+    reader: PackReader;
+    kind: PackKind;
+    excluded?: ReadonlySet<PackId>;
+  }) {
     this.#written = parts.written;
     this.#packs = parts.packs;
     this.#stored = parts.stored;
@@ -47,12 +55,13 @@ export class Deduplicator {
     return this.#written.claim(names, offset, ordinal);
   }
 
-  /** Asks the stored tables: the ordinal of the pack that has the chunk, or `notFound`. */
+  /**
+   * Asks the stored tables: the ordinal of a pack that has the chunk, or `notFound`. A pack that is missing or damaged does not count, so that what
+   * it had is stored again.
+   */
   async lookUp(names: Uint8Array, offset: number): Promise<number> {
-    const pack = await this.#stored.find(names, offset);
-    if (pack === undefined || this.#excluded.has(pack)) return notFound;
-    await this.#remember(pack);
-    return this.#packs.ordinalOf(pack);
+    const pack = await this.#stored.find(names, offset, (candidate) => this.#isGood(candidate));
+    return pack === undefined ? notFound : this.#packs.ordinalOf(pack);
   }
 
   /** {@link claim} for a chunk that {@link lookUp} did not find; never `unresolved`. */
@@ -67,9 +76,20 @@ export class Deduplicator {
     return recent >= 0 ? recent : notFound;
   }
 
-  async #remember(pack: PackId): Promise<void> {
-    if (this.#recentPacks.has(pack)) return;
-    const { blocks } = await this.#reader.open(pack, this.#kind);
+  async #isGood(pack: PackId): Promise<boolean> {
+    if (this.#recentPacks.has(pack)) return true;
+    if (this.#excluded.has(pack) || this.#damaged.has(pack)) return false;
+    try {
+      this.#remember(pack, await this.#reader.open(pack, this.#kind));
+      return true;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#damaged.add(pack);
+      return false;
+    }
+  }
+
+  #remember(pack: PackId, { blocks }: OpenPack): void {
     if (this.#recent.size > recentChunksLimit) {
       this.#recent = new NameMap();
       this.#recentPacks = new Set();

@@ -31,12 +31,16 @@ export class StoredIndex {
     return false;
   }
 
-  /** The pack that has the chunk named at `names[offset…]`, or undefined. */
-  async find(names: Uint8Array, offset: number): Promise<PackId | undefined> {
+  /** A pack that has the chunk named at `names[offset…]` and that `accept` finds good, or undefined. */
+  async find(
+    names: Uint8Array,
+    offset: number,
+    accept: (pack: PackId) => boolean | Promise<boolean> = () => true,
+  ): Promise<PackId | undefined> {
     for (const table of this.#tables) {
       if (!mayContain(table, names, offset)) continue;
       const pack = await findInTable(table, { names, offset, readPage: (...page) => this.#page(...page) });
-      if (pack !== undefined) return pack;
+      if (pack !== undefined && (await accept(pack))) return pack;
     }
     return undefined;
   }

@@ -1,4 +1,17 @@
-import { decodeIndexContents, decodePackRows, compareNames, filterBlockOf, filterContains, findInPage, idFromBytes, idToBytes, limits, type PackId, type PackRow } from '../../repo-format/mod.ts';
+import {
+  compareNames,
+  decodeIndexContents,
+  decodePackRows,
+  filterBlockOf,
+  filterContains,
+  findInPage,
+  idFromBytes,
+  idToBytes,
+  LaganError,
+  limits,
+  type PackId,
+  type PackRow,
+} from '../../repo-format/mod.ts';
 import { openSegmentedObject, readSegment, type SealingKeys, type SegmentedObject, type SegmentPlace } from '../objects/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 
@@ -25,11 +38,15 @@ export interface StoredTable {
 }
 
 /** Opens an index table; its filter becomes resident if `residentFilterBytes` has room for it. */
-export async function openTable(storage: Storage, { name, keys, residentFilterBytes }: { name: string; keys: SealingKeys; residentFilterBytes: number }): Promise<{ table: StoredTable; packs: PackRow[] }> {
+export async function openTable(
+  storage: Storage,
+  { name, keys, residentFilterBytes }: { name: string; keys: SealingKeys; residentFilterBytes: number },
+): Promise<{ table: StoredTable; packs: PackRow[] }> {
   const { object, contents } = await openSegmentedObject(storage, { name, kind: 'index-table', keys });
   const { rows, filterBlocks, packSegments, pages, filter } = decodeIndexContents(contents, name);
   const packs: PackRow[] = [];
-  for (const [number, place] of packSegments.entries()) packs.push(...decodePackRows(await readSegment(storage, object, { number, place }), name));
+  for (const [number, place] of packSegments.entries())
+    packs.push(...decodePackRows(await readSegment(storage, object, { number, place }), name));
   const table: StoredTable = {
     object,
     rows,
@@ -39,8 +56,14 @@ export async function openTable(storage: Storage, { name, keys, residentFilterBy
     pagePlaces: pages,
     firstPage: packSegments.length,
     firstFilterSegment: packSegments.length + pages.length,
-    pageFirstNames: shared(pages.map(({ firstName }) => firstName), nameSizeBytes),
-    packIds: shared(packs.map(({ id }) => idToBytes(id)), idSizeBytes),
+    pageFirstNames: shared(
+      pages.map(({ firstName }) => firstName),
+      nameSizeBytes,
+    ),
+    packIds: shared(
+      packs.map(({ id }) => idToBytes(id)),
+      idSizeBytes,
+    ),
   };
   const resident = filterBlocks * filterBlockSizeBytes <= residentFilterBytes;
   return { table: resident ? { ...table, filter: await readFilter(storage, table) } : table, packs };
@@ -55,19 +78,37 @@ export function mayContain({ filter, filterBlocks, rows }: StoredTable, names: U
 /** Looks a chunk up in the table's pages: its pack, or undefined. `readPage` answers from a cache where it can. */
 export async function findInTable(
   table: StoredTable,
-  { names, offset, readPage }: { names: Uint8Array; offset: number; readPage: (table: StoredTable, segment: number, place: SegmentPlace) => Promise<Uint8Array> },
+  {
+    names,
+    offset,
+    readPage,
+  }: { names: Uint8Array; offset: number; readPage: (table: StoredTable, segment: number, place: SegmentPlace) => Promise<Uint8Array> },
 ): Promise<PackId | undefined> {
   if (table.filter === undefined && !(await filterSegmentContains(table, { names, offset, readPage }))) return undefined;
   const page = pageOf(table, names, offset);
   if (page < 0) return undefined;
   const bytes = await readPage(table, table.firstPage + page, table.pagePlaces[page]!);
   const ordinal = findInPage(bytes, names, offset);
-  return ordinal < 0 ? undefined : idFromBytes<PackId>(table.packIds.subarray(ordinal * idSizeBytes, (ordinal + 1) * idSizeBytes));
+  if (ordinal < 0) return undefined;
+  const packs = table.packIds.length / idSizeBytes;
+  if (ordinal >= packs) {
+    const { name } = table.object;
+    throw new LaganError('malformed', `a row of ${name} is about pack ${ordinal} of its pack table, which has ${packs}`, {
+      object: name,
+      expected: `below ${packs}`,
+      found: ordinal,
+    });
+  }
+  return idFromBytes<PackId>(table.packIds.subarray(ordinal * idSizeBytes, (ordinal + 1) * idSizeBytes));
 }
 
 async function filterSegmentContains(
   table: StoredTable,
-  { names, offset, readPage }: { names: Uint8Array; offset: number; readPage: (table: StoredTable, segment: number, place: SegmentPlace) => Promise<Uint8Array> },
+  {
+    names,
+    offset,
+    readPage,
+  }: { names: Uint8Array; offset: number; readPage: (table: StoredTable, segment: number, place: SegmentPlace) => Promise<Uint8Array> },
 ): Promise<boolean> {
   const blocksPerSegment = limits.filterSegmentSizeBytes / filterBlockSizeBytes;
   const block = filterBlockOf(names, offset, table.filterBlocks);

@@ -1,4 +1,14 @@
-import { compareNames, encodeIndexContents, filterAdd, filterBlockCount, isSampled, limits, packOrdinalAt, type PackRow, writeRow } from '../../repo-format/mod.ts';
+import {
+  compareNames,
+  encodeIndexContents,
+  filterAdd,
+  filterBlockCount,
+  isSampled,
+  limits,
+  type PackRow,
+  packOrdinalAt,
+  writeRow,
+} from '../../repo-format/mod.ts';
 import { readSegment, type SealingKeys, SegmentedObjectWriter } from '../objects/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { appendFilter, appendPackRows } from './_table-segments.ts';
@@ -25,7 +35,10 @@ interface MergedRow {
  * Stores one index table with the rows of several, page by page: memory holds a page of each and the filter of the whole. Where several have a chunk, the first
  * counts.
  */
-export async function mergeIndexTables(storage: Storage, { name, keys, tables }: { name: string; keys: SealingKeys; tables: readonly string[] }): Promise<void> {
+export async function mergeIndexTables(
+  storage: Storage,
+  { name, keys, tables }: { name: string; keys: SealingKeys; tables: readonly string[] },
+): Promise<void> {
   const { sources, packs } = await openSources(storage, { keys, tables });
   const object = await SegmentedObjectWriter.create(storage, { name, kind: 'index-table', keys });
   try {
@@ -43,14 +56,19 @@ export async function mergeIndexTables(storage: Storage, { name, keys, tables }:
     for (const row of sampled.rows()) await sample.add(row);
     await sample.flush();
     const counts = { rows: pages.rows, packs: packs.length, filterBlocks: filter.length / filterBlockSizeBytes, sampleRows: sample.rows };
-    await object.finish(encodeIndexContents({ ...counts, packSegments, pages: pages.places, filter: filterPlaces, sample: sample.places, replaced: [] }));
+    await object.finish(
+      encodeIndexContents({ ...counts, packSegments, pages: pages.places, filter: filterPlaces, sample: sample.places, replaced: [] }),
+    );
   } catch (error) {
     await object.abort();
     throw error;
   }
 }
 
-async function openSources(storage: Storage, { keys, tables }: { keys: SealingKeys; tables: readonly string[] }): Promise<{ sources: Source[]; packs: PackRow[] }> {
+async function openSources(
+  storage: Storage,
+  { keys, tables }: { keys: SealingKeys; tables: readonly string[] },
+): Promise<{ sources: Source[]; packs: PackRow[] }> {
   const sources: Source[] = [];
   const packs: PackRow[] = [];
   for (const name of tables) {
@@ -99,7 +117,10 @@ class RowCursor implements MergedRow {
     if (this.offset >= this.page.length) {
       if (this.#nextPage === table.pagePlaces.length) return undefined;
       const number = table.firstPage + this.#nextPage;
-      this.page = (await readSegment(this.#storage, table.object, { number, place: table.pagePlaces[this.#nextPage++]! })) as Uint8Array<ArrayBuffer>;
+      this.page = (await readSegment(this.#storage, table.object, {
+        number,
+        place: table.pagePlaces[this.#nextPage++]!,
+      })) as Uint8Array<ArrayBuffer>;
       this.offset = 0;
     }
     this.packOrdinal = firstPack + packOrdinalAt(this.page, this.offset / rowSizeBytes);

@@ -8,7 +8,7 @@ import {
   type PackRow,
   type PageReference,
 } from '../../repo-format/mod.ts';
-import { type SealingKeys, SegmentedObjectWriter, type SegmentPlace } from '../objects/mod.ts';
+import { type SealingKeys, SegmentedObjectWriter } from '../objects/mod.ts';
 import type { StoredPack } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { appendFilter, appendPackRows } from './_table-segments.ts';
@@ -28,7 +28,10 @@ interface SortedRows {
  * Stores an index table (spec/index-table.md) of the chunks of `packs`. Where several packs have a chunk, the first one is listed.
  * Returns the object's size in bytes.
  */
-export async function writeIndexTable(storage: Storage, { name, keys, packs }: { name: string; keys: SealingKeys; packs: readonly StoredPack[] }): Promise<number> {
+export async function writeIndexTable(
+  storage: Storage,
+  { name, keys, packs }: { name: string; keys: SealingKeys; packs: readonly StoredPack[] },
+): Promise<number> {
   const rows = sortRows(packs);
   const object = await SegmentedObjectWriter.create(storage, { name, kind: 'index-table', keys });
   try {

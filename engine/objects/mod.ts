@@ -1,2 +1,9 @@
 /** Sealed objects that are written and read in segments: packs and index tables. */
-export { openSegmentedObject, readSegment, type SealingKeys, type SegmentedObject, SegmentedObjectWriter, type SegmentPlace } from './segmented-object.ts';
+export {
+  openSegmentedObject,
+  readSegment,
+  type SealingKeys,
+  type SegmentedObject,
+  SegmentedObjectWriter,
+  type SegmentPlace,
+} from './segmented-object.ts';

@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import {
   contentsSegmentNumber,
+  footerLayout,
   LaganError,
+  type ObjectKind,
   objectIdOf,
   objectKey,
-  type ObjectKind,
   openSegment,
   openStoredSegment,
   parseSealedFooter,
   parseSealedHeader,
   sealedFooter,
   sealedHeader,
-  sealSegment,
-  footerLayout,
   sealedLayout,
+  sealSegment,
 } from '../../repo-format/mod.ts';
 import type { ObjectWriter, Storage } from '../storage/mod.ts';
 
@@ -49,9 +49,10 @@ export class SegmentedObjectWriter {
     const { name, kind, keys } = options;
     const epoch = keys.newestEpoch;
     const header = sealedHeader({ kind, epoch, repositoryId: keys.repositoryId, objectId: objectIdOf(name), salt: randomBytes(32) });
+    const key = objectKey(keys.classKey(kind, epoch), header);
     const writer = await storage.createWriter(name);
     await writer.append([header]);
-    return new SegmentedObjectWriter(writer, { name, header, key: objectKey(keys.classKey(kind, epoch), header) });
+    return new SegmentedObjectWriter(writer, { name, header, key });
   }
 
   private constructor(writer: ObjectWriter, { name, header, key }: { name: string; header: Uint8Array; key: Uint8Array }) {
@@ -79,7 +80,8 @@ export class SegmentedObjectWriter {
     const place = await this.#append(contentsSegmentNumber, [contents]);
     await this.#writer.append([sealedFooter({ offset: place.offset, length: place.sealedLength })]);
     const outcome = await this.#writer.commit();
-    if (outcome !== 'created') throw new LaganError('exists', `a new object was to be stored as ${this.name}, but one is there already`, { object: this.name });
+    if (outcome !== 'created')
+      throw new LaganError('exists', `a new object was to be stored as ${this.name}, but one is there already`, { object: this.name });
   }
 
   abort(): Promise<void> {
@@ -114,9 +116,18 @@ export async function openSegmentedObject(
   const { name, kind, keys, signal } = expected;
   const sizeBytes = await storage.size(name, { signal });
   const smallest = sealedLayout.headerSizeBytes + footerLayout.sizeBytes;
-  if (sizeBytes < smallest) throw new LaganError('malformed', `${name} has ${sizeBytes} bytes; the smallest object of its kind has more`, { object: name, offset: 0, expected: `at least ${smallest} bytes`, found: sizeBytes });
+  if (sizeBytes < smallest)
+    throw new LaganError('malformed', `${name} has ${sizeBytes} bytes; the smallest object of its kind has more`, {
+      object: name,
+      offset: 0,
+      expected: `at least ${smallest} bytes`,
+      found: sizeBytes,
+    });
   const tail = await storage.get(name, { last: Math.min(sizeBytes, tailSizeBytes) }, { signal });
-  const header = sizeBytes <= tail.length ? tail.subarray(0, sealedLayout.headerSizeBytes) : await storage.get(name, { offset: 0, length: sealedLayout.headerSizeBytes }, { signal });
+  const header =
+    sizeBytes <= tail.length
+      ? tail.subarray(0, sealedLayout.headerSizeBytes)
+      : await storage.get(name, { offset: 0, length: sealedLayout.headerSizeBytes }, { signal });
   const { epoch } = parseSealedHeader(header, { kind, repositoryId: keys.repositoryId, objectId: objectIdOf(name) }, name);
   const object = { name, header: header.slice(), key: objectKey(keys.classKey(kind, epoch), header), sizeBytes };
   const place = parseSealedFooter(tail.subarray(-footerLayout.sizeBytes), { fileSizeBytes: sizeBytes, objectName: name });
@@ -125,12 +136,25 @@ export async function openSegmentedObject(
     place.offset >= tailStart
       ? tail.subarray(place.offset + 4 - tailStart, place.offset + 4 - tailStart + place.length)
       : await storage.get(name, { offset: place.offset + 4, length: place.length }, { signal });
-  const contents = openSegment(object.key, object.header, { number: contentsSegmentNumber, offset: place.offset, objectName: name }, sealed);
+  const contents = openSegment(
+    object.key,
+    object.header,
+    { number: contentsSegmentNumber, offset: place.offset, objectName: name },
+    sealed,
+  );
   return { object, contents };
 }
 
 /** Reads and opens one segment of an opened object. */
-export async function readSegment(storage: Storage, object: SegmentedObject, { number, place, signal }: { number: number; place: SegmentPlace; signal?: AbortSignal }): Promise<Uint8Array> {
-  const stored = await storage.get(object.name, { offset: place.offset, length: sealedLayout.lengthFieldSizeBytes + place.sealedLength }, { signal });
+export async function readSegment(
+  storage: Storage,
+  object: SegmentedObject,
+  { number, place, signal }: { number: number; place: SegmentPlace; signal?: AbortSignal },
+): Promise<Uint8Array> {
+  const stored = await storage.get(
+    object.name,
+    { offset: place.offset, length: sealedLayout.lengthFieldSizeBytes + place.sealedLength },
+    { signal },
+  );
   return openStoredSegment(object.key, object.header, { number, offset: place.offset, objectName: object.name }, stored);
 }

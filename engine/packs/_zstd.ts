@@ -7,7 +7,15 @@ import { constants, createZstdCompress, createZstdDecompress, zstdCompressSync, 
 
 /** The part of a zlib stream's handle that is used. `writeState` receives [room left in the output, input left]. */
 interface Handle {
-  writeSync(flush: number, input: Uint8Array, inputOffset: number, inputLength: number, output: Uint8Array, outputOffset: number, outputLength: number): void;
+  writeSync(
+    flush: number,
+    input: Uint8Array,
+    inputOffset: number,
+    inputLength: number,
+    output: Uint8Array,
+    outputOffset: number,
+    outputLength: number,
+  ): void;
   reset(): void;
   onerror: (message: string, errno: number, code: string) => void;
 }

@@ -1,5 +1,5 @@
-import { type Codec, LaganError } from '../../repo-format/mod.ts';
 import { compressSync as lz4CompressSync, uncompressSync as lz4UncompressSync } from 'lz4-napi';
+import { type Codec, LaganError } from '../../repo-format/mod.ts';
 import { ZstdCompressor, ZstdDecompressor } from './_zstd.ts';
 
 /** How blocks are compressed: `auto` is zstd level 1 where a probe finds that it pays, else nothing. */
@@ -16,7 +16,10 @@ export function parseCompression(text: string): Compression {
   if (text === 'auto' || text === 'none' || text === 'lz4') return text;
   const level = /^zstd:(\d{1,2})$/.exec(text)?.[1];
   if (level !== undefined && Number(level) >= levels.minimum && Number(level) <= levels.maximum) return text as Compression;
-  throw new LaganError('usage', `compression "${text}" is none of auto, none, lz4, zstd:${levels.minimum} … zstd:${levels.maximum}`, { expected: 'auto, none, lz4 or zstd:N', found: text });
+  throw new LaganError('usage', `compression "${text}" is none of auto, none, lz4, zstd:${levels.minimum} … zstd:${levels.maximum}`, {
+    expected: 'auto, none, lz4 or zstd:N',
+    found: text,
+  });
 }
 
 /** Compresses blocks one after another. */
@@ -52,15 +55,26 @@ const decompressor = new ZstdDecompressor();
  * The raw bytes of a block's payload, in `into` if it is given and large enough, else in a buffer of their own. Errors: `malformed` where they
  * are not exactly `rawLength` bytes.
  */
-export function decompressPayload(payload: Uint8Array, { codec, rawLength, objectName, into }: { codec: Codec; rawLength: number; objectName: string; into?: Uint8Array }): Uint8Array {
+export function decompressPayload(
+  payload: Uint8Array,
+  { codec, rawLength, objectName, into }: { codec: Codec; rawLength: number; objectName: string; into?: Uint8Array },
+): Uint8Array {
   if (codec === 'raw') return payload;
   let raw: Uint8Array;
   try {
     raw = codec === 'zstd' ? decompressZstd(payload, rawLength, into) : decompressLz4(payload, rawLength);
   } catch (cause) {
-    throw new LaganError('malformed', `a block of ${objectName} was to be decompressed (${codec}), but its data is not valid`, { object: objectName, cause });
+    throw new LaganError('malformed', `a block of ${objectName} was to be decompressed (${codec}), but its data is not valid`, {
+      object: objectName,
+      cause,
+    });
   }
-  if (raw.length !== rawLength) throw new LaganError('malformed', `a block of ${objectName} decompresses to ${raw.length} bytes, its header says ${rawLength}`, { object: objectName, expected: rawLength, found: raw.length });
+  if (raw.length !== rawLength)
+    throw new LaganError('malformed', `a block of ${objectName} decompresses to ${raw.length} bytes, its header says ${rawLength}`, {
+      object: objectName,
+      expected: rawLength,
+      found: raw.length,
+    });
   return raw;
 }
 

@@ -1,4 +1,5 @@
 /** Packs: writing blocks of chunks into them, reading chunks back. */
 export { BlockCompressor, type Compression, decompressPayload, parseCompression } from './compression.ts';
+export { isDamage } from './damage.ts';
 export { type ChunkPlace, locateChunk, type OpenBlock, type OpenPack, openBlockPlaintext, PackReader } from './pack-reader.ts';
 export { type EncodedBlock, PackWriter, type StoredPack } from './pack-writer.ts';

@@ -1,4 +1,13 @@
-import { decodeBlock, decodePackContents, LaganError, limits, objectNames, type PackBlock, type PackId, type PackKind } from '../../repo-format/mod.ts';
+import {
+  decodeBlock,
+  decodePackContents,
+  LaganError,
+  limits,
+  objectNames,
+  type PackBlock,
+  type PackId,
+  type PackKind,
+} from '../../repo-format/mod.ts';
 
 import { NameMap } from '../names/mod.ts';
 import { openSegmentedObject, readSegment, type SealingKeys, type SegmentedObject } from '../objects/mod.ts';
@@ -41,7 +50,12 @@ export class PackReader {
   readonly #packs: LeastRecentlyUsed<PackId, Promise<OpenPack>>;
   readonly #blocks: LeastRecentlyUsed<string, Promise<OpenBlock>>;
 
-  constructor({ storage, keys, contentsLimit = 32, blocksLimit = 12 }: { storage: Storage; keys: SealingKeys; contentsLimit?: number; blocksLimit?: number }) {
+  constructor({
+    storage,
+    keys,
+    contentsLimit = 32,
+    blocksLimit = 12,
+  }: { storage: Storage; keys: SealingKeys; contentsLimit?: number; blocksLimit?: number }) {
     this.#storage = storage;
     this.#keys = keys;
     this.#packs = new LeastRecentlyUsed(contentsLimit);
@@ -79,7 +93,12 @@ export class PackReader {
       const { object, contents } = await openSegmentedObject(this.#storage, { name, kind, keys: this.#keys });
       return indexContents({ pack, kind, object, blocks: decodePackContents(contents, name, { kind }) });
     } catch (cause) {
-      if (cause instanceof LaganError && cause.code === 'not-found') throw new LaganError('pack-missing', `pack ${pack} was to be read, but ${name} is not in the repository`, { object: name, cause, hint: 'lagan check names the files that need it' });
+      if (cause instanceof LaganError && cause.code === 'not-found')
+        throw new LaganError('pack-missing', `pack ${pack} was to be read, but ${name} is not in the repository`, {
+          object: name,
+          cause,
+          hint: 'lagan check names the files that need it',
+        });
       throw cause;
     }
   }
@@ -88,14 +107,23 @@ export class PackReader {
 /** Decodes what a block's segment held. Errors: `malformed` where it contradicts the pack's contents. */
 export function openBlockPlaintext(plaintext: Uint8Array, block: PackBlock, objectName: string): OpenBlock {
   const { codec, rawLength, chunkLengths, payload } = decodeBlock(plaintext, objectName);
-  if (rawLength !== block.rawLength || chunkLengths.length !== block.chunkLengths.length) throw new LaganError('malformed', `a block of ${objectName} does not agree with the contents of its pack`, { object: objectName, offset: block.offset });
+  if (rawLength !== block.rawLength || chunkLengths.length !== block.chunkLengths.length)
+    throw new LaganError('malformed', `a block of ${objectName} does not agree with the contents of its pack`, {
+      object: objectName,
+      offset: block.offset,
+    });
   return { raw: decompressPayload(payload, { codec, rawLength, objectName }), chunkLengths };
 }
 
 /** Where a named chunk lies. Errors: `chunk-missing`. */
 export function locateChunk({ blocks, chunks, firstChunk, object }: OpenPack, name: Uint8Array): ChunkPlace {
   const number = chunks.get(name, 0);
-  if (number < 0) throw new LaganError('chunk-missing', `chunk ${Buffer.from(name).toString('hex')} was to be read from ${object.name}, which does not have it`, { object: object.name });
+  if (number < 0)
+    throw new LaganError(
+      'chunk-missing',
+      `chunk ${Buffer.from(name).toString('hex')} was to be read from ${object.name}, which does not have it`,
+      { object: object.name },
+    );
   const block = lastNotAbove(firstChunk, number);
   const lengths = blocks[block]!.chunkLengths;
   const within = number - firstChunk[block]!;
@@ -104,10 +132,25 @@ export function locateChunk({ blocks, chunks, firstChunk, object }: OpenPack, na
   return { block, offset, length: lengths[within]! };
 }
 
-function indexContents({ pack, kind, object, blocks }: { pack: PackId; kind: PackKind; object: SegmentedObject; blocks: PackBlock[] }): OpenPack {
+function indexContents({
+  pack,
+  kind,
+  object,
+  blocks,
+}: {
+  pack: PackId;
+  kind: PackKind;
+  object: SegmentedObject;
+  blocks: PackBlock[];
+}): OpenPack {
   const firstChunk = new Uint32Array(blocks.length);
   const total = blocks.reduce((sum, block) => sum + block.chunkLengths.length, 0);
-  if (total > limits.chunksPerPack) throw new LaganError('limit-exceeded', `${object.name} says that it has ${total} chunks`, { object: object.name, expected: `at most ${limits.chunksPerPack}`, found: total });
+  if (total > limits.chunksPerPack)
+    throw new LaganError('limit-exceeded', `${object.name} says that it has ${total} chunks`, {
+      object: object.name,
+      expected: `at most ${limits.chunksPerPack}`,
+      found: total,
+    });
   const chunks = new NameMap(total);
   let number = 0;
   blocks.forEach((block, index) => {

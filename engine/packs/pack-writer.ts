@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { type Codec, encodeBlockPrefix, encodePackContents, idFromBytes, objectNames, type PackBlock, type PackId, type PackKind } from '../../repo-format/mod.ts';
+import {
+  type Codec,
+  encodeBlockPrefix,
+  encodePackContents,
+  idFromBytes,
+  objectNames,
+  type PackBlock,
+  type PackId,
+  type PackKind,
+} from '../../repo-format/mod.ts';
 import { type SealingKeys, SegmentedObjectWriter } from '../objects/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 

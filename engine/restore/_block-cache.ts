@@ -11,6 +11,7 @@ import {
 import type { Kernel } from '../kernel/mod.ts';
 import { decompressPayload, type OpenPack, type PackReader } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
+import { countGarbage } from './_garbage.ts';
 import { restoreLimits } from './_limits.ts';
 
 const nameSizeBytes = 32;
@@ -113,7 +114,7 @@ export class BlockCache {
     const place = blocks[number]!;
     const plaintext = openStoredSegment(object.key, object.header, { number, offset: place.offset, objectName: object.name }, stored);
     const block = this.#decode(pack, number, plaintext);
-    collectGarbage(plaintext.length);
+    countGarbage(plaintext.length);
     pack.blocks[number] = block;
     return block;
   }
@@ -335,15 +336,4 @@ function offsetsOf(lengths: readonly number[]): Uint32Array {
   const offsets = new Uint32Array(lengths.length + 1);
   for (let index = 0; index < lengths.length; index++) offsets[index + 1] = offsets[index]! + lengths[index]!;
   return offsets;
-}
-
-const garbageBeforeCollectionBytes = 3 * 1024 * 1024;
-let garbageBytes = 0;
-
-/** Deciphering leaves buffers of a block's size behind, which V8 does not hurry to free: see `engine/backup/_chunk-store.ts`. */
-function collectGarbage(bytes: number): void {
-  garbageBytes += bytes;
-  if (garbageBytes < garbageBeforeCollectionBytes || globalThis.gc === undefined) return;
-  garbageBytes = 0;
-  globalThis.gc({ type: 'minor' });
 }

@@ -12,7 +12,6 @@ interface Part {
   readonly folder: TargetFolder;
   readonly bytes: Uint8Array;
   readonly object: string;
-  readonly entries: number[];
 }
 
 /** Entries whose content begins in the same pack, in the order of the walk. */
@@ -20,9 +19,11 @@ interface Batch {
   readonly pack: PackId | undefined;
   readonly parts: Part[];
   /** By the bytes of the leaf. */
-  readonly partOf: Map<Uint8Array, Part>;
-  entries: number;
+  readonly partOf: Map<Uint8Array, number>;
+  /** Pairs: number of a part, number of an entry. */
+  readonly entries: number[];
   sizeBytes: number;
+  leafBytes: number;
 }
 
 /** Which entry: the number of an entry in a leaf of a directory, and where it goes. */
@@ -64,9 +65,8 @@ export class Dispatcher {
     const pack = firstPack(entry) ?? this.#lastPack;
     this.#lastPack = pack;
     let batch = this.#batches.get(pack);
-    if (batch === undefined) this.#batches.set(pack, (batch = { pack, parts: [], partOf: new Map(), entries: 0, sizeBytes: 0 }));
+    if (batch === undefined) this.#batches.set(pack, (batch = { pack, parts: [], partOf: new Map(), entries: [], sizeBytes: 0, leafBytes: 0 }));
     this.#put(batch, place);
-    batch.entries++;
     batch.sizeBytes += entry.type === 'file' ? entry.size : 0;
     if (isFull(batch)) return this.#sendWhenReady(batch);
     if (this.#batches.size > restoreLimits.openBatches) return this.#sendWhenReady(this.#batches.values().next().value!);
@@ -76,7 +76,7 @@ export class Dispatcher {
 
   /** The same at once and alone, for what turns up late. */
   addNow(place: LeafPlace, entry: Entry): void {
-    const batch: Batch = { pack: firstPack(entry), parts: [], partOf: new Map(), entries: 1, sizeBytes: 0 };
+    const batch: Batch = { pack: firstPack(entry), parts: [], partOf: new Map(), entries: [], sizeBytes: 0, leafBytes: 0 };
     this.#put(batch, place);
     this.#send(batch);
   }
@@ -108,12 +108,13 @@ export class Dispatcher {
   #put(batch: Batch, { folder, leaf, index }: LeafPlace): void {
     let part = batch.partOf.get(leaf.bytes);
     if (part === undefined) {
-      part = { folder, bytes: leaf.bytes, object: leaf.object, entries: [] };
+      part = batch.parts.length;
       this.#folders.pin(folder);
-      batch.parts.push(part);
+      batch.parts.push({ folder, bytes: leaf.bytes, object: leaf.object });
       batch.partOf.set(leaf.bytes, part);
+      batch.leafBytes += leaf.bytes.length;
     }
-    part.entries.push(index);
+    batch.entries.push(part, index);
   }
 
   async #sendWhenReady(batch: Batch): Promise<void> {
@@ -134,7 +135,7 @@ export class Dispatcher {
   #send(batch: Batch): void {
     const parts = batch.parts.map(({ folder, ...part }) => ({ ...part, folder: this.#folders.stateOf(folder) }));
     const folders = batch.parts.map(({ folder }) => folder);
-    this.track(this.#pool.run({ type: this.#type, parts }, this.#workerFor(batch.pack)).then((result) => this.#settle(result, folders)));
+    this.track(this.#pool.run({ type: this.#type, batch: { parts, entries: batch.entries } }, this.#workerFor(batch.pack)).then((result) => this.#settle(result, folders)));
   }
 
   #settle(result: JobResult, folders: readonly TargetFolder[]): void {
@@ -155,8 +156,9 @@ export class Dispatcher {
   }
 }
 
-function isFull({ entries, sizeBytes, parts }: Batch): boolean {
-  return entries >= restoreLimits.batchEntries || sizeBytes >= restoreLimits.batchBytes || parts.length >= restoreLimits.batchParts;
+function isFull({ entries, sizeBytes, parts, leafBytes }: Batch): boolean {
+  const { batchEntries, batchBytes, batchParts, batchLeafBytes } = restoreLimits;
+  return entries.length >= 2 * batchEntries || sizeBytes >= batchBytes || parts.length >= batchParts || leafBytes >= batchLeafBytes;
 }
 
 /** The pack in which the content of a file begins. */

@@ -7,10 +7,12 @@ export const restoreLimits = {
   batchEntries: 1_024,
   batchBytes: 16 * MiB,
   batchParts: 96,
+  /** … or of leaves of directories that go with it. */
+  batchLeafBytes: 256 * KiB,
   /** Batches that are being filled at once, one for each pack that files were found in lately. */
   openBatches: 12,
   /** Batches that a worker may have at once: the one at work and those waiting. */
-  batchesPerWorker: 6,
+  batchesPerWorker: 4,
   /** Folders that jobs under way need open. */
   pinnedFolders: 384,
   /** Folders kept open beside them, for the way back up. */
@@ -27,6 +29,8 @@ export const restoreLimits = {
   readAheadBytes: 2 * MiB,
   /** Contents of packs that a worker remembers. */
   openPacks: 8,
+  /** Leaves of directories whose entries a worker keeps decoded. */
+  decodedLeaves: 8,
   /** Zeros written at once where holes are not wanted. */
   zerosBytes: 256 * KiB,
   /** Packs of which it is remembered which worker had them last. */

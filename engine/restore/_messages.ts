@@ -41,13 +41,18 @@ export interface FolderState {
   readonly inherits: boolean;
 }
 
-/** Some entries of one leaf of a directory. */
+/** A leaf of a directory, and where its entries go. */
 export interface LeafPart {
   readonly folder: FolderState;
   /** The node's bytes, and the object that it is from. */
   readonly bytes: Uint8Array;
   readonly object: string;
-  /** Numbers of entries in the leaf, ascending; none of them a directory. */
+}
+
+/** Entries of several leaves, none of them a directory. */
+export interface Batch {
+  readonly parts: readonly LeafPart[];
+  /** Pairs: number of a part, number of an entry in its leaf; in the order in which they are to be restored. */
   readonly entries: readonly number[];
 }
 
@@ -58,8 +63,7 @@ export interface ContentLeaf {
 }
 
 export type RestoreJob =
-  | { readonly type: 'restore'; readonly parts: readonly LeafPart[] }
-  | { readonly type: 'verify'; readonly parts: readonly LeafPart[] }
+  | { readonly type: 'restore' | 'verify'; readonly batch: Batch }
   /** A stretch of a large file that is open for writing. */
   | { readonly type: 'segment'; readonly descriptor: Descriptor; readonly leaves: readonly ContentLeaf[] };
 

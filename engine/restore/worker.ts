@@ -14,7 +14,7 @@ import { EntryRestorer, type LeafEntry } from './_entry-restorer.ts';
 import { FileVerifier } from './_file-verifier.ts';
 import { JobReport } from './_job-report.ts';
 import { restoreLimits } from './_limits.ts';
-import type { JobResult, LeafPart, RestoreJob, RestoreSetup } from './_messages.ts';
+import type { Batch, JobResult, LeafPart, RestoreJob, RestoreSetup } from './_messages.ts';
 import { endsRestore } from './_target-errors.ts';
 
 class RestoreWorker {
@@ -48,7 +48,7 @@ class RestoreWorker {
 
   async perform(job: RestoreJob): Promise<JobResult> {
     if (job.type === 'segment') await this.#writeSegment(job);
-    else for (const [index, part] of job.parts.entries()) await this.#performPart(job.type, part, index);
+    else await this.#performBatch(job.type, job.batch);
     return this.#report.take();
   }
 
@@ -62,13 +62,14 @@ class RestoreWorker {
     }
   }
 
-  async #performPart(type: 'restore' | 'verify', part: LeafPart, index: number): Promise<void> {
-    const { items } = decodeNode(part.bytes, part.object);
-    for (const number of part.entries) {
+  async #performBatch(type: 'restore' | 'verify', { parts, entries }: Batch): Promise<void> {
+    const leaves = new DecodedLeaves(parts);
+    for (let at = 0; at < entries.length; at += 2) {
       if (this.#isStopping()) throw new LaganError('interrupted', 'the restore was interrupted');
-      const entry = items[number] as Entry as LeafEntry;
-      if (type === 'restore') await this.#restorer.restore(entry, part.folder, index);
-      else await this.#verify(entry, part, index);
+      const part = entries[at]!;
+      const entry = leaves.of(part)[entries[at + 1]!] as LeafEntry;
+      if (type === 'restore') await this.#restorer.restore(entry, parts[part]!.folder, part);
+      else await this.#verify(entry, parts[part]!, part);
     }
   }
 
@@ -83,6 +84,30 @@ class RestoreWorker {
     }
     this.#report.filesDone++;
     this.#report.bytesDone += entry.size;
+  }
+}
+
+/** Entries of the leaves of a batch: of those that were used last, since decoded ones are many times larger. */
+class DecodedLeaves {
+  readonly #parts: readonly LeafPart[];
+  readonly #decoded = new Map<number, readonly Entry[]>();
+  #last = -1;
+  #lastEntries: readonly Entry[] = [];
+
+  constructor(parts: readonly LeafPart[]) {
+    this.#parts = parts;
+  }
+
+  of(part: number): readonly Entry[] {
+    if (part === this.#last) return this.#lastEntries;
+    const { bytes, object } = this.#parts[part]!;
+    const entries = this.#decoded.get(part) ?? (decodeNode(bytes, object).items as readonly Entry[]);
+    this.#decoded.delete(part);
+    this.#decoded.set(part, entries);
+    if (this.#decoded.size > restoreLimits.decodedLeaves) this.#decoded.delete(this.#decoded.keys().next().value!);
+    this.#last = part;
+    this.#lastEntries = entries;
+    return entries;
   }
 }
 

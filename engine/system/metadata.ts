@@ -56,6 +56,7 @@ const UTIME_OMIT = 0x3fff_fffe;
 const unchangedId = 0xffff_ffff;
 const setuid = 0o4000;
 const setgid = 0o2000;
+const ownerReadWrite = 0o600;
 const aclAccess = 'system.posix_acl_access';
 const aclDefault = 'system.posix_acl_default';
 const capability = 'security.capability';
@@ -129,9 +130,11 @@ function apply(subject: Subject, metadata: Metadata, options: ApplyOptions): rea
   const losses: MetadataLoss[] = [];
   const hasFlags = metadata.type === 'file' || metadata.type === 'directory';
   const refusedBits = applyOwner(subject, metadata, { options, losses });
-  const groupBits = applyAttributes(subject, metadata, { options, losses });
-  if (metadata.mode !== undefined && metadata.type !== 'symlink') {
-    applyMode(subject, { mode: metadata.mode, applied: metadata.mode & ~refusedBits & groupBits, known: options.known?.mode }, losses);
+  const { groupBits, opened } = applyAttributes(subject, metadata, { options, losses });
+  const mode = metadata.mode ?? opened;
+  if (mode !== undefined && metadata.type !== 'symlink') {
+    const known = opened === undefined ? options.known?.mode : undefined;
+    applyMode(subject, { mode, applied: mode & ~refusedBits & groupBits, known }, losses);
   }
   if (hasFlags) applyProject(subject, metadata, { options, losses });
   applyTimes(subject, metadata, losses);
@@ -158,18 +161,37 @@ function applyOwner(subject: Subject, metadata: Metadata, { options, losses }: C
   return (uidRefused ? setuid : 0) | (gidRefused && metadata.type !== 'directory' ? setgid : 0);
 }
 
-/** Returns a mask for the mode: without an ACL that was refused, the group may have no more than the ACL gave it. */
-function applyAttributes(subject: Subject, metadata: Metadata, { options, losses }: Context): number {
+/**
+ * Returns `groupBits`, a mask for the mode: without an ACL that was refused, the group may have no more than the ACL gave it. And `opened`, the
+ * mode before, if it had to be changed because it forbade its owner to set attributes.
+ */
+function applyAttributes(
+  subject: Subject,
+  metadata: Metadata,
+  { options, losses }: Context,
+): { groupBits: number; opened: number | undefined } {
   const wanted = metadata.extendedAttributes ?? [];
-  let mask = 0o7777;
+  let groupBits = 0o7777;
+  let opened: number | undefined;
   if (options.surplus === 'remove') removeSurplus(subject, wanted, losses);
   for (const attribute of wanted) {
-    const error = trySetAttribute(subject.kind, subject.descriptor, attribute);
+    let error = trySetAttribute(subject.kind, subject.descriptor, attribute);
+    if (error === -errnoOf.EACCES && opened === undefined && metadata.type !== 'symlink') {
+      opened = openToOwner(subject);
+      error = trySetAttribute(subject.kind, subject.descriptor, attribute);
+    }
     if (error === 0) continue;
     losses.push({ kind: lossKind(attribute.name), errno: errnoName(-error), detail: attribute.name });
-    if (latin1(attribute.name) === aclAccess) mask = 0o7707 | (groupPermissions(attribute.value) << 3);
+    if (latin1(attribute.name) === aclAccess) groupBits = 0o7707 | (groupPermissions(attribute.value) << 3);
   }
-  return mask;
+  return { groupBits, opened };
+}
+
+/** User attributes need write permission, even for the owner. Returns the mode before, or undefined if it could not be changed. */
+function openToOwner(subject: Subject): number | undefined {
+  if (tryStatDescriptor(subject.descriptor, status) < 0) return undefined;
+  const { mode } = status;
+  return tryChangeMode(subject.kind, subject.descriptor, mode | ownerReadWrite) === 0 ? mode : undefined;
 }
 
 /** Attributes that belong to the system's own policy (labels, measurements) are not ours to remove. */

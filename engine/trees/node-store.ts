@@ -1,4 +1,4 @@
-import { type NodeReference, type PackId } from '../../repo-format/mod.ts';
+import type { NodeReference, PackId } from '../../repo-format/mod.ts';
 import { claimed, type Deduplicator, notFound, type PackTable, tableFull, unresolved } from '../index/mod.ts';
 import type { Kernel } from '../kernel/mod.ts';
 import type { SealingKeys } from '../objects/mod.ts';
@@ -25,7 +25,8 @@ interface OpenBlock {
  * background, in order; {@link flush} waits for all of them.
  */
 export class NodeStore {
-  readonly #kernel: Kernel;
+  #kernel: Kernel;
+  readonly #kernelOf: (dataSizeBytes: number) => Kernel;
   readonly #storage: Storage;
   readonly #keys: SealingKeys;
   readonly #deduplicator: Deduplicator;
@@ -40,10 +41,20 @@ export class NodeStore {
   #waitingBlocks = 0;
   #failure: unknown;
 
-  /** `onPack` is told of each pack once it is durable. `kernel` computes names in its data area, which nobody else uses meanwhile. */
-  constructor(parts: { kernel: Kernel; storage: Storage; keys: SealingKeys; deduplicator: Deduplicator; packs: PackTable; onPack: (pack: StoredPack) => void; dryRun?: boolean }) {
+  /** `onPack` is told of each pack once it is durable. `kernel` computes names in its data area, which nobody else uses meanwhile; `kernelOf` makes a larger one for a node that does not fit. */
+  constructor(parts: {
+    kernel: Kernel;
+    kernelOf: (dataSizeBytes: number) => Kernel;
+    storage: Storage;
+    keys: SealingKeys;
+    deduplicator: Deduplicator;
+    packs: PackTable;
+    onPack: (pack: StoredPack) => void;
+    dryRun?: boolean;
+  }) {
     this.#dryRun = parts.dryRun ?? false;
     this.#kernel = parts.kernel;
+    this.#kernelOf = parts.kernelOf;
     this.#storage = parts.storage;
     this.#keys = parts.keys;
     this.#deduplicator = parts.deduplicator;
@@ -105,7 +116,7 @@ export class NodeStore {
     const writer = this.#writer;
     this.#block = emptyBlock();
     this.#waitingBlocks++;
-    this.#enqueue(async () => {
+    this.#enqueue(writer, async () => {
       this.#waitingBlocks--;
       if (this.#dryRun) return;
       const encoded = this.#compressor.compress(Buffer.concat(nodes), () => false);
@@ -117,15 +128,17 @@ export class NodeStore {
     const writer = this.#writer;
     this.#writer = this.#newWriter();
     this.#packRawBytes = 0;
-    this.#enqueue(async () => {
+    this.#enqueue(writer, async () => {
       const stored = await writer.close();
       if (stored !== undefined) this.#onPack(stored);
     });
   }
 
-  #enqueue(write: () => Promise<void>): void {
+  /** Writes in order. After a failure nothing more is written, and the packs that were begun are thrown away. */
+  #enqueue(writer: PackWriter, write: () => Promise<void>): void {
     this.#writing = this.#writing.then(async () => {
       if (this.#failure === undefined) await write().catch((error: unknown) => (this.#failure = error));
+      if (this.#failure !== undefined) await writer.abort();
     });
   }
 
@@ -134,6 +147,7 @@ export class NodeStore {
   }
 
   #nameOf(node: Uint8Array): Uint8Array {
+    if (32 + node.length > this.#kernel.data.length) this.#kernel = this.#kernelOf(2 * node.length);
     const { data } = this.#kernel;
     data.set(node, 32);
     this.#kernel.metadataName(32, node.length, 0);

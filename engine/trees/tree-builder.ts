@@ -1,4 +1,14 @@
-import { type Entry, endsNode, type Extent, idFromBytes, idToBytes, type NodeKind, type NodeReference, NodeWriter, type PackId } from '../../repo-format/mod.ts';
+import {
+  type Entry,
+  type Extent,
+  endsNode,
+  idFromBytes,
+  idToBytes,
+  type NodeKind,
+  type NodeReference,
+  NodeWriter,
+  type PackId,
+} from '../../repo-format/mod.ts';
 import type { NodeStore } from './node-store.ts';
 
 /** The root of a finished tree of nodes. */

@@ -1,4 +1,14 @@
-import { decodeNode, type Content, type Entry, type Extent, LaganError, type Node, type NodeReference, objectNames, type PackId } from '../../repo-format/mod.ts';
+import {
+  type Content,
+  decodeNode,
+  type Entry,
+  type Extent,
+  LaganError,
+  type Node,
+  type NodeReference,
+  objectNames,
+  type PackId,
+} from '../../repo-format/mod.ts';
 import type { PackReader } from '../packs/mod.ts';
 
 /** Reads trees of nodes: directories, contents, lists of packs. Nodes are verified by the seal of their block. */
@@ -14,12 +24,13 @@ export class TreeReader {
     return decodeNode(await this.#packs.chunk(name, pack, 'metadata-pack'), objectNames.pack(pack));
   }
 
-  /** The entries of a directory in the order of their names, a leaf at a time. `null` is the empty directory. */
-  async *entries(root: NodeReference | null): AsyncGenerator<readonly Entry[]> {
+  /** The entries of a directory in the order of their names, a leaf at a time. `null` is the empty directory. `onNode` is told of each node before it is read. */
+  async *entries(root: NodeReference | null, onNode?: (node: NodeReference) => void): AsyncGenerator<readonly Entry[]> {
     if (root === null) return;
+    onNode?.(root);
     const node = await this.#nodeOf(root, 'directory');
     if (node.leaf) yield node.items;
-    else for (const child of node.items) yield* this.entries(child.node);
+    else for (const child of node.items) yield* this.entries(child.node, onNode);
   }
 
   /** The entry of that name in a directory, or undefined. Reads one node for each level. */
@@ -37,11 +48,26 @@ export class TreeReader {
     else if (content.form === 'node') yield* this.#extentsBelow(content.node, 0, offset);
   }
 
+  /** All packs that a content relies on: as its entry lists them, or, where they are too many for that, as its nodes say. */
+  async contentPacks(content: Content): Promise<ReadonlySet<PackId>> {
+    if (content.form === 'none') return new Set();
+    if (content.form === 'inline') return new Set(content.extents.flatMap((extent) => (extent.kind === 'data' ? [extent.pack] : [])));
+    const packs = new Set<PackId>([content.node.pack, ...content.packs]);
+    if (content.packs.length === 0) await this.#gatherPacks(content.node, packs);
+    return packs;
+  }
+
   /** The ids of a list of packs, in order. */
   async *packList(root: NodeReference): AsyncGenerator<readonly PackId[]> {
     const node = await this.#nodeOf(root, 'pack-list');
     if (node.leaf) yield node.items;
     else for (const child of node.items) yield* this.packList(child.node);
+  }
+
+  async #gatherPacks(root: NodeReference, packs: Set<PackId>): Promise<void> {
+    const node = await this.#nodeOf(root, 'content');
+    for (const pack of node.packs) packs.add(pack);
+    if (!node.leaf) for (const child of node.items) await this.#gatherPacks(child.node, packs);
   }
 
   async *#extentsBelow(root: NodeReference, start: number, offset: number): AsyncGenerator<readonly PlacedExtent[]> {
@@ -59,7 +85,12 @@ export class TreeReader {
 
   async #nodeOf<Kind extends Node['kind']>(reference: NodeReference, kind: Kind): Promise<Extract<Node, { kind: Kind }>> {
     const node = await this.node(reference);
-    if (node.kind !== kind) throw new LaganError('malformed', `a ${kind} node was expected in pack ${reference.pack}, a ${node.kind} node is there`, { object: objectNames.pack(reference.pack), expected: kind, found: node.kind });
+    if (node.kind !== kind)
+      throw new LaganError('malformed', `a ${kind} node was expected in pack ${reference.pack}, a ${node.kind} node is there`, {
+        object: objectNames.pack(reference.pack),
+        expected: kind,
+        found: node.kind,
+      });
     return node as Extract<Node, { kind: Kind }>;
   }
 }

@@ -68,7 +68,9 @@ function createModel(config) {
   const wantedBy = (writer) => wanted[writer % wanted.length];
   const wantedOf = (session) => wantedBy(Math.floor(session / attempts));
   /** For each chunk, the packs that can hold it. */
-  const holders = CHUNKS.map((chunk) => range(packCount).reduce((mask, pack) => ((pack === 0 ? 0 : (pack - 1) % 2) === chunk ? mask | bit(pack) : mask), 0));
+  const holders = CHUNKS.map((chunk) =>
+    range(packCount).reduce((mask, pack) => ((pack === 0 ? 0 : (pack - 1) % 2) === chunk ? mask | bit(pack) : mask), 0),
+  );
   const chunksOf = (mask) => CHUNKS.filter((chunk) => mask & bit(chunk));
 
   return { config, initial, successors, fault };
@@ -83,7 +85,17 @@ function createModel(config) {
       indexGeneration: Array(sessions).fill(-1),
       commit: Array(sessions).fill(ABSENT),
       commitGeneration: Array(sessions).fill(-1),
-      writers: range(writerCount).map(() => ({ step: 'begin', attempt: 0, generation: -1, excluded: 0, base: 0, floor: 0, uploads: 0, listed: 0, acknowledged: -1 })),
+      writers: range(writerCount).map(() => ({
+        step: 'begin',
+        attempt: 0,
+        generation: -1,
+        excluded: 0,
+        base: 0,
+        floor: 0,
+        uploads: 0,
+        listed: 0,
+        acknowledged: -1,
+      })),
       collectors: range(collectorCount).map(idle),
     };
   }
@@ -140,7 +152,10 @@ function createModel(config) {
     if (writer.step === 'begin') yield move((own) => beginSession(own, state.root));
     if (writer.step === 'list') {
       yield move((own) => {
-        own.listed = range(sessions).reduce((mask, other) => (state.indexGeneration[other] >= own.floor ? mask | state.indexPacks[other] : mask), 0);
+        own.listed = range(sessions).reduce(
+          (mask, other) => (state.indexGeneration[other] >= own.floor ? mask | state.indexPacks[other] : mask),
+          0,
+        );
         own.step = 'decide';
       });
     }
@@ -252,7 +267,9 @@ function createModel(config) {
   function condemnable({ packs, root, commit, commitGeneration }, own) {
     const existing = packs & ~own.doomed;
     if (config.condemn === 'any') return subsets(existing);
-    const valid = range(sessions).filter((session) => commit[session] === LANDED && (commitGeneration[session] >= root.floor || root.catalogue & bit(session)));
+    const valid = range(sessions).filter(
+      (session) => commit[session] === LANDED && (commitGeneration[session] >= root.floor || root.catalogue & bit(session)),
+    );
     const needed = valid.flatMap((session) => chunksOf(wantedOf(session))).reduce((mask, chunk) => mask | holders[chunk], 0);
     return [existing & ~needed];
   }
@@ -263,7 +280,12 @@ function createModel(config) {
     if (mistakes.has('listBeforeFence') && !own.listedIndexes) {
       return change(state, (next) => Object.assign(next.collectors[index], { listedCommits: listCommits(state), listedIndexes: 1 }));
     }
-    const root = { ...own.root, phase: FENCING, pastFloor: own.root.floor, floor: mistakes.has('minAge') ? own.root.floor : own.root.generation };
+    const root = {
+      ...own.root,
+      phase: FENCING,
+      pastFloor: own.root.floor,
+      floor: mistakes.has('minAge') ? own.root.floor : own.root.generation,
+    };
     if (mistakes.has('listBeforeFence')) root.listed = own.listedCommits;
     return replaceRoot(state, { index, root });
   }

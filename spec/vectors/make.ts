@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { formatVector, type Vector } from './_vector.ts';
 import { conventions } from './sources/conventions.ts';
 import { cutting } from './sources/cutting.ts';
+import { entryVectors } from './sources/entry.ts';
 import { indexTable } from './sources/index-table.ts';
 import { keys } from './sources/keys.ts';
 import { node } from './sources/node.ts';
@@ -16,7 +17,7 @@ import { sealed } from './sources/sealed.ts';
 
 export const vectorsFolder = dirname(fileURLToPath(import.meta.url));
 
-const sources = [conventions, sealed, pack, indexTable, node, records, keys, cutting];
+const sources = [conventions, sealed, pack, indexTable, node, entryVectors, records, keys, cutting];
 
 /** Text of each vector by path below the folder. Two vectors of one name are a mistake. */
 export function makeVectors(): Map<string, string> {

@@ -124,6 +124,7 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
     inspectPlace: async () => ({ state: 'repository' }),
     openRepository: async (_storage, given) => noted('openRepository', given, repository),
     createRepository: async (_storage, given) => noted('createRepository', given, repository),
+    withCache: (opened) => opened,
     readKeyFile: async () => ({ secret: { kind: 'key-file', secret: new Uint8Array(32) }, warnings: [] }),
     newKeyFileSecret: () => ({ kind: 'key-file', secret: new Uint8Array(32) }),
     keyText: () => 'lagan-key-1 AAAA-BBBB',

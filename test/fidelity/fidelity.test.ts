@@ -7,7 +7,6 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, closeSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import * as engine from '../../engine/mod.ts';
 import { openRoot } from '../../engine/system/mod.ts';
 import { type CaseResult, compareCases } from './compare.ts';
 import { cases, type FidelityCase } from './make-cases.ts';
@@ -16,8 +15,7 @@ import type { Step, StepResult } from './round-trip.ts';
 import { makeTestFolder, removeTestFolder } from './test-folder.ts';
 
 const isRoot = process.geteuid!() === 0;
-const needsEngine = 'restore' in engine ? false : 'the engine cannot restore yet';
-const needsRoot = needsEngine || (isRoot ? false : 'needs root');
+const needsRoot = { skip: isRoot ? false : 'needs root' };
 const nobody = 65_534;
 const leastCases = 60;
 
@@ -42,7 +40,7 @@ t.test('compare: a tree equals itself, and every loss is noticed', async (t) => 
   t.equal(differing(nothing).length, made.length);
 });
 
-t.test('fidelity: made, backed up and restored by root, nothing is lost', { skip: needsRoot }, async (t) => {
+t.test('fidelity: made, backed up and restored by root, nothing is lost', needsRoot, async (t) => {
   const place = makePlace(t, 'self');
   const made = make(place, 'self');
   t.ok(made.length >= leastCases, `${made.length} cases`);
@@ -54,7 +52,7 @@ t.test('fidelity: made, backed up and restored by root, nothing is lost', { skip
   t.strictSame(differing(results), []);
 });
 
-t.test('fidelity: made, backed up and restored by an ordinary user, nothing is lost', { skip: needsEngine }, async (t) => {
+t.test('fidelity: made, backed up and restored by an ordinary user, nothing is lost', async (t) => {
   const place = makePlace(t, 'nobody');
   const made = make(place, 'nobody');
   t.strictSame(run({ action: 'backup', folder: place.original, repository: place.repository }, place, 'nobody').errors, []);
@@ -67,7 +65,7 @@ t.test('fidelity: made, backed up and restored by an ordinary user, nothing is l
 
 t.test(
   'fidelity: made and backed up by root, restored by an ordinary user, each loss is one that the kernel refuses and that was reported',
-  { skip: needsRoot },
+  needsRoot,
   async (t) => {
     const place = makePlace(t, 'self');
     const made = make(place, 'self');

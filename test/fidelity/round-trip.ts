@@ -4,7 +4,7 @@
  */
 
 import { closeSync } from 'node:fs';
-import * as engine from '../../engine/mod.ts';
+import { backup, createRepository, openRepository, openStorage, resolveSnapshot, restore } from '../../engine/mod.ts';
 import { openRoot } from '../../engine/system/mod.ts';
 import { makeCases } from './make-cases.ts';
 import { refusedKinds } from './refusals.ts';
@@ -26,15 +26,6 @@ export interface StepResult {
   /** Kinds that the kernel refuses to this user. */
   readonly refused?: string[];
 }
-
-const { backup, createRepository, openRepository, openStorage, resolveSnapshot } = engine;
-const { restore } = engine as unknown as {
-  restore: (
-    repository: engine.Repository,
-    snapshot: engine.SnapshotInfo,
-    options: object,
-  ) => Promise<{ errors: { path: Uint8Array; message: string }[]; notRestored: Map<string, unknown> }>;
-};
 
 const secret = { kind: 'key-file', secret: new Uint8Array(32).fill(7) } as const;
 
@@ -73,9 +64,9 @@ async function runRestore({ folder, repository, target }: Step & { action: 'rest
   const storage = openStorage(repository);
   const opened = await openRepository(storage, { secret, mode: 'read' });
   const snapshot = await resolveSnapshot(opened, 'latest');
-  const { errors, notRestored } = await restore(opened, snapshot, { target, path: folder });
+  const { errors, notRestored } = await restore(opened, snapshot, { target, from: folder });
   await storage.close();
-  return { errors: errors.map(plainError), notRestored: [...notRestored.keys()] };
+  return { errors: errors.map(plainError), notRestored: notRestored.map(({ kind }) => kind) };
 }
 
 function plainError({ path, message }: { path: Uint8Array; message: string }): { path: string; message: string } {

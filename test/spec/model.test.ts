@@ -7,7 +7,7 @@ const small: ExploreOptions = { writers: 1, collectors: 1, generations: 2, attem
 t.test('the protocol loses nothing in any interleaving', async (t) => {
   const bounds: ExploreOptions[] = [
     { writers: 1, collectors: 1, generations: 2, attempts: 2 },
-    { writers: 1, collectors: 2, generations: 2, attempts: 1 },
+    { writers: 1, collectors: 2, generations: 2, attempts: 1, wanted: [1] },
     { writers: 2, collectors: 1, generations: 2, attempts: 1, condemn: 'unused', wanted: [1, 1] },
   ];
   for (const options of bounds) {
@@ -39,6 +39,7 @@ t.test('the model catches every seeded mistake', async (t) => {
   for (const [mistake, options] of Object.entries(mistakes)) {
     const { verdict } = explore({ ...options, mistakes: [mistake] });
     t.match(verdict, /snapshot/, `${mistake}: ${verdict}`);
-    t.equal(explore(options).verdict, 'ok', `without ${mistake}`);
   }
+  for (const options of new Set(Object.values(mistakes)))
+    t.equal(explore(options).verdict, 'ok', `without mistakes: ${JSON.stringify(options)}`);
 });

@@ -3,23 +3,45 @@
  * Needs python3 (or what LAGAN_TEST_PYTHON names) with cryptography, cbor2, zstandard, lz4 and blake3.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { backup, createRepository, keyFileText, openStorage } from '../../engine/mod.ts';
+import { LocalFolder } from '../../engine/storage/mod.ts';
 import { noise } from './_noise.ts';
+import { StoredRepository } from './_stored-repository.ts';
 
-const python = process.env['LAGAN_TEST_PYTHON'] ?? 'python3';
+const python = process.env.LAGAN_TEST_PYTHON ?? 'python3';
 const reader = fileURLToPath(new URL('reader.py', import.meta.url));
-const probe = spawnSync(python, ['-c', 'import blake3, cbor2, lz4.block, zstandard; from cryptography.hazmat.primitives.kdf.argon2 import Argon2id']);
+const probe = spawnSync(python, [
+  '-c',
+  'import blake3, cbor2, lz4.block, zstandard; from cryptography.hazmat.primitives.kdf.argon2 import Argon2id',
+]);
 const skip = probe.status === 0 ? false : `${python} is missing or lacks packages: ${probe.stderr ?? probe.error}`;
 if (skip) console.error(`SKIPPED: ${skip}`);
 
 const folder = mkdtempSync(join(tmpdir(), 'lagan-python-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-const paths = { source: join(folder, 'source'), repository: join(folder, 'repository'), keyFile: join(folder, 'key'), passwordFile: join(folder, 'password') };
+const paths = {
+  source: join(folder, 'source'),
+  repository: join(folder, 'repository'),
+  keyFile: join(folder, 'key'),
+  passwordFile: join(folder, 'password'),
+};
 
 t.test('the Python reader restores what the engine stored', { skip }, async (t) => {
   makeSource(paths.source);
@@ -27,16 +49,30 @@ t.test('the Python reader restores what the engine stored', { skip }, async (t) 
   const keyFile = ['--key-file', paths.keyFile];
   const password = ['--password-file', paths.passwordFile];
 
-  const listed = run(t, [...keyFile, 'list']).trim().split('\n').map((line) => JSON.parse(line));
+  const listed = run(t, [...keyFile, 'list'])
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   t.equal(listed.length, 4, 'all snapshots are listed');
-  t.same(run(t, [...password, 'list']).trim().split('\n').length, 4, 'a password opens it, too');
+  t.same(
+    run(t, [...password, 'list'])
+      .trim()
+      .split('\n').length,
+    4,
+    'a password opens it, too',
+  );
 
   for (const { id, tags } of listed) {
     const target = join(folder, `target-${tags[0]}`);
     run(t, [...keyFile, 'extract', id, target]);
-    compareFolders(t, paths.source, join(target, paths.source), tags[0]);
+    const text = readFileSync(join(target, paths.source, `text-${tags[0]}`), 'utf8');
+    t.equal(text, textFor(tags[0]), `${tags[0]}: the new file`);
   }
+  compareFolders(t, paths.source, join(folder, `target-${listed.at(-1).tags[0]}`, paths.source), 'the last snapshot');
   const tree = run(t, [...keyFile, 'tree', 'latest']);
+  const stored = await StoredRepository.open(new LocalFolder(paths.repository), new Uint8Array(32).fill(7));
+  const codecs = new Set((await stored.packs()).flatMap(({ blocks }) => blocks.map(({ codec }) => codec)));
+  t.same([...codecs].sort(), ['lz4', 'raw', 'zstd'], 'all codecs were used');
   t.match(tree, /^file 0640 5 -?\d+\.\d{9} .*\/source\/hello$/m, 'the tree is shown');
 });
 
@@ -46,7 +82,9 @@ t.test('the Python reader refuses what was changed', { skip }, async (t) => {
   chmodSync(pack, 0o600);
   bytes[100]! ^= 1;
   writeFileSync(pack, bytes);
-  const result = spawnSync(python, [reader, paths.repository, '--key-file', paths.keyFile, 'extract', 'latest', join(folder, 'damaged')], { encoding: 'utf8' });
+  const result = spawnSync(python, [reader, paths.repository, '--key-file', paths.keyFile, 'extract', 'latest', join(folder, 'damaged')], {
+    encoding: 'utf8',
+  });
   t.not(result.status, 0);
   t.match(result.stderr, /Damaged/);
 });
@@ -77,9 +115,16 @@ async function makeRepository(): Promise<void> {
   const storage = await openStorage(paths.repository);
   const repository = await createRepository(storage, { slots });
   for (const compression of ['auto', 'none', 'lz4', 'zstd:9'] as const) {
-    await backup(repository, { paths: [paths.source], tags: [compression.replace(':', '-')], compression, force: true });
+    const tag = compression.replace(':', '-');
+    writeFileSync(join(paths.source, `text-${tag}`), textFor(tag));
+    await backup(repository, { paths: [paths.source], tags: [tag], compression });
   }
   await storage.close();
+}
+
+/** Compresses well, and differs from tag to tag all over. */
+function textFor(tag: string): string {
+  return Array.from({ length: 20_000 }, (_, index) => `${tag} ${index * 7919}\n`).join('');
 }
 
 function run(t: Test, options: string[]): string {
@@ -91,11 +136,14 @@ function run(t: Test, options: string[]): string {
 function compareFolders(t: Test, source: string, target: string, name: string): void {
   const result = spawnSync('diff', ['-r', '--no-dereference', source, target], { encoding: 'utf8' });
   t.equal(result.status, 0, `${name}: ${result.stdout}${result.stderr}`);
-  const describe = (folder: string) => spawnSync('find', [folder, '-printf', '%P %y %m %s %T@ %l %n\\0'], { encoding: 'latin1' }).stdout.split('\0').sort();
+  const describe = (folder: string) =>
+    spawnSync('find', [folder, '-printf', '%P %y %m %s %T@ %l %n\\0'], { encoding: 'latin1' }).stdout.split('\0').sort();
   t.same(describe(target), describe(source), `${name}: types, modes, sizes, times, links`);
 }
 
 function packFiles(): string[] {
   const packs = join(paths.repository, 'writer', 'packs');
-  return readdirSync(packs, { recursive: true, encoding: 'utf8' }).map((name) => join(packs, name)).filter((name) => /[0-9a-f]{32}$/.test(name));
+  return readdirSync(packs, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(packs, name))
+    .filter((name) => /[0-9a-f]{32}$/.test(name));
 }

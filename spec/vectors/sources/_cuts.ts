@@ -59,7 +59,7 @@ function isHit(file: Uint8Array, position: number): boolean {
   const word = (distance: number) => file[position - distance]! + 256 * file[position - distance + 1]!;
   const sum =
     0x72b1 * (word(2) - word(6)) + 0xb277 * (word(16) - word(27)) + 0x985b * (word(14) - word(21)) + 0xb0ad * (word(10) - word(32));
-  return (sum & 0xfff0) === 0x7b30;
+  return (sum & 0xfff0) === 0xfe00;
 }
 
 function valueAt(file: Uint8Array, position: number): bigint {

@@ -78,6 +78,23 @@ t.test('applyMetadata: user attributes come before a mode that would forbid them
   closeDescriptor(file);
 });
 
+t.test('applyMetadata: user attributes of what is read-only already, with and without a mode to set', async (t) => {
+  const { path, folder } = openTestFolder(t);
+  chmodSync(path, 0o777);
+  asOrdinaryUser(() => {
+    for (const options of [{}, { known: { mode: 0o444 } }]) {
+      for (const mode of [undefined, 0o444]) {
+        const name = bytes(`${mode}-${'known' in options}`);
+        const file = createFile(folder, name, 0o444);
+        t.strictSame(applyMetadata(file, { type: 'file', mode, extendedAttributes: [attribute('user.name', 'value')] }, options), []);
+        t.strictSame(attributesOf(file), ['user.name']);
+        t.equal(statAt(folder, name).mode, 0o444);
+        closeSync(file);
+      }
+    }
+  });
+});
+
 t.test('applyMetadata: a folder, without its own write permission, with a default ACL', async (t) => {
   const { path, folder } = openTestFolder(t);
   mkdirSync(`${path}/folder`);
