@@ -78,24 +78,20 @@ export class Assembler {
     return this.#finish(this.#open[0]!, false);
   }
 
-  /** The root node of all that is complete so far; the assembly goes on undisturbed. */
-  async partialRoot(): Promise<NodeReference | null> {
+  /** The root node of all that is complete so far, and the packs that it relies on; the assembly goes on undisturbed. */
+  async partialTree(): Promise<{ root: NodeReference | null; packs: Set<PackId> }> {
+    const packs = new Set(this.packs);
+    const nodes = recordingPacks(this.#options.nodes, packs);
     let below: DirectoryEntry | undefined;
+    let root: NodeReference | null = null;
     for (const directory of this.#open.toReversed()) {
-      const builder = directory.builder.clone();
+      const builder = directory.builder.clone(nodes);
       for (const entry of directory.held ?? []) await builder.addEntry(entry);
       if (below !== undefined) await builder.addEntry(below);
-      const root = await builder.finish();
-      if (directory.fields === undefined) return root?.node ?? null;
-      below = {
-        ...directory.fields,
-        type: 'directory',
-        node: root?.node ?? null,
-        filesBelow: directory.files,
-        bytesBelow: directory.bytes,
-      };
+      root = (await builder.finish())?.node ?? null;
+      if (directory.fields !== undefined) below = { ...directory.fields, type: 'directory', node: root, filesBelow: directory.files, bytesBelow: directory.bytes };
     }
-    return null;
+    return { root, packs };
   }
 
   async #apply(token: Token): Promise<void> {

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { NodeReference, PackId, PackListReference } from '../../repo-format/mod.ts';
+import type { NodeReference, PackId, Snapshot } from '../../repo-format/mod.ts';
 import { ChunkTable, Deduplicator, openTable, PackTable, StoredIndex, type StoredTable } from '../index/mod.ts';
 import { compileKernel, createKernel, preferredLanes } from '../kernel/mod.ts';
 import { type Compression, PackReader, type StoredPack } from '../packs/mod.ts';
@@ -12,6 +12,9 @@ import { WorkerPool } from './_worker-pool.ts';
 
 /** Data area of the main thread's kernel: it names nodes, which are about 64 KiB at most. */
 const nodeAreaBytes = 256 * 1024;
+
+/** What a snapshot says of its tree, once all of it is in packs. */
+export type StoredTree = Pick<Snapshot, 'tree' | 'packs' | 'listPacks'>;
 
 /**
  * One session of writing: the index as it was when it began, the workers, the packs that were stored since, and the checkpoints that make them safe
@@ -122,22 +125,35 @@ export class BackupSession {
   }
 
   /**
-   * Makes everything that was stored so far findable: closes the open packs and stores an index table of them. Returns the number of the checkpoint.
-   * Workers pause meanwhile; `partialRoot` is called when they do, and its nodes are part of it.
+   * Makes everything that was stored so far findable: closes the open packs and stores an index table of them. Returns the number of the checkpoint and what its
+   * snapshot says of its tree. Workers pause meanwhile; `partialTree` is called when they do.
    */
-  async checkpoint(partialRoot: () => Promise<NodeReference | null>): Promise<{ number: number; root: NodeReference | null }> {
+  async checkpoint(partialTree: () => Promise<{ root: NodeReference | null; packs: ReadonlySet<PackId> }>): Promise<{ number: number } & StoredTree> {
     await this.#pool.pause();
-    const root = await partialRoot();
+    const { root, packs } = await partialTree();
+    const lists = root === null ? { packs: null, listPacks: [] } : await this.#storePackList(packs);
     await this.#storeOpenPacks();
     if (await this.#writeTable()) await this.#useTables();
     this.#newBytesAtCheckpoint = this.dispatcher.counts.newBytes;
     this.#lastCheckpoint = performance.now();
     this.#pool.resume();
-    return { number: this.#checkpoints++, root };
+    return { number: this.#checkpoints++, tree: root, ...lists };
   }
 
   /** Stores what is open, the list of packs that the snapshot relies on, and the last index table. Only the commit is missing then. */
-  async finish(packs: ReadonlySet<PackId>): Promise<{ packs: PackListReference; listPacks: PackId[] }> {
+  async finish(tree: NodeReference, packs: ReadonlySet<PackId>): Promise<StoredTree> {
+    const lists = await this.#storePackList(packs);
+    await this.#storeOpenPacks();
+    await this.#writeTable();
+    return { tree, ...lists };
+  }
+
+  /** Ends the workers; what they had open is thrown away. */
+  async end(): Promise<void> {
+    await Promise.all([this.#pool.stop(), this.nodes.abort()]);
+  }
+
+  async #storePackList(packs: ReadonlySet<PackId>): Promise<Pick<StoredTree, 'packs' | 'listPacks'>> {
     const listPacks = new Set<PackId>();
     const list = new TreeBuilder(recordingPacks(this.nodes, listPacks), 'pack-list');
     for (const pack of [...packs].sort()) {
@@ -145,14 +161,7 @@ export class BackupSession {
       if (waiting !== undefined) await waiting;
     }
     const root = (await list.finish())!;
-    await this.#storeOpenPacks();
-    await this.#writeTable();
     return { packs: { ...root.node, height: root.height, count: packs.size }, listPacks: [...listPacks] };
-  }
-
-  /** Ends the workers; what they had open is thrown away. */
-  async end(): Promise<void> {
-    await Promise.all([this.#pool.stop(), this.nodes.abort()]);
   }
 
   async #storeOpenPacks(): Promise<void> {

@@ -53,11 +53,10 @@ export async function backupStream(repository: Repository, options: StreamBackup
       parent?.snapshot.tree !== undefined && parent.snapshot.tree !== null && Buffer.compare(parent.snapshot.tree.name, tree.name) === 0;
     const result = { parent: parent?.id ?? null, unchanged, session, counts };
     if (options.dryRun) return run.result({ ...result, snapshotId: null });
-    const lists = await session.finish(packs);
+    const stored = await session.finish(tree, packs);
     const snapshot = {
       ...run.snapshot(session, { paths: [new Uint8Array(Buffer.from(options.name))], source, parent: parent?.id ?? null, counts }),
-      tree,
-      ...lists,
+      ...stored,
     };
     await commitSnapshot(repository, { session: session.session, snapshot, signal: options.signal });
     return run.result({ ...result, snapshotId: session.session.id });
@@ -84,7 +83,7 @@ async function storeStream(
     await send(piece, false);
     const waiting = run.betweenTokens(session, async () => {
       await Promise.all(underWay.splice(0));
-      await session.checkpoint(async () => null);
+      await session.checkpoint(async () => ({ root: null, packs: new Set() }));
     });
     if (waiting !== undefined) await waiting;
   }

@@ -52,22 +52,21 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
       onFault: (path, { code, message }) => run.fault({ path, code, message }),
       onFile: (size) => run.progress.fileDone(size),
     });
-    const snapshotOf = (tree: NodeReference | null, more: Partial<Snapshot>): Snapshot => ({
+    const snapshotOf = (more: Partial<Snapshot>): Snapshot => ({
       ...run.snapshot(session, {
         paths: sources.map(({ absolute }) => new Uint8Array(Buffer.from(absolute, 'latin1'))),
         source,
         parent: parents.parent?.id ?? null,
         counts: assembler.counts,
       }),
-      tree,
       ...more,
     });
     const checkpoint = async () => {
-      const { number, root: tree } = await session.checkpoint(() => assembler.partialRoot());
+      const { number, ...stored } = await session.checkpoint(() => assembler.partialTree());
       await writeCheckpoint(repository, {
         session: session.session,
         number,
-        snapshot: snapshotOf(tree, { partial: true }),
+        snapshot: snapshotOf({ ...stored, partial: true }),
         signal: options.signal,
       });
     };
@@ -97,9 +96,9 @@ export async function backup(repository: Repository, options: BackupOptions): Pr
       throw new LaganError('source-empty', 'nothing could be backed up: none of the paths is there', { found: options.paths.map(String) });
     const result = (snapshotId: SnapshotId | null): BackupResult =>
       run.result({ snapshotId, parent: parents.parent?.id ?? null, unchanged, session, counts: assembler.counts });
-    if (options.dryRun || (options.skipIfUnchanged && unchanged)) return result(null);
-    const lists = await session.finish(assembler.packs);
-    await commitSnapshot(repository, { session: session.session, snapshot: snapshotOf(tree, lists), signal: options.signal });
+    if (tree === null || options.dryRun || (options.skipIfUnchanged && unchanged)) return result(null);
+    const stored = await session.finish(tree, assembler.packs);
+    await commitSnapshot(repository, { session: session.session, snapshot: snapshotOf(stored), signal: options.signal });
     return result(session.session.id);
   } finally {
     run.progress.end();

@@ -2,10 +2,14 @@ import { ftruncateSync, writeSync } from 'node:fs';
 import { type Extent, type FileEntry, LaganError } from '../../repo-format/mod.ts';
 import type { Descriptor } from '../system/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
+import type { WorkerContext } from '../workers/mod.ts';
 import type { BlockCache, CachedBlock } from './_block-cache.ts';
 import { restoreLimits } from './_limits.ts';
 import type { ContentLeaf } from './_messages.ts';
-import { onTarget } from './_target-errors.ts';
+import { interrupted, onTarget } from './_target-errors.ts';
+
+/** What a job asks while it works. */
+export type JobContext = Pick<WorkerContext<unknown>, 'isStopping' | 'pause'>;
 
 /** Puts the content of an entry into a new, empty file. */
 export interface ContentTarget {
@@ -26,15 +30,15 @@ export class ContentWriter implements ContentTarget {
   readonly #cache: BlockCache;
   readonly #trees: TreeReader;
   readonly #sparse: boolean;
-  readonly #isStopping: () => boolean;
+  readonly #context: JobContext;
   #run: Run | undefined;
   #endsInHole = false;
 
-  constructor({ cache, trees, sparse, isStopping }: { cache: BlockCache; trees: TreeReader; sparse: boolean; isStopping: () => boolean }) {
+  constructor({ cache, trees, sparse, context }: { cache: BlockCache; trees: TreeReader; sparse: boolean; context: JobContext }) {
     this.#cache = cache;
     this.#trees = trees;
     this.#sparse = sparse;
-    this.#isStopping = isStopping;
+    this.#context = context;
   }
 
   async write(descriptor: Descriptor, { content, size, extensions }: FileEntry): Promise<number> {
@@ -68,6 +72,7 @@ export class ContentWriter implements ContentTarget {
           let chunk = this.#cache.find(extent);
           if (chunk === undefined) {
             this.#flush(descriptor);
+            await this.#context.pause();
             chunk = await this.#cache.load(extent);
           }
           this.#append(descriptor, chunk, position);
@@ -106,7 +111,7 @@ export class ContentWriter implements ContentTarget {
   }
 
   #write(descriptor: Descriptor, bytes: Uint8Array, { from, to, position }: { from: number; to: number; position: number }): void {
-    if (this.#isStopping()) throw new LaganError('interrupted', 'the restore was interrupted');
+    if (this.#context.isStopping()) throw interrupted();
     onTarget('write a file', () => {
       for (let at = from; at < to; ) at += writeSync(descriptor, bytes, at, to - at, position + at - from);
     });

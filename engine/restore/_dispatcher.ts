@@ -65,7 +65,8 @@ export class Dispatcher {
     const pack = firstPack(entry) ?? this.#lastPack;
     this.#lastPack = pack;
     let batch = this.#batches.get(pack);
-    if (batch === undefined) this.#batches.set(pack, (batch = { pack, parts: [], partOf: new Map(), entries: [], sizeBytes: 0, leafBytes: 0 }));
+    if (batch === undefined)
+      this.#batches.set(pack, (batch = { pack, parts: [], partOf: new Map(), entries: [], sizeBytes: 0, leafBytes: 0 }));
     this.#put(batch, place);
     batch.sizeBytes += entry.type === 'file' ? entry.size : 0;
     if (isFull(batch)) return this.#sendWhenReady(batch);
@@ -135,7 +136,11 @@ export class Dispatcher {
   #send(batch: Batch): void {
     const parts = batch.parts.map(({ folder, ...part }) => ({ ...part, folder: this.#folders.stateOf(folder) }));
     const folders = batch.parts.map(({ folder }) => folder);
-    this.track(this.#pool.run({ type: this.#type, batch: { parts, entries: batch.entries } }, this.#workerFor(batch.pack)).then((result) => this.#settle(result, folders)));
+    this.track(
+      this.#pool
+        .run({ type: this.#type, batch: { parts, entries: batch.entries } }, this.#workerFor(batch.pack))
+        .then((result) => this.#settle(result, folders)),
+    );
   }
 
   #settle(result: JobResult, folders: readonly TargetFolder[]): void {

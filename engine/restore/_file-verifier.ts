@@ -3,9 +3,9 @@ import { type Extent, type FileEntry, LaganError, toHex } from '../../repo-forma
 import type { Kernel } from '../kernel/mod.ts';
 import { closeDescriptor, type Descriptor, FileStatus, nextExtent, openFile, statDescriptor } from '../system/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
-import { expectLength } from './_content-writer.ts';
+import { expectLength, type JobContext } from './_content-writer.ts';
 import type { FolderState } from './_messages.ts';
-import { onTarget } from './_target-errors.ts';
+import { interrupted, onTarget } from './_target-errors.ts';
 
 /** Where bytes of files are compared in the kernel's data area: behind a name. */
 const bytesAt = 64;
@@ -14,14 +14,14 @@ const bytesAt = 64;
 export class FileVerifier {
   readonly #kernel: Kernel;
   readonly #trees: TreeReader;
-  readonly #isStopping: () => boolean;
+  readonly #context: JobContext;
   readonly #room: number;
   readonly #status = new FileStatus();
 
   constructor({ kernel, trees, isStopping }: { kernel: Kernel; trees: TreeReader; isStopping: () => boolean }) {
     this.#kernel = kernel;
     this.#trees = trees;
-    this.#isStopping = isStopping;
+    this.#context = context;
     this.#room = kernel.data.length - bytesAt;
   }
 
@@ -48,17 +48,19 @@ export class FileVerifier {
 
   async #verifyContent(descriptor: Descriptor, { content, size, extensions }: FileEntry, found: number): Promise<void> {
     let end = 0;
-    if (content.form === 'inline') end = this.#verifyExtents(descriptor, content.extents, 0);
+    if (content.form === 'inline') end = await this.#verifyExtents(descriptor, content.extents, 0);
     else if (content.form === 'node')
-      for await (const extents of this.#trees.extents(content)) end = this.#verifyExtents(descriptor, extents, end);
+      for await (const extents of this.#trees.extents(content)) end = await this.#verifyExtents(descriptor, extents, end);
     expectLength(end, size, { mayBeShort: extensions.readError !== undefined });
     if (found !== end) throw new LaganError('name-mismatch', `the file has ${found} bytes, ${end} were restored`, { expected: end, found });
   }
 
-  #verifyExtents(descriptor: Descriptor, extents: readonly Extent[], start: number): number {
+  async #verifyExtents(descriptor: Descriptor, extents: readonly Extent[], start: number): Promise<number> {
     let position = start;
     for (const extent of extents) {
-      if (this.#isStopping()) throw new LaganError('interrupted', 'the restore was interrupted');
+      if (this.#context.isStopping()) throw interrupted();
+      const pausing = this.#context.pause();
+      if (pausing !== undefined) await pausing;
       if (extent.kind === 'data') this.#verifyChunk(descriptor, extent, position);
       else this.#verifyZeros(descriptor, position, position + extent.length);
       position += extent.length;

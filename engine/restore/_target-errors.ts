@@ -17,6 +17,11 @@ export function orThrow(result: number, attempt: string, name: Uint8Array): numb
   return result;
 }
 
+/** What a job ends with that was told to stop. */
+export function interrupted(): LaganError {
+  return new LaganError('interrupted', 'the restore was interrupted');
+}
+
 /**
  * Whether an error ends the restore. Damage of the repository and most refusals of the system concern one entry and are reported with its path; without space in the target, or without
  * a repository, nothing else would succeed either.

@@ -12,6 +12,7 @@ import { restoreLimits } from './_limits.ts';
 import type { RestoreRules } from './_messages.ts';
 import { RestoreReport } from './_report.ts';
 import { expectTargetOutside, protectedFolders } from './_repository-place.ts';
+import { beginRestoreWorker } from './_restore-worker.ts';
 import { Selection } from './_selection.ts';
 import { findStart, type StartingPoint } from './_snapshot-paths.ts';
 import { RestoreWalk } from './_walk.ts';
@@ -38,6 +39,7 @@ export async function restore(repository: Repository, { snapshot }: SnapshotInfo
   const rules = rulesOf(repository, options);
   const pool: RestorePool = new WorkerPool({
     module: workerModule,
+    here: beginRestoreWorker,
     setup: { repository: describeRepository(repository), kernelModule: compileKernel(), rules },
     workers: options.workers ?? Math.min(availableParallelism(), restoreLimits.workers),
     jobsPerWorker: restoreLimits.batchesPerWorker,

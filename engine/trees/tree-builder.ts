@@ -74,9 +74,9 @@ export class TreeBuilder {
     return undefined;
   }
 
-  /** A builder with the same items, to finish a tree of what there is so far while this one goes on. */
-  clone(): TreeBuilder {
-    const copy = new TreeBuilder(this.#nodes, this.#kind);
+  /** A builder with the same items, to finish a tree of what there is so far (put through `nodes`) while this one goes on. */
+  clone(nodes: Pick<NodeStore, 'put'> = this.#nodes): TreeBuilder {
+    const copy = new TreeBuilder(nodes, this.#kind);
     for (const level of this.#levels) copy.#levels.push({ ...level, writer: level.writer.clone() });
     return copy;
   }

@@ -1,4 +1,4 @@
-/** Threads that do jobs one after another: the pool of the main thread, and what a worker answers with. */
+/** Workers that do jobs one after another: the pool of the main thread, and what a worker's module calls. */
 export { deserializeError, type SerializedError, serializeError } from './serialized-error.ts';
-export { serveJobs, type WorkerContext } from './serve-jobs.ts';
+export { type BeginWorker, serveJobs, type WorkerContext } from './worker.ts';
 export { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts';

@@ -1,10 +1,14 @@
+import assert from 'node:assert/strict';
 import { Worker } from 'node:worker_threads';
 import type { JobMessage, JobReply, WorkerStart } from './_messages.ts';
 import { deserializeError } from './serialized-error.ts';
+import { type BeginWorker, workHere } from './worker.ts';
 
-export interface WorkerPoolOptions<Setup> {
-  /** The module of the workers, which calls `serveJobs`. */
+export interface WorkerPoolOptions<Setup, Job, Result> {
+  /** The module of the threads, which calls `serveJobs`. */
   readonly module: URL;
+  /** The same for a worker in this thread, the first of all; without it all have threads of their own. */
+  readonly here?: BeginWorker<Setup, Job, Result>;
   /** Structured-cloneable; every worker gets it at its start. */
   readonly setup: Setup;
   readonly workers: number;
@@ -12,62 +16,51 @@ export interface WorkerPoolOptions<Setup> {
   readonly jobsPerWorker: number;
 }
 
-interface PooledWorker {
-  readonly thread: Worker;
-  /** Jobs posted and not answered. */
+interface PooledWorker<Job, Result> {
+  /** Jobs given and not answered. */
   waiting: number;
+  run(job: Job): Promise<Result>;
+  end(): Promise<unknown>;
 }
 
-interface PendingJob<Result> {
-  readonly worker: PooledWorker;
-  readonly resolve: (result: Result) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** Short-lived buffers of a worker's own loop need no more; what is larger is not in V8's heap. */
+/** Young objects of a thread, in MiB: its large buffers are not among them. */
 const youngGenerationMiB = 8;
 
 /**
- * Threads that do jobs of one kind, each started when there is work for it. The first failure of a job or a thread rejects everything that follows.
- * Descriptors are shared by all threads: none that a job may use is closed before {@link stop} has resolved or the job was answered.
+ * Workers that do jobs of one kind, each started when there is work for it. The first failure of a job or a thread rejects everything that follows.
+ * Descriptors are shared by all threads: none that a job may use is closed before the job was answered or {@link stop} has resolved.
  */
 export class WorkerPool<Setup, Job, Result> {
   readonly size: number;
-  readonly #options: WorkerPoolOptions<Setup>;
-  readonly #stopFlag = new SharedArrayBuffer(4);
-  readonly #workers: PooledWorker[] = [];
-  readonly #pending = new Map<number, PendingJob<Result>>();
-  #nextNumber = 0;
+  readonly #options: WorkerPoolOptions<Setup, Job, Result>;
+  readonly #start: WorkerStart<Setup>;
+  readonly #workers: PooledWorker<Job, Result>[] = [];
   #failure: { readonly error: unknown } | undefined;
   #wakeUp: (() => void)[] = [];
 
-  constructor(options: WorkerPoolOptions<Setup>) {
+  constructor(options: WorkerPoolOptions<Setup, Job, Result>) {
+    assert(options.workers >= 1, 'a pool has at least one worker');
     this.#options = options;
+    this.#start = { setup: options.setup, stopFlag: new SharedArrayBuffer(4) };
     this.size = options.workers;
   }
 
-  /** True if a job can be posted without piling up. */
+  /** True if a job can be given without piling up. */
   get hasRoom(): boolean {
     return this.#workers.length < this.size || this.#workers.some((worker) => this.#mayGet(worker));
   }
 
   /** Resolves when {@link hasRoom}. */
   async ready(): Promise<void> {
-    while (!this.hasRoom) await this.nextAnswer();
     this.#throwFailure();
+    while (!this.hasRoom) {
+      await this.#nextAnswer();
+      this.#throwFailure();
+    }
   }
 
-  /** Resolves with the next answer to any job; rejects when the pool has failed. */
-  async nextAnswer(): Promise<void> {
-    this.#throwFailure();
-    await new Promise<void>((resolve) => this.#wakeUp.push(resolve));
-    this.#throwFailure();
-  }
-
-  /**
-   * The worker that a job should go to: `preferred` if it has room, else the one with the least to do. A worker that does not run yet counts as idle.
-   */
-  choose(preferred: number | undefined): number {
+  /** The worker that a job should go to: `preferred` if it has room, else the one with the least to do. */
+  choose(preferred?: number): number {
     if (preferred !== undefined && (preferred >= this.#workers.length || this.#mayGet(this.#workers[preferred]!))) return preferred;
     let best = 0;
     for (let index = 0; index < this.size; index++) if (this.#waitingOf(index) < this.#waitingOf(best)) best = index;
@@ -75,21 +68,37 @@ export class WorkerPool<Setup, Job, Result> {
   }
 
   /** Has a job done by the worker with the least to do, or by a certain one. */
-  run(job: Job, worker: number = this.choose(undefined)): Promise<Result> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
-    while (this.#workers.length <= worker) this.#start();
-    return this.#post(this.#workers[worker]!, job);
+  async run(job: Job, index: number = this.choose()): Promise<Result> {
+    this.#throwFailure();
+    while (this.#workers.length <= index) this.#workers.push(this.#begin());
+    const worker = this.#workers[index]!;
+    worker.waiting++;
+    try {
+      return await worker.run(job);
+    } catch (error) {
+      this.#failure ??= { error };
+      throw error;
+    } finally {
+      worker.waiting--;
+      this.#wake();
+    }
   }
 
   /** Tells the workers to give up what they are at, and resolves when all have ended. Jobs that are not done are rejected. */
   async stop(): Promise<void> {
     this.#failure ??= { error: new Error('the workers have been stopped') };
-    Atomics.store(new Int32Array(this.#stopFlag), 0, 1);
-    while (this.#workers.some(({ waiting }) => waiting > 0)) await new Promise<void>((resolve) => this.#wakeUp.push(resolve));
-    await Promise.all(this.#workers.map(({ thread }) => thread.terminate()));
+    Atomics.store(new Int32Array(this.#start.stopFlag), 0, 1);
+    while (this.#workers.some(({ waiting }) => waiting > 0)) await this.#nextAnswer();
+    await Promise.all(this.#workers.map((worker) => worker.end()));
   }
 
-  #mayGet({ waiting }: PooledWorker): boolean {
+  #begin(): PooledWorker<Job, Result> {
+    const { here, module } = this.#options;
+    if (here === undefined || this.#workers.length > 0) return new PooledThread(module, this.#start);
+    return { waiting: 0, run: workHere(here, this.#start), end: () => Promise.resolve() };
+  }
+
+  #mayGet({ waiting }: PooledWorker<Job, Result>): boolean {
     return waiting < this.#options.jobsPerWorker;
   }
 
@@ -101,60 +110,58 @@ export class WorkerPool<Setup, Job, Result> {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  #start(): void {
-    const { module, setup } = this.#options;
-    const workerData: WorkerStart<Setup> = { setup, stopFlag: this.#stopFlag };
-    const thread = new Worker(module, { workerData, resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMiB } });
-    const worker: PooledWorker = { thread, waiting: 0 };
-    thread.on('message', (reply: JobReply<Result>) => this.#receive(reply));
-    thread.on('error', (error) => this.#fail(error));
-    thread.on('exit', () => this.#bury(worker));
-    this.#workers.push(worker);
-  }
-
-  #post(worker: PooledWorker, job: Job): Promise<Result> {
-    const number = this.#nextNumber++;
-    worker.waiting++;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(number, { worker, resolve, reject });
-      worker.thread.postMessage({ number, job } satisfies JobMessage<Job>);
-    });
-  }
-
-  #receive(reply: JobReply<Result>): void {
-    const pending = this.#pending.get(reply.number);
-    if (pending === undefined) return;
-    this.#pending.delete(reply.number);
-    pending.worker.waiting--;
-    if ('result' in reply) pending.resolve(reply.result);
-    else {
-      const error = deserializeError(reply.error);
-      pending.reject(error);
-      this.#fail(error);
-    }
-    this.#wake();
-  }
-
-  #fail(error: unknown): void {
-    this.#failure ??= { error };
-    this.#wake();
-  }
-
-  /** A thread that has ended answers nothing any more. */
-  #bury(worker: PooledWorker): void {
-    this.#fail(new Error('a worker thread ended'));
-    for (const [number, pending] of this.#pending) {
-      if (pending.worker !== worker) continue;
-      this.#pending.delete(number);
-      pending.reject(this.#failure!.error);
-    }
-    worker.waiting = 0;
-    this.#wake();
+  #nextAnswer(): Promise<void> {
+    return new Promise((resolve) => this.#wakeUp.push(resolve));
   }
 
   #wake(): void {
     const waiting = this.#wakeUp;
     this.#wakeUp = [];
     for (const resume of waiting) resume();
+  }
+}
+
+interface PendingJob<Result> {
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class PooledThread<Setup, Job, Result> implements PooledWorker<Job, Result> {
+  waiting = 0;
+  readonly #thread: Worker;
+  readonly #pending = new Map<number, PendingJob<Result>>();
+  #nextNumber = 0;
+  #end: { readonly error: unknown } | undefined;
+
+  constructor(module: URL, start: WorkerStart<Setup>) {
+    this.#thread = new Worker(module, { workerData: start, resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMiB } });
+    this.#thread.on('message', (reply: JobReply<Result>) => this.#receive(reply));
+    this.#thread.on('error', (error) => this.#fail(error));
+    this.#thread.on('exit', () => this.#fail(new Error('a worker thread has ended')));
+  }
+
+  run(job: Job): Promise<Result> {
+    if (this.#end !== undefined) return Promise.reject(this.#end.error);
+    const number = this.#nextNumber++;
+    this.#thread.postMessage({ number, job } satisfies JobMessage<Job>);
+    return new Promise((resolve, reject) => this.#pending.set(number, { resolve, reject }));
+  }
+
+  end(): Promise<unknown> {
+    return this.#thread.terminate();
+  }
+
+  #receive(reply: JobReply<Result>): void {
+    const pending = this.#pending.get(reply.number);
+    this.#pending.delete(reply.number);
+    if ('result' in reply) pending?.resolve(reply.result);
+    else pending?.reject(deserializeError(reply.error));
+  }
+
+  /** A thread that has ended answers nothing any more. */
+  #fail(error: unknown): void {
+    this.#end ??= { error };
+    for (const { reject } of this.#pending.values()) reject(this.#end.error);
+    this.#pending.clear();
   }
 }

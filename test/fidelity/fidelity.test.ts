@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, closeSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { openRoot } from '../../engine/system/mod.ts';
 import { type CaseResult, compareCases } from './compare.ts';
 import { cases, type FidelityCase } from './make-cases.ts';
@@ -32,65 +32,57 @@ t.test('cases: names are unique, and there are enough', async (t) => {
   t.ok(cases.length >= leastCases);
 });
 
+const own = makePlace('self');
+const ownCases = make(own, 'self');
+
 t.test('compare: a tree equals itself, and every loss is noticed', async (t) => {
-  const place = makePlace(t, 'self');
-  const made = make(place, 'self');
-  t.strictSame(differing(compare(made, place.original, place.original)), []);
-  const nothing = compare(made, place.original, place.target);
-  t.equal(differing(nothing).length, made.length);
+  t.strictSame(differing(compare(ownCases, own.original, own.original)), []);
+  t.equal(differing(compare(ownCases, own.original, own.target)).length, ownCases.length);
 });
 
 t.test('fidelity: made, backed up and restored by root, nothing is lost', needsRoot, async (t) => {
-  const place = makePlace(t, 'self');
-  const made = make(place, 'self');
-  t.ok(made.length >= leastCases, `${made.length} cases`);
-  t.strictSame(run({ action: 'backup', folder: place.original, repository: place.repository }, place, 'self').errors, []);
-  const restored = run({ action: 'restore', folder: place.original, repository: place.repository, target: place.target }, place, 'self');
-  t.strictSame([restored.errors, restored.notRestored], [[], []]);
-  const results = compare(made, place.original, place.target);
+  t.ok(ownCases.length >= leastCases, `${ownCases.length} cases`);
+  const results = roundTrip(t, own, { cases: ownCases, as: 'self' });
   score(results, differing(results), 'root');
   t.strictSame(differing(results), []);
 });
 
 t.test('fidelity: made, backed up and restored by an ordinary user, nothing is lost', async (t) => {
-  const place = makePlace(t, 'nobody');
-  const made = make(place, 'nobody');
-  t.strictSame(run({ action: 'backup', folder: place.original, repository: place.repository }, place, 'nobody').errors, []);
-  const restored = run({ action: 'restore', folder: place.original, repository: place.repository, target: place.target }, place, 'nobody');
-  t.strictSame([restored.errors, restored.notRestored], [[], []]);
-  const results = compare(made, place.original, place.target);
+  const place = isRoot ? makePlace('nobody') : own;
+  const made = isRoot ? make(place, 'nobody') : ownCases;
+  const results = roundTrip(t, place, { cases: made, as: 'nobody' });
   score(results, differing(results), 'ordinary user, own files');
   t.strictSame(differing(results), []);
 });
 
 t.test(
-  'fidelity: made and backed up by root, restored by an ordinary user, each loss is one that the kernel refuses and that was reported',
+  'fidelity: backed up by root, restored by an ordinary user, each loss is one that the kernel refuses and that was reported',
   needsRoot,
   async (t) => {
-    const place = makePlace(t, 'self');
-    const made = make(place, 'self');
-    run({ action: 'backup', folder: place.original, repository: place.repository }, place, 'self');
-    for (const folder of [place.repository, place.target, place.home]) execFileSync('chown', ['-R', `${nobody}:${nobody}`, folder]);
-    const { refused } = run({ action: 'find what is refused', folder: place.target }, place, 'nobody');
-    const restored = run(
-      { action: 'restore', folder: place.original, repository: place.repository, target: place.target },
-      place,
-      'nobody',
-    );
+    const target = `${own.target}-of-nobody`;
+    mkdirSync(target);
+    for (const folder of [own.repository, target, own.home]) execFileSync('chown', ['-R', `${nobody}:${nobody}`, folder]);
+    const { refused } = run({ action: 'find what is refused', folder: target }, own, 'nobody');
+    const restored = run({ action: 'restore', folder: own.original, repository: own.repository, target }, own, 'nobody');
     const report: Report = { refused: refused!, notRestored: restored.notRestored!, errorPaths: restored.errors!.map(({ path }) => path) };
-    const results = compare(made, place.original, place.target);
+    const results = compare(ownCases, own.original, target);
     const dishonest = differing(results, report);
-    score(
-      results,
-      dishonest,
-      `ordinary user, root's files; ${differing(results).length} with losses that the kernel refuses and that were reported`,
-    );
+    score(results, dishonest, 'ordinary user, files of root: each loss is refused by the kernel and was reported');
     t.strictSame(dishonest, []);
   },
 );
 
+/** Backs up and restores all cases, without a word of complaint, and compares. */
+function roundTrip(t: Test, place: Place, { cases: made, as }: { cases: readonly FidelityCase[]; as: 'self' | 'nobody' }): CaseResult[] {
+  const { original: folder, repository, target } = place;
+  t.strictSame(run({ action: 'backup', folder, repository }, place, as).errors, []);
+  const { errors, notRestored } = run({ action: 'restore', folder, repository, target }, place, as);
+  t.strictSame([errors, notRestored], [[], []]);
+  return compare(made, folder, target);
+}
+
 /** Folders for one round trip; `owner` says whose they are. */
-function makePlace(t: { teardown(handler: () => void): void }, owner: 'self' | 'nobody'): Place {
+function makePlace(owner: 'self' | 'nobody'): Place {
   const path = makeTestFolder();
   t.teardown(() => removeTestFolder(path));
   chmodSync(path, 0o755);

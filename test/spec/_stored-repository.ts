@@ -49,9 +49,10 @@ export class StoredRepository {
 
   static async open(storage: Storage, secret: Uint8Array): Promise<StoredRepository> {
     const { repositoryId } = format.decodeFormatFile(await storage.get(format.objectNames.format));
-    const [slotName] = await namesBelow(storage, format.objectPrefixes.keySlots);
-    const slot = format.decodeKeySlot(await storage.get(slotName!), slotName);
-    if (slot.kind !== 'key-file') throw new Error('the slot is not for a key file');
+    const names = await namesBelow(storage, format.objectPrefixes.keySlots);
+    const slots = await Promise.all(names.map(async (name) => format.decodeKeySlot(await storage.get(name), name)));
+    const slot = slots.find(({ kind }) => kind === 'key-file');
+    if (slot?.kind !== 'key-file') throw new Error('there is no slot for a key file');
     const accessKey = format.openKeySlot(slot, format.keyFileEncryptionKey(secret, slot.salt));
     const name = (await namesBelow(storage, format.objectPrefixes.keyrings)).filter((one) => one.endsWith('-full')).at(-1)!;
     const number = Number.parseInt(name.slice(-13, -5), 16);
