@@ -1,12 +1,13 @@
+import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual as isDeepEqual } from 'node:util';
 import type { DirectoryEntry, Entry, FileEntry, NodeReference, PackId } from '../../repo-format/mod.ts';
 import { objectDropped } from '../memory/mod.ts';
 import { type NodeStore, recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import { fieldsWhenOpened } from './_entry-fields.ts';
-import type { FileOutcome } from './_files.ts';
-import { backupLimits } from './_limits.ts';
+import type { ReadFault } from './_files.ts';
+import type { BackupLimits } from './_limits.ts';
 import type { TokenQueue } from './_token-queue.ts';
-import type { EntryFields, Token } from './_tokens.ts';
+import type { EntryFields, StoredContent, Token } from './_tokens.ts';
 
 /** What the assembly has counted. */
 export interface AssemblyCounts {
@@ -41,8 +42,9 @@ export interface AssemblerOptions {
   readonly previousRoot: NodeReference | null | undefined;
   /** Called between tokens; what it returns is awaited. */
   readonly betweenTokens: () => Promise<void> | undefined;
-  readonly onFault: (path: Uint8Array, error: NonNullable<FileOutcome['error']>) => void;
+  readonly onFault: (path: Uint8Array, fault: ReadFault) => void;
   readonly onFile: (size: number) => void;
+  readonly limits: BackupLimits;
 }
 
 /**
@@ -57,6 +59,7 @@ export class Assembler {
   readonly packs = new Set<PackId>();
   readonly #options: AssemblerOptions;
   readonly #open: OpenDirectory[];
+  #heldEntries = 0;
 
   constructor(options: AssemblerOptions) {
     this.#options = options;
@@ -75,7 +78,7 @@ export class Assembler {
       const waiting = betweenTokens();
       if (waiting !== undefined) await waiting;
     }
-    return this.#finish(this.#open[0]!, false);
+    return this.#finish(this.#open[0]!, undefined);
   }
 
   /** The root node of all that is complete so far, and the packs that it relies on; the assembly goes on undisturbed. */
@@ -89,22 +92,23 @@ export class Assembler {
       for (const entry of directory.held ?? []) await builder.addEntry(entry);
       if (below !== undefined) await builder.addEntry(below);
       root = (await builder.finish())?.node ?? null;
-      if (directory.fields !== undefined) below = { ...directory.fields, type: 'directory', node: root, filesBelow: directory.files, bytesBelow: directory.bytes };
+      if (directory.fields !== undefined)
+        below = { ...directory.fields, type: 'directory', node: root, filesBelow: directory.files, bytesBelow: directory.bytes };
     }
     return { root, packs };
   }
 
   async #apply(token: Token): Promise<void> {
     if (token.type === 'enter') this.#open.push(this.#newDirectory(token));
-    else if (token.type === 'leave') await this.#leave(token.sameNames);
+    else if (token.type === 'leave') await this.#leave(token.previousPacks);
     else if (token.type === 'entry') await this.#addEntry(token.entry, token.unchanged);
     else await this.#addFile(token);
   }
 
   async #addFile({ fields, size, stored, path, previous }: Extract<Token, { type: 'file' }>): Promise<void> {
-    const { content, outcome } = await stored;
+    const { content, outcome } = await this.#whenStored(stored, size);
     const { error, metadata, extras } = outcome;
-    if (error !== undefined) this.#options.onFault(path, error);
+    for (const fault of [...(error === undefined ? [] : [error]), ...(extras?.faults ?? [])]) this.#options.onFault(path, fault);
     if (error?.code === 'vanished' || error?.code === 'replaced') return;
     const opened = fieldsWhenOpened(fields, metadata, extras);
     const finalSize = error === undefined ? outcome.bytes : (metadata?.size ?? size);
@@ -119,6 +123,17 @@ export class Assembler {
     await this.#addEntry(unchanged ? previous : entry, unchanged);
   }
 
+  /** A large file takes long: what is due between tokens is done meanwhile, too. */
+  async #whenStored(stored: Promise<StoredContent>, size: number): Promise<StoredContent> {
+    const { segmentSizeBytes, largeFilePollMs } = this.#options.limits;
+    if (size <= 2 * segmentSizeBytes) return stored;
+    for (;;) {
+      const content = await Promise.race([stored, setTimeout(largeFilePollMs, undefined, { ref: false })]);
+      if (content !== undefined) return content;
+      await this.#options.betweenTokens();
+    }
+  }
+
   #addEntry(entry: Entry, unchanged: boolean, isAbove = false): Promise<void> | undefined {
     const directory = this.#open.at(-1)!;
     if (directory.above && !isAbove && !unchanged) this.changed = true;
@@ -126,23 +141,27 @@ export class Assembler {
     this.#relyOn(entry);
     if (directory.held === undefined) return directory.builder.addEntry(entry);
     directory.held.push(entry);
+    this.#heldEntries++;
     directory.unchanged &&= unchanged;
-    return directory.unchanged && directory.held.length < backupLimits.heldEntries ? undefined : this.#releaseHeld(directory);
+    const { heldEntries, heldEntriesOfAll } = this.#options.limits;
+    const mayHold = directory.unchanged && directory.held.length < heldEntries && this.#heldEntries < heldEntriesOfAll;
+    return mayHold ? undefined : this.#releaseHeld(directory);
   }
 
   /** The folder has changed, or is large: from here on its nodes are built as entries come. */
   async #releaseHeld(directory: OpenDirectory): Promise<void> {
     const held = directory.held ?? [];
     directory.held = undefined;
+    this.#heldEntries -= held.length;
     for (const entry of held) {
       const waiting = directory.builder.addEntry(entry);
       if (waiting !== undefined) await waiting;
     }
   }
 
-  async #leave(sameNames: boolean): Promise<void> {
+  async #leave(previousPacks: readonly PackId[] | undefined): Promise<void> {
     const directory = this.#open.pop()!;
-    const node = await this.#finish(directory, sameNames);
+    const node = await this.#finish(directory, previousPacks);
     const { fields, previous } = directory;
     const unchanged = previous !== undefined && isSameNode(previous.node, node);
     const entry: DirectoryEntry = unchanged
@@ -152,9 +171,14 @@ export class Assembler {
     await this.#addEntry(entry, unchanged, directory.above);
   }
 
-  async #finish(directory: OpenDirectory, sameNames: boolean): Promise<NodeReference | null> {
-    const { previousNode } = directory;
-    if (directory.held !== undefined && directory.unchanged && sameNames && previousNode !== undefined) return previousNode;
+  /** The root of the folder's nodes: the parent snapshot's, if all entries are its and its nodes are good. */
+  async #finish(directory: OpenDirectory, previousPacks: readonly PackId[] | undefined): Promise<NodeReference | null> {
+    const { previousNode, held, unchanged } = directory;
+    if (held !== undefined && unchanged && previousPacks !== undefined && previousNode !== undefined) {
+      this.#heldEntries -= held.length;
+      for (const pack of previousPacks) this.packs.add(pack);
+      return previousNode;
+    }
     await this.#releaseHeld(directory);
     const root = await directory.builder.finish();
     return root?.node ?? null;

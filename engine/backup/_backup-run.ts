@@ -1,6 +1,15 @@
-import { hostname, userInfo } from 'node:os';
-import { LaganError, type Snapshot, type SnapshotId, type SnapshotStatistics, type Time } from '../../repo-format/mod.ts';
+import { hostname } from 'node:os';
+import {
+  LaganError,
+  limits,
+  type Snapshot,
+  type SnapshotError,
+  type SnapshotId,
+  type SnapshotStatistics,
+  type Time,
+} from '../../repo-format/mod.ts';
 import { program } from '../program/mod.ts';
+import { userName } from '../system/mod.ts';
 import type { AssemblyCounts } from './_assembler.ts';
 import { backupLimits } from './_limits.ts';
 import { ProgressReporter } from './_progress.ts';
@@ -18,7 +27,9 @@ export class BackupRun {
   readonly #errors: ReadError[] = [];
   #errorCount = 0;
 
+  /** Errors: `usage` for a tag, description or host that no snapshot can have. */
   constructor(options: CommonBackupOptions) {
+    checkLabels(options);
     this.#options = options;
     this.host = options.host ?? hostname();
     this.progress = new ProgressReporter(options.onProgress);
@@ -43,28 +54,31 @@ export class BackupRun {
   }
 
   betweenTokens(session: BackupSession, checkpoint: () => Promise<void>): Promise<void> | undefined {
-    this.#options.signal?.throwIfAborted();
+    this.throwIfInterrupted();
     this.progress.stored(session.dispatcher.counts, session.storedBytes);
     return session.checkpointIsDue ? checkpoint() : undefined;
   }
 
-  /** The promise, or the reason of the abort as soon as it comes. */
+  readonly throwIfInterrupted = (): void => {
+    const { signal } = this.#options;
+    if (signal?.aborted) throw interrupted(signal);
+  };
+
+  /** The promise; or `interrupted` as soon as the backup is, whatever becomes of the promise. */
   async untilAborted<Result>(promise: Promise<Result>): Promise<Result> {
     const { signal } = this.#options;
     if (signal === undefined) return promise;
-    signal.throwIfAborted();
-    let abort = (): void => {};
-    const aborted = new Promise<never>((_, reject) => {
-      abort = () =>
-        reject(
-          new LaganError('interrupted', 'the backup was interrupted; what was stored since the last checkpoint is stored again next time', {
-            cause: signal.reason,
-          }),
-        );
-      signal.addEventListener('abort', abort, { once: true });
-    });
     promise.catch(() => undefined);
+    this.throwIfInterrupted();
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const abort = (): void => reject(interrupted(signal));
+    signal.addEventListener('abort', abort, { once: true });
     return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort));
+  }
+
+  /** No progress is told any more. */
+  end(): void {
+    this.progress.end();
   }
 
   /** The snapshot without its tree. */
@@ -79,7 +93,7 @@ export class BackupRun {
       started: timeOf(time ?? this.#started),
       ended: timeOf(time ?? new Date()),
       host: this.host,
-      user: userInfo().username,
+      user: currentUser(),
       paths,
       tags,
       description,
@@ -91,7 +105,7 @@ export class BackupRun {
       source,
       partial: false,
       statistics: this.#statistics(session, counts),
-      errors: this.#errors,
+      errors: this.#errors.map(fitForSnapshot),
       extensions: {},
     };
   }
@@ -118,6 +132,39 @@ export class BackupRun {
     const { chunks, newChunks, newBytes } = session.dispatcher.counts;
     return { files, directories, others, bytes, newBytes, storedBytes: session.storedBytes, chunks, newChunks, errors: this.#errorCount };
   }
+}
+
+function interrupted(signal: AbortSignal): LaganError {
+  return new LaganError('interrupted', 'the backup was interrupted; what was stored since the last checkpoint is stored again next time', {
+    cause: signal.reason,
+  });
+}
+
+/** The name, or the number where the system knows none (in containers). */
+function currentUser(): string {
+  const uid = process.geteuid!();
+  return userName(uid) || String(uid);
+}
+
+function checkLabels({ tags = [], description = '', host = '' }: CommonBackupOptions): void {
+  if (tags.length > limits.tagsPerSnapshot)
+    throw new LaganError('usage', `a snapshot cannot have ${tags.length} tags`, {
+      expected: `at most ${limits.tagsPerSnapshot}`,
+      found: tags.length,
+    });
+  for (const text of [...tags, description, host]) {
+    const size = Buffer.byteLength(text);
+    if (size > limits.textSizeBytes)
+      throw new LaganError('usage', `a tag, description or host name of ${size} bytes is too long`, {
+        expected: `at most ${limits.textSizeBytes} bytes`,
+        found: size,
+      });
+  }
+}
+
+/** Paths of any depth can be backed up; in the list of errors there is room for so much of them. */
+function fitForSnapshot({ path, code, message }: ReadError): SnapshotError {
+  return { path: path.subarray(0, limits.pathSizeBytes), code, message: message.slice(0, limits.textSizeBytes / 4) };
 }
 
 function timeOf(date: Date): Time {

@@ -1,7 +1,10 @@
-import type { Entry, Extensions, Time } from '../../repo-format/mod.ts';
+import { type Entry, type Extensions, limits, type Time } from '../../repo-format/mod.ts';
 import {
   type Descriptor,
   type EntryType,
+  type ExtendedAttribute,
+  type ExtendedAttributes,
+  errnoName,
   type FileStatus,
   groupName,
   readExtendedAttributes,
@@ -11,7 +14,7 @@ import {
   readProjectId,
   userName,
 } from '../system/mod.ts';
-import type { ExpectedFile, FileExtras, FileMetadata } from './_files.ts';
+import type { ExpectedFile, FileExtras, FileMetadata, ReadFault } from './_files.ts';
 import type { EntryFields } from './_tokens.ts';
 
 /** What an entry holds whatever its type, from what the kernel says of it. */
@@ -67,16 +70,13 @@ export function otherEntry(
 
 /** Attributes, flags and project of something opened; undefined if there are none. */
 export function readExtras(descriptor: Descriptor, device: number): FileExtras | undefined {
-  return extrasOf({
-    extendedAttributes: readExtendedAttributes(descriptor, device).attributes,
-    flags: readFileFlags(descriptor, device),
-    projectId: readProjectId(descriptor, device),
-  });
+  const attributes = readExtendedAttributes(descriptor, device);
+  return extrasOf(attributes, readFileFlags(descriptor, device), readProjectId(descriptor, device));
 }
 
 /** The attributes of something that is not opened. */
 export function readExtrasAt(parent: Descriptor, name: Uint8Array, device: number): FileExtras | undefined {
-  return extrasOf({ extendedAttributes: readExtendedAttributesAt(parent, name, device).attributes, flags: 0, projectId: 0 });
+  return extrasOf(readExtendedAttributesAt(parent, name, device), 0, 0);
 }
 
 /** Whether nothing of the entry changed: whatever changes, changes ctime. */
@@ -99,8 +99,30 @@ export function expectedFile(path: Uint8Array, status: FileStatus): ExpectedFile
   return { path, size, inode, modifiedSeconds, modifiedNanoseconds, changedSeconds, changedNanoseconds };
 }
 
-function extrasOf(extras: FileExtras): FileExtras | undefined {
-  return extras.extendedAttributes.length === 0 && extras.flags === 0 && extras.projectId === 0 ? undefined : extras;
+/** What an attribute takes in an entry beside its name and value. */
+const attributeOverheadBytes = 8;
+
+/** Attributes as far as an entry has room for them; the others are told of. */
+function extrasOf({ attributes, failures }: ExtendedAttributes, flags: number, projectId: number): FileExtras | undefined {
+  if (attributes.length === 0 && failures.length === 0 && flags === 0 && projectId === 0) return undefined;
+  const faults = failures.map(({ name, errno }) => attributeFault(name, errnoName(errno), 'could not be read'));
+  const extendedAttributes: ExtendedAttribute[] = [];
+  let usedBytes = attributeOverheadBytes;
+  for (const attribute of attributes) {
+    const sizeBytes = attribute.name.length + attribute.value.length + attributeOverheadBytes;
+    if (usedBytes + sizeBytes > limits.extensionSizeBytes)
+      faults.push(attributeFault(attribute.name, 'E2BIG', 'is too large for a snapshot'));
+    else {
+      usedBytes += sizeBytes;
+      extendedAttributes.push(attribute);
+    }
+  }
+  return { extendedAttributes, faults, flags, projectId };
+}
+
+function attributeFault(name: Uint8Array, code: string, what: string): ReadFault {
+  const which = name.length === 0 ? 'the list of its extended attributes' : `its extended attribute ${Buffer.from(name).toString()}`;
+  return { code, message: `${which} ${what} (${code})` };
 }
 
 function extraExtensions(extras: FileExtras | undefined): Extensions | undefined {

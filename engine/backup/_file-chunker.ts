@@ -1,8 +1,10 @@
 import { readSync } from 'node:fs';
-import { type Cutter, type Kernel, lookAheadBytes, smallestCutSizeBytes, warmUpBytes } from '../kernel/mod.ts';
+import { LaganError } from '../../repo-format/mod.ts';
+import { type Cutter, type CuttingParameters, type Kernel, lookAheadBytes, smallestCutSizeBytes, warmUpBytes } from '../kernel/mod.ts';
 import { blockStart, type ChunkStore, namesAtOnce } from './_chunk-store.ts';
 import type { ExtentRecords } from './_extent-records.ts';
 import { backupLimits } from './_limits.ts';
+import { ofSource } from './_source-errors.ts';
 
 /** A stretch of a file that is cut as a file of its own: from one hole to the next. */
 export interface Region {
@@ -16,12 +18,11 @@ interface ChunkRange {
   readonly length: number;
 }
 
-/** Room for what is read ahead and not cut yet: less than three grids and the look-ahead. */
-const pendingLimitBytes = 1024 * 1024;
-
-/** Size of the kernel's data area that a chunker needs for blocks of that size. */
-export function dataSizeBytes(blockSizeBytes: number): number {
-  return blockStart + blockSizeBytes + pendingLimitBytes * 2 + backupLimits.readSizeBytes;
+/** Size of the kernel's data area that a chunker needs: the block and the chunk that fills it, what is read and not cut yet, what is read next. */
+export function dataSizeBytes(blockSizeBytes: number, cutting: CuttingParameters): number {
+  const chunkBytes = 3 * cutting.gridBytes;
+  const pendingBytes = warmUpBytes(cutting) + chunkBytes + lookAheadBytes(cutting);
+  return blockStart + blockSizeBytes + chunkBytes + Math.max(pendingBytes, backupLimits.readSizeBytes) + backupLimits.readSizeBytes;
 }
 
 /**
@@ -36,12 +37,14 @@ export class FileChunker {
   readonly #warmUpBytes: number;
   /** From a chunk's first byte to where its end is certain. */
   readonly #reachBytes: number;
+  readonly #isStopping: () => boolean;
   #chunkAt = 0;
   #readAt = 0;
   /** Offset of the open chunk's first byte in the region. */
   #chunkOffset = 0;
   /** The first chunk of the segment has begun. */
   #open = false;
+  #segmentStart = 0;
   /** Whole regions that are read and not named yet: small ones are named together. */
   #waiting: ChunkRange[] = [];
   /** Extents before this one belong to earlier files. */
@@ -52,10 +55,12 @@ export class FileChunker {
     store,
     extents,
     cutting,
-  }: { kernel: Kernel; store: ChunkStore; extents: ExtentRecords; cutting: { horizonBytes: number; gridBytes: number } }) {
+    isStopping,
+  }: { kernel: Kernel; store: ChunkStore; extents: ExtentRecords; cutting: CuttingParameters; isStopping: () => boolean }) {
     this.#store = store;
     this.#cutter = kernel.cutter;
     this.#extents = extents;
+    this.#isStopping = isStopping;
     this.#smallestCutSizeBytes = smallestCutSizeBytes(cutting);
     this.#warmUpBytes = warmUpBytes(cutting);
     this.#reachBytes = 3 * cutting.gridBytes + lookAheadBytes(cutting);
@@ -71,21 +76,26 @@ export class FileChunker {
     this.#extents.addEmpty('hole', length, this.#firstExtent);
   }
 
-  /**
-   * Chunks one region of an opened file. Returns how many bytes of it were there: fewer than it has if the file became shorter, one more if `region.end` was
-   * to be the end of the file and is not any more.
-   */
-  async addRegion(descriptor: number, region: Region, { isEnd }: { isEnd: boolean }): Promise<number> {
-    const size = region.end - region.start;
-    if (size < this.#smallestCutSizeBytes) return this.#addWhole(descriptor, region, isEnd);
-    await this.settle();
-    return this.#addCut(descriptor, region, { from: 0, to: size, isEnd });
+  /** Offset in its region of the first chunk of the segment that was added last. */
+  get segmentStart(): number {
+    return this.#segmentStart;
   }
 
-  /** The same for those chunks of the region that begin in [from, to) of it: what one worker does of a large file. */
+  /** Chunks one region of an opened file. Returns how many bytes of it were there: fewer than it has if the file became shorter. */
+  async addRegion(descriptor: number, region: Region): Promise<number> {
+    const size = region.end - region.start;
+    if (size < this.#smallestCutSizeBytes) return this.#addWhole(descriptor, region);
+    await this.settle();
+    return this.#addCut(descriptor, region, { from: 0, to: size });
+  }
+
+  /**
+   * Chunks of the region what begins in [from, to) of it: one worker's part of a large file. Returns the offset in the region up to which it was read. If the file
+   * changes between the readings of two segments, their chunks may overlap or leave a gap: {@link segmentStart} tells.
+   */
   async addSegment(descriptor: number, region: Region, { from, to }: { from: number; to: number }): Promise<number> {
     await this.settle();
-    return this.#addCut(descriptor, region, { from, to, isEnd: to >= region.end - region.start });
+    return this.#addCut(descriptor, region, { from, to });
   }
 
   /** Names and adds the small regions that wait. To be called at the end of a job. */
@@ -96,22 +106,18 @@ export class FileChunker {
     this.#firstExtent = this.#extents.count;
   }
 
-  /** A region that is too small to be cut: one chunk. Reading one byte more than expected tells with the same call whether the file has grown. */
-  #addWhole(descriptor: number, { start, end }: Region, isEnd: boolean): number | Promise<number> {
+  /** A region that is too small to be cut: one chunk. */
+  #addWhole(descriptor: number, { start, end }: Region): number | Promise<number> {
     const size = end - start;
     const last = this.#waiting.at(-1);
     const offset = last === undefined ? this.#store.blockEnd : last.offset + last.length;
-    const length = this.#read(descriptor, offset, { length: isEnd ? size + 1 : size, position: start });
-    if (length > 0) this.#waiting.push({ offset, length: Math.min(length, size) });
+    const length = this.#read(descriptor, offset, { length: size, position: start });
+    if (length > 0) this.#waiting.push({ offset, length });
     const isEnough = this.#waiting.length >= namesAtOnce / 2 || offset - this.#store.blockEnd >= backupLimits.readSizeBytes;
     return isEnough ? this.settle().then(() => length) : length;
   }
 
-  async #addCut(
-    descriptor: number,
-    { start, end }: Region,
-    { from, to, isEnd }: { from: number; to: number; isEnd: boolean },
-  ): Promise<number> {
+  async #addCut(descriptor: number, { start, end }: Region, { from, to }: { from: number; to: number }): Promise<number> {
     if (this.#store.blockIsFull) await this.#store.closeBlock();
     const size = end - start;
     const begin = Math.max(0, from - this.#warmUpBytes);
@@ -120,6 +126,7 @@ export class FileChunker {
     this.#chunkAt = this.#readAt = this.#store.blockEnd;
     this.#chunkOffset = begin;
     this.#open = from === 0;
+    this.#segmentStart = from;
     let position = begin;
     while (position < stop) {
       const length = this.#read(descriptor, this.#readAt, {
@@ -136,7 +143,7 @@ export class FileChunker {
     }
     if (position < size && stop < size) return position;
     await this.#addChunks(this.#chunksUpTo([...this.#cutter.finish(), position], { from, to }));
-    return position === size && isEnd && this.#hasMore(descriptor, end) ? position + 1 : position;
+    return position;
   }
 
   /** The chunks that end at these cuts and begin in [from, to); the first cut at or behind `from` opens the first chunk. */
@@ -146,7 +153,10 @@ export class FileChunker {
       if (this.#open && this.#chunkOffset >= to) break;
       const length = cut - this.#chunkOffset;
       if (this.#open && length > 0) chunks.push({ offset: this.#chunkAt, length });
-      this.#open ||= cut >= from;
+      if (!this.#open && cut >= from) {
+        this.#open = true;
+        this.#segmentStart = cut;
+      }
       this.#chunkAt += length;
       this.#chunkOffset = cut;
     }
@@ -180,15 +190,12 @@ export class FileChunker {
     this.#chunkAt = target;
   }
 
-  #hasMore(descriptor: number, position: number): boolean {
-    return this.#read(descriptor, this.#store.blockEnd, { length: 1, position }) === 1;
-  }
-
   /** Reads until `length` bytes are there or the file ends. */
   #read(descriptor: number, at: number, { length, position }: { length: number; position: number }): number {
+    if (this.#isStopping()) throw new LaganError('interrupted', 'the backup ends');
     let done = 0;
     while (done < length) {
-      const count = readSync(descriptor, this.#store.data, at + done, length - done, position + done);
+      const count = ofSource(() => readSync(descriptor, this.#store.data, at + done, length - done, position + done));
       if (count === 0) break;
       done += count;
     }

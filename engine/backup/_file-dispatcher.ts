@@ -1,20 +1,28 @@
-import type { Content, Extent, PackId } from '../../repo-format/mod.ts';
+import type { Extent } from '../../repo-format/mod.ts';
 import type { PackTable } from '../index/mod.ts';
-import { type NodeStore, recordingPacks, TreeBuilder } from '../trees/mod.ts';
+import { closeDescriptor, type Descriptor, FileStatus } from '../system/mod.ts';
+import type { NodeStore } from '../trees/mod.ts';
+import { ContentTree } from './_content-tree.ts';
 import { readExtents } from './_extent-records.ts';
-import type { ExpectedFile, FileOutcome } from './_files.ts';
-import { backupLimits } from './_limits.ts';
+import type { ExpectedFile, FileOutcome, ReadFault } from './_files.ts';
+import { LargeFile } from './_large-file.ts';
+import { type BackupLimits, backupLimits } from './_limits.ts';
+import { type OpenedFile, openExpected } from './_opened-file.ts';
 import { packFiles, unpackOutcomes } from './_packed-files.ts';
+import { SourceError } from './_source-errors.ts';
+import { partsOf } from './_stretches.ts';
 import type { StoredContent } from './_tokens.ts';
 import type { JobResult, WorkerPool } from './_worker-pool.ts';
 
+interface WaitingFile {
+  readonly file: ExpectedFile;
+  readonly resolve: (stored: StoredContent | Promise<StoredContent>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 interface Batch {
-  readonly root: number;
-  readonly files: ExpectedFile[];
-  readonly settle: {
-    readonly resolve: (stored: StoredContent | Promise<StoredContent>) => void;
-    readonly reject: (error: unknown) => void;
-  }[];
+  readonly root: Descriptor;
+  readonly files: WaitingFile[];
   sizeBytes: number;
 }
 
@@ -23,40 +31,44 @@ export interface ContentCounts {
   chunks: number;
   newChunks: number;
   newBytes: number;
-  bytesRead: number;
+}
+
+/** A file on its way: `stored` resolves when its content is known, `given` (if it is there) when more files may be given. */
+export interface FileUnderWay {
+  readonly stored: Promise<StoredContent>;
+  readonly given: Promise<void> | undefined;
 }
 
 /**
- * Gives files to the workers: small ones in batches, large ones in segments that all workers share; and makes of the extents that come back what a file's
+ * Gives files to the workers: small ones in batches, large ones in parts that all workers share; and makes of the extents that come back what a file's
  * entry holds (a short list, or the root of a tree of content nodes).
  */
 export class FileDispatcher {
-  readonly counts: ContentCounts = { chunks: 0, newChunks: 0, newBytes: 0, bytesRead: 0 };
+  readonly counts: ContentCounts = { chunks: 0, newChunks: 0, newBytes: 0 };
   readonly #pool: WorkerPool;
   readonly #packs: PackTable;
   readonly #nodes: NodeStore;
+  readonly #limits: BackupLimits;
+  readonly #status = new FileStatus();
+  /** Large files that workers read. */
+  readonly #open = new Set<Descriptor>();
   #batch: Batch | undefined;
 
-  constructor({ pool, packs, nodes }: { pool: WorkerPool; packs: PackTable; nodes: NodeStore }) {
+  constructor({ pool, packs, nodes, limits }: { pool: WorkerPool; packs: PackTable; nodes: NodeStore; limits: BackupLimits }) {
     this.#pool = pool;
     this.#packs = packs;
     this.#nodes = nodes;
+    this.#limits = limits;
   }
 
-  /**
-   * Has a file stored. `sparse`: it has holes. The first promise resolves when more files may be given, `stored` when the content is known.
-   */
-  async store(root: number, file: ExpectedFile, { sparse }: { sparse: boolean }): Promise<{ stored: Promise<StoredContent> }> {
-    if (file.size > 2 * backupLimits.segmentSizeBytes && !sparse) return this.#storeInSegments(root, file);
-    if (this.#batch !== undefined && this.#batch.root !== root) await this.sendBatch();
-    this.#batch ??= { root, files: [], settle: [], sizeBytes: 0 };
-    const batch = this.#batch;
-    batch.files.push(file);
-    batch.sizeBytes += file.size;
-    const stored = new Promise<StoredContent>((resolve, reject) => batch.settle.push({ resolve, reject }));
+  /** Has a file stored. */
+  store(root: Descriptor, file: ExpectedFile): FileUnderWay {
+    const { promise: stored, resolve, reject } = Promise.withResolvers<StoredContent>();
     stored.catch(() => undefined);
-    if (batch.files.length >= backupLimits.batchFiles || batch.sizeBytes >= backupLimits.batchBytes) await this.sendBatch();
-    return { stored };
+    const waiting = { file, resolve, reject };
+    const given = file.size > 2 * this.#limits.segmentSizeBytes ? this.#storeLarge(root, waiting) : this.#addToBatch(root, waiting);
+    given?.catch(() => undefined);
+    return { stored, given };
   }
 
   /** Sends what is waiting for a fuller batch. */
@@ -64,53 +76,13 @@ export class FileDispatcher {
     const batch = this.#batch;
     this.#batch = undefined;
     if (batch === undefined) return;
-    await this.#pool.ready();
-    this.#pool.run({ type: 'files', root: batch.root, files: packFiles(batch.files) }).then(
-      (result) => this.#settle(batch, result),
-      (error) => {
-        for (const { reject } of batch.settle) reject(error);
-      },
-    );
-  }
-
-  #settle(batch: Batch, result: JobResult): void {
-    this.#count(result);
-    let first = 0;
-    unpackOutcomes(result.outcomes).forEach((outcome, index) => {
-      const extents = readExtents(result.extents, { first, count: outcome.extents, packs: this.#packs });
-      first += outcome.extents;
-      batch.settle[index]!.resolve(this.#contentOf(extents, outcome));
-    });
-  }
-
-  #contentOf(extents: Extent[], outcome: FileOutcome): StoredContent | Promise<StoredContent> {
-    if (extents.length === 0) return { content: { form: 'none' }, outcome };
-    if (extents.length <= backupLimits.inlineExtents) return { content: { form: 'inline', extents }, outcome };
-    const content = new ContentTree(this.#nodes);
-    return content.add(extents).then(async () => ({ content: await content.finish(), outcome }));
-  }
-
-  async #storeInSegments(root: number, file: ExpectedFile): Promise<{ stored: Promise<StoredContent> }> {
-    await this.sendBatch();
-    const content = new ContentTree(this.#nodes);
-    const outcomes: FileOutcome[] = [];
-    let assembled: Promise<void> = Promise.resolve();
-    for (let from = 0; from < file.size; from += backupLimits.segmentSizeBytes) {
-      const to = Math.min(file.size, from + backupLimits.segmentSizeBytes);
-      await this.#pool.ready();
-      const segment = this.#pool.run({ type: 'segment', root, file, from, to });
-      assembled = assembled.then(async () => {
-        const result = await segment;
-        this.#count(result);
-        const outcome = unpackOutcomes(result.outcomes)[0]!;
-        outcomes.push(outcome);
-        await content.add(readExtents(result.extents, { first: 0, count: outcome.extents, packs: this.#packs }));
-      });
-      assembled.catch(() => undefined);
+    try {
+      const { result } = await this.#pool.give({ type: 'files', root: batch.root, files: packFiles(batch.files.map(({ file }) => file)) });
+      result.then((answer) => this.#settle(batch, answer)).catch((error: unknown) => rejectAll(batch, error));
+    } catch (error) {
+      rejectAll(batch, error);
+      throw error;
     }
-    const stored = assembled.then(async () => ({ content: await content.finish(), outcome: combine(outcomes) }));
-    stored.catch(() => undefined);
-    return { stored };
   }
 
   /** Has the next bytes of a stream stored; all pieces go to the same worker. */
@@ -120,62 +92,98 @@ export class FileDispatcher {
     await content.add(readExtents(result.extents, { first: 0, count: result.outcomes.extents[0]!, packs: this.#packs }));
   }
 
+  newContent(): ContentTree {
+    return new ContentTree(this.#nodes, this.#limits.inlineExtents);
+  }
+
+  /** No more files will be given: those that wait for a fuller batch are rejected. */
+  abandon(error: unknown): void {
+    if (this.#batch !== undefined) rejectAll(this.#batch, error);
+    this.#batch = undefined;
+  }
+
+  /** Closes what is open, once the workers have ended. */
+  close(): void {
+    for (const descriptor of this.#open) closeDescriptor(descriptor);
+    this.#open.clear();
+  }
+
+  #addToBatch(root: Descriptor, waiting: WaitingFile): Promise<void> | undefined {
+    this.#batch ??= { root, files: [], sizeBytes: 0 };
+    this.#batch.files.push(waiting);
+    this.#batch.sizeBytes += waiting.file.size;
+    const isFull = this.#batch.files.length >= this.#limits.batchFiles || this.#batch.sizeBytes >= backupLimits.batchBytes;
+    return isFull ? this.sendBatch() : undefined;
+  }
+
+  #settle(batch: Batch, result: JobResult): void {
+    this.#count(result);
+    let first = 0;
+    unpackOutcomes(result.outcomes).forEach((outcome, index) => {
+      const extents = readExtents(result.extents, { first, count: outcome.extents, packs: this.#packs });
+      first += outcome.extents;
+      batch.files[index]!.resolve(this.#contentOf(extents, outcome));
+    });
+  }
+
+  #contentOf(extents: Extent[], outcome: FileOutcome): StoredContent | Promise<StoredContent> {
+    if (extents.length === 0) return { content: { form: 'none' }, outcome };
+    if (extents.length <= this.#limits.inlineExtents) return { content: { form: 'inline', extents }, outcome };
+    const content = this.newContent();
+    return content.add(extents).then(async () => ({ content: await content.finish(), outcome }));
+  }
+
+  /** Opens a large file and gives its parts to the workers. What was given before goes first. */
+  async #storeLarge(root: Descriptor, { file, resolve, reject }: WaitingFile): Promise<void> {
+    try {
+      await this.sendBatch();
+      const opened = openExpected(root, file, this.#status);
+      this.#open.add(opened.descriptor);
+      const large = new LargeFile(opened, {
+        pool: this.#pool,
+        packs: this.#packs,
+        content: this.newContent(),
+        onResult: (result) => this.#count(result),
+      });
+      const fault = await this.#giveParts(large, opened);
+      resolve(large.finish(fault).then((stored) => this.#closeAfter(stored, opened.descriptor)));
+    } catch (error) {
+      if (!(error instanceof SourceError)) {
+        reject(error);
+        throw error;
+      }
+      resolve({
+        content: { form: 'none' },
+        outcome: { start: 0, extents: 0, bytes: 0, metadata: undefined, extras: undefined, error: error.fault },
+      });
+    }
+  }
+
+  /** Returns what the source refused, if it did. */
+  async #giveParts(large: LargeFile, { descriptor, size }: OpenedFile): Promise<ReadFault | undefined> {
+    try {
+      for (const part of partsOf(descriptor, { ...this.#limits, size })) await large.give(part);
+      return undefined;
+    } catch (error) {
+      if (error instanceof SourceError) return error.fault;
+      throw error;
+    }
+  }
+
+  /** Only when all parts were answered: after a failure workers may still be reading. */
+  #closeAfter(stored: StoredContent, descriptor: Descriptor): StoredContent {
+    this.#open.delete(descriptor);
+    closeDescriptor(descriptor);
+    return stored;
+  }
+
   #count(result: JobResult): void {
     this.counts.chunks += result.chunks;
     this.counts.newChunks += result.newChunks;
     this.counts.newBytes += result.newBytes;
-    for (const bytes of result.outcomes.bytes) this.counts.bytesRead += bytes;
   }
 }
 
-/** The content of one large file: a tree of nodes, and the packs that all of it relies on. */
-export class ContentTree {
-  /** All packs that the content relies on so far. */
-  readonly packs = new Set<PackId>();
-  readonly #builder: TreeBuilder;
-  #few: Extent[] = [];
-  #isTree = false;
-  #adding: Promise<void> = Promise.resolve();
-
-  constructor(nodes: Pick<NodeStore, 'put'>) {
-    this.#builder = new TreeBuilder(recordingPacks(nodes, this.packs), 'content');
-  }
-
-  /** Adds the next extents; calls may overlap, their order counts. */
-  add(extents: readonly Extent[]): Promise<void> {
-    this.#adding = this.#adding.then(() => this.#add(extents));
-    return this.#adding;
-  }
-
-  async finish(): Promise<Content> {
-    await this.#adding;
-    if (!this.#isTree) return this.#few.length === 0 ? { form: 'none' } : { form: 'inline', extents: this.#few };
-    const root = await this.#builder.finish();
-    return { form: 'node', node: root!.node, height: root!.height, packs: [...this.packs].sort() };
-  }
-
-  async #add(extents: readonly Extent[]): Promise<void> {
-    for (const extent of extents) if (extent.kind === 'data') this.packs.add(extent.pack);
-    if (!this.#isTree && this.#few.length + extents.length <= backupLimits.inlineExtents) {
-      this.#few.push(...extents);
-      return;
-    }
-    const all = this.#isTree ? extents : [...this.#few, ...extents];
-    this.#isTree = true;
-    for (const extent of all) {
-      const stored = this.#builder.addExtent(extent);
-      if (stored !== undefined) await stored;
-    }
-  }
-}
-
-/** One outcome for a file of many segments: the first that saw a difference counts. */
-function combine(outcomes: readonly FileOutcome[]): FileOutcome {
-  return {
-    extents: outcomes.reduce((sum, { extents }) => sum + extents, 0),
-    bytes: outcomes.reduce((sum, { bytes }) => sum + bytes, 0),
-    metadata: outcomes.find(({ metadata }) => metadata !== undefined)?.metadata,
-    extras: outcomes[0]?.extras,
-    error: outcomes.find(({ error }) => error !== undefined)?.error,
-  };
+function rejectAll(batch: Batch, error: unknown): void {
+  for (const { reject } of batch.files) reject(error);
 }

@@ -25,19 +25,30 @@ export interface FileMetadata {
   readonly changed: { readonly seconds: number; readonly nanoseconds: number };
 }
 
+/** What befell a file, as the snapshot lists it. */
+export interface ReadFault {
+  /** `vanished`, `replaced`, `shorter`, or the system's name (`EACCES`). */
+  readonly code: string;
+  readonly message: string;
+}
+
 /** What is known of a file beside its content. */
 export interface FileExtras {
   readonly extendedAttributes: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[];
+  /** Attributes that are there but could not be read, or are too large for an entry. */
+  readonly faults: readonly ReadFault[];
   readonly flags: number;
   readonly projectId: number;
 }
 
 export interface FileOutcome {
+  /** Offset in the file of the first extent: 0 but for a segment of a large file. */
+  readonly start: number;
   /** Number of extent records (see `_extent-records.ts`) in the job's list that belong to this file. */
   readonly extents: number;
   /** Bytes that were read and are in the extents. */
   readonly bytes: number;
   readonly metadata: FileMetadata | undefined;
   readonly extras: FileExtras | undefined;
-  readonly error: { readonly code: string; readonly message: string } | undefined;
+  readonly error: ReadFault | undefined;
 }

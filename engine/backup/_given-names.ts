@@ -28,5 +28,8 @@ export class GivenNames {
     this.#folder = folder;
   }
 
-  close(): void {}
+  /** There is no next one any more. */
+  close(): void {
+    this.#index = this.#names.length;
+  }
 }

@@ -13,14 +13,17 @@ export const backupLimits = {
   batchesPerWorker: 3,
   /** Larger files are cut by several workers, in segments of this size. */
   segmentSizeBytes: 32 * 1024 * 1024,
-  /** Segments of one file under way, for each worker. */
-  segmentsPerWorker: 2,
+  /** Stretches of data and holes of a sparse file that a worker gets at once. */
+  stretchesPerJob: 1_024,
   /** What the scan may be ahead of the assembly. */
   waitingTokens: 1_024,
   /** Bytes of an extent list that stay in a file's entry; longer ones get a tree of their own. */
   inlineExtents: 16,
-  /** Entries of an unchanged directory that wait for the first change before nodes are built. */
+  /** Entries of an unchanged directory that wait for the first change before nodes are built; of all open directories together. */
   heldEntries: 1_024,
+  heldEntriesOfAll: 16_384,
+  /** Files with several names whose content is remembered until the other names are met. */
+  linkedFiles: 16_384,
   checkpointNewBytes: 1024 * 1024 * 1024,
   checkpointIntervalMs: 60_000,
   /** Errors that the snapshot lists by path (all are counted). */
@@ -29,6 +32,27 @@ export const backupLimits = {
   tablesPerLevel: 8,
   /** Memory for the filters of index tables: 1.5 bytes for each chunk. Tables beyond it are asked page by page. */
   residentFilterBytes: 48 * 1024 * 1024,
+  /** How often it is looked whether a checkpoint is due while a large file is stored. */
+  largeFilePollMs: 500,
+  /** How long workers may take to clean up when a backup ends: one that hangs in a call of the system is not waited for. */
+  stopTimeoutMs: 700,
   /** How long the scan may keep the main thread before messages of workers are looked at. */
   scanSliceMs: 4,
 } as const;
+
+/** Those that a test may lower. */
+export type BackupLimits = {
+  readonly [Limit in
+    | 'batchFiles'
+    | 'segmentSizeBytes'
+    | 'stretchesPerJob'
+    | 'waitingTokens'
+    | 'inlineExtents'
+    | 'heldEntries'
+    | 'heldEntriesOfAll'
+    | 'linkedFiles'
+    | 'chunkTableRows'
+    | 'checkpointNewBytes'
+    | 'checkpointIntervalMs'
+    | 'largeFilePollMs']: number;
+};

@@ -7,8 +7,9 @@ import type { PackTableBuffers, StoredTable } from '../index/mod.ts';
 import type { Lanes } from '../kernel/mod.ts';
 import type { Compression, StoredPack } from '../packs/mod.ts';
 import type { RepositoryDescription } from '../repository/mod.ts';
-import type { ExpectedFile } from './_files.ts';
+import type { Descriptor } from '../system/mod.ts';
 import type { PackedFiles, PackedOutcomes } from './_packed-files.ts';
+import type { FilePart } from './_stretches.ts';
 
 /** Everything that a worker needs to know at its start. */
 export interface WorkerSetup {
@@ -22,20 +23,15 @@ export interface WorkerSetup {
   readonly excludedPacks: readonly PackId[];
   /** Nothing is stored: only what would be new is counted. */
   readonly dryRun: boolean;
+  /** One 32-bit word: 1 once the backup ends. A job that reads looks at it now and then and gives up. */
+  readonly stopFlag: SharedArrayBuffer;
 }
 
 export type WorkerJob =
   /** Whole files. */
   | { readonly type: 'files'; readonly job: number; readonly root: number; readonly files: PackedFiles }
-  /** The chunks of one large file that begin in [from, to). */
-  | {
-      readonly type: 'segment';
-      readonly job: number;
-      readonly root: number;
-      readonly file: ExpectedFile;
-      readonly from: number;
-      readonly to: number;
-    }
+  /** A part of a large file, which the main thread has opened and keeps open. */
+  | ({ readonly job: number; readonly descriptor: Descriptor } & FilePart)
   /** The next bytes of a stream (`last`: with its end). */
   | { readonly type: 'stream'; readonly job: number; readonly bytes: Uint8Array; readonly last: boolean }
   /** Seal and store everything that is open. */

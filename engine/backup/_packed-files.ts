@@ -13,9 +13,10 @@ export interface PackedFiles {
 }
 
 export interface PackedOutcomes {
+  readonly starts: Float64Array;
   readonly extents: Uint32Array;
   readonly bytes: Float64Array;
-  /** Those that have more to say than these two numbers, by index. */
+  /** Those that have more to say than these numbers, by index. */
   readonly others: readonly { readonly index: number; readonly outcome: FileOutcome }[];
 }
 
@@ -64,16 +65,24 @@ export function packOutcomes(outcomes: readonly FileOutcome[]): PackedOutcomes {
     if (outcome.metadata !== undefined || outcome.extras !== undefined || outcome.error !== undefined) others.push({ index, outcome });
   });
   return {
+    starts: Float64Array.from(outcomes, ({ start }) => start),
     extents: Uint32Array.from(outcomes, ({ extents }) => extents),
     bytes: Float64Array.from(outcomes, ({ bytes }) => bytes),
     others,
   };
 }
 
-export function unpackOutcomes({ extents, bytes, others }: PackedOutcomes): FileOutcome[] {
+export function unpackOutcomes({ starts, extents, bytes, others }: PackedOutcomes): FileOutcome[] {
   const outcomes = Array.from(
     extents,
-    (count, index): FileOutcome => ({ extents: count, bytes: bytes[index]!, metadata: undefined, extras: undefined, error: undefined }),
+    (count, index): FileOutcome => ({
+      start: starts[index]!,
+      extents: count,
+      bytes: bytes[index]!,
+      metadata: undefined,
+      extras: undefined,
+      error: undefined,
+    }),
   );
   for (const { index, outcome } of others) outcomes[index] = outcome;
   return outcomes;

@@ -1,4 +1,5 @@
-import type { Entry, NodeReference } from '../../repo-format/mod.ts';
+import type { Entry, LaganError, NodeReference, PackId } from '../../repo-format/mod.ts';
+import { isDamage } from '../packs/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
 
 /** What {@link PreviousDirectory.trySeek} answers when the next leaf must be read: then await {@link PreviousDirectory.seek}. */
@@ -7,19 +8,28 @@ export const needsLeaf = Symbol('needs a leaf');
 const noEntries: readonly Entry[] = [];
 
 /**
- * A folder as the parent snapshot has it, walked in step with the scan of today: names are asked for in ascending order.
+ * A folder as the parent snapshot has it, walked in step with the scan of today: names are asked for in ascending order. What cannot be read because the repository
+ * is damaged is as if it were not there: it is stored again.
  */
 export class PreviousDirectory {
   readonly node: NodeReference | null;
   readonly #leaves: AsyncGenerator<readonly Entry[]>;
+  readonly #packs = new Set<PackId>();
+  readonly #onDamage: (error: LaganError) => void;
   #leaf: readonly Entry[] = noEntries;
   #index = 0;
   #ended = false;
   #missed = 0;
 
-  constructor(reader: TreeReader, node: NodeReference | null) {
+  constructor(reader: TreeReader, node: NodeReference | null, onDamage: (error: LaganError) => void) {
     this.node = node;
-    this.#leaves = reader.entries(node);
+    this.#leaves = reader.entries(node, ({ pack }) => this.#packs.add(pack));
+    this.#onDamage = onDamage;
+  }
+
+  /** The packs of all nodes that were read. */
+  get packs(): PackId[] {
+    return [...this.#packs];
   }
 
   /** The entry of that name, undefined if there was none, or {@link needsLeaf}. */
@@ -47,14 +57,22 @@ export class PreviousDirectory {
   async allMet(): Promise<boolean> {
     if (this.#missed > 0 || this.#index < this.#leaf.length) return false;
     if (!this.#ended) await this.#nextLeaf();
-    return this.#ended;
+    return this.#ended && this.#missed === 0;
   }
 
   async #nextLeaf(): Promise<void> {
-    const { value, done } = await this.#leaves.next();
-    this.#ended = done === true;
-    this.#leaf = value ?? noEntries;
     this.#index = 0;
+    this.#leaf = noEntries;
+    try {
+      const { value, done } = await this.#leaves.next();
+      this.#ended = done === true;
+      this.#leaf = value ?? noEntries;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#ended = true;
+      this.#missed++;
+      this.#onDamage(error);
+    }
   }
 }
 

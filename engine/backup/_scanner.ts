@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Entry, FileEntry, NodeReference, PackId } from '../../repo-format/mod.ts';
+import type { Content, DirectoryEntry, Entry, FileEntry, LaganError, NodeReference, PackId } from '../../repo-format/mod.ts';
+import { isDamage } from '../packs/mod.ts';
 import { PathPatterns } from '../patterns/mod.ts';
 import {
+  closeDescriptor,
   type Descriptor,
   type DirectoryScan,
   DirectoryStack,
@@ -10,17 +12,21 @@ import {
   errnoOf,
   FileStatus,
   scanDirectory,
+  statDescriptor,
+  tryOpenFile,
   tryStat,
 } from '../system/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
 import { entryFields, expectedFile, isSameStatus, isSameTime, otherEntry, readExtras, readExtrasAt } from './_entry-fields.ts';
-import type { FileDispatcher } from './_file-dispatcher.ts';
+import type { FileDispatcher, FileUnderWay } from './_file-dispatcher.ts';
+import type { FileExtras, ReadFault } from './_files.ts';
 import { GivenNames } from './_given-names.ts';
-import { backupLimits } from './_limits.ts';
+import { type BackupLimits, backupLimits } from './_limits.ts';
 import { needsLeaf, PreviousDirectory } from './_previous-directory.ts';
+import { errnoNameOf, faultOf, replaced } from './_source-errors.ts';
 import type { SourceNode } from './_source-paths.ts';
 import type { TokenQueue } from './_token-queue.ts';
-import type { StoredContent, Token } from './_tokens.ts';
+import type { EntryFields, StoredContent, Token } from './_tokens.ts';
 import { type ExcludeRules, isTaggedAsCache } from './excludes.ts';
 
 /** Something that could not be backed up, or not as it should. */
@@ -49,7 +55,9 @@ export interface ScanOptions {
   readonly onFault: (fault: ScanFault) => void;
   readonly onNote: (note: ScanFault) => void;
   readonly onEntry: (path: Uint8Array, name: Uint8Array, status: FileStatus) => void;
-  readonly signal: AbortSignal | undefined;
+  /** Called now and then: throws once the backup is to end. */
+  readonly throwIfInterrupted: () => void;
+  readonly limits: BackupLimits;
 }
 
 /** Where the names of a folder come from: all that are there, or only those that lead to the sources. */
@@ -91,15 +99,12 @@ export class Scanner {
   }
 
   async run(): Promise<void> {
-    const { sources, previous, reader } = this.#options;
+    const { sources, previous } = this.#options;
     try {
+      const folder = new Uint8Array(0);
+      const { device } = statDescriptor(this.#options.root);
       this.#frames.push(
-        this.#frameOf({
-          source: sources,
-          folder: new Uint8Array(0),
-          device: 0,
-          previous: previous.map((node) => new PreviousDirectory(reader, node)),
-        }),
+        this.#frameOf({ source: sources, folder, device, previous: previous.map((node) => this.#previousOf(node, folder)) }),
       );
       while (this.#frames.length > 0) {
         const frame = this.#frames.at(-1)!;
@@ -116,7 +121,7 @@ export class Scanner {
 
   async #breathe(): Promise<void> {
     await setImmediate();
-    this.#options.signal?.throwIfAborted();
+    this.#options.throwIfInterrupted();
     this.#sliceEnd = performance.now() + backupLimits.scanSliceMs;
   }
 
@@ -146,6 +151,7 @@ export class Scanner {
       return;
     }
     const isFolder = status.type === 'directory';
+    if (isFolder && this.#isRepository(folder, name, status)) return;
     if (source === undefined && this.#isExcluded(frame, name, isFolder)) return;
     const found = this.#options.previous.length === 0 ? undefined : await this.#seek(frame, name);
     this.#options.onEntry(folder, name, status);
@@ -154,17 +160,15 @@ export class Scanner {
     else await this.#visitOther(frame, { name, type: status.type, found: found ?? [] });
   }
 
+  #isRepository(folder: Uint8Array, name: Uint8Array, { device, inode }: FileStatus): boolean {
+    const { repositoryFolder } = this.#options;
+    if (repositoryFolder === undefined || inode !== repositoryFolder.inode || device !== repositoryFolder.device) return false;
+    this.#options.onNote({ path: join(folder, name), code: 'repository', message: 'is the repository itself and is left out' });
+    return true;
+  }
+
   #isExcluded({ folder, names: { status } }: Frame, name: Uint8Array, isFolder: boolean): boolean {
-    const { excludes, repositoryFolder } = this.#options;
-    if (
-      isFolder &&
-      repositoryFolder !== undefined &&
-      status.inode === repositoryFolder.inode &&
-      status.device === repositoryFolder.device
-    ) {
-      this.#options.onNote({ path: join(folder, name), code: 'repository', message: 'is the repository itself and is left out' });
-      return true;
-    }
+    const { excludes } = this.#options;
     if (excludes.excludeLargerThanBytes !== undefined && status.type === 'file' && status.size > excludes.excludeLargerThanBytes)
       return true;
     return this.#excludes.match(folder, name, isFolder);
@@ -180,6 +184,16 @@ export class Scanner {
     return found;
   }
 
+  #previousOf(node: NodeReference | null, folder: Uint8Array): PreviousDirectory {
+    const onDamage = ({ code, message }: LaganError) =>
+      this.#options.onNote({
+        path: folder,
+        code,
+        message: `the parent snapshot cannot be read here, so that all of it is read again: ${message}`,
+      });
+    return new PreviousDirectory(this.#options.reader, node, onDamage);
+  }
+
   async #visitFolder(
     frame: Frame,
     { name, source, found }: { name: Uint8Array; source: SourceNode | undefined; found: (Entry | undefined)[] },
@@ -187,47 +201,76 @@ export class Scanner {
     const { status } = frame.names;
     const path = join(frame.folder, name);
     const before = found.map((entry) => (entry?.type === 'directory' ? entry : undefined));
-    const unchanged = before.find((entry) => entry !== undefined && isSameStatus(entry, status));
+    const unchanged = before.find(
+      (entry) => entry !== undefined && entry.extensions.readError === undefined && isSameStatus(entry, status),
+    );
     const descriptor = this.#stack.tryEnter(name);
-    if (descriptor < 0) {
-      const fields = unchanged ?? entryFields(status, name, undefined);
-      this.#options.onFault({ path, code: errnoName(-descriptor), message: `the folder could not be opened: ${errnoName(-descriptor)}` });
-      await this.#push({ type: 'enter', fields, previous: undefined, previousNode: undefined, above: false });
-      await this.#push({ type: 'leave', sameNames: false });
-      return;
-    }
-    const fields = unchanged ?? entryFields(status, name, readExtras(descriptor, status.device));
-    const device = frame.device === 0 || frame.children !== undefined ? status.device : frame.device;
-    await this.#push({
+    if (descriptor < 0) return this.#addUnreadable(path, { name, status, errno: -descriptor });
+    const fields = unchanged ?? entryFields(status, name, this.#told(path, readExtras(descriptor, status.device)));
+    const above = source !== undefined && !source.isSource;
+    const entered = {
       type: 'enter',
       fields,
       previous: unchanged !== undefined && unchanged === before[0] ? unchanged : undefined,
       previousNode: before[0]?.node,
-      above: source !== undefined && !source.isSource,
-    });
-    if (this.#isLeftEmpty(descriptor, status, { device, isSource: frame.children !== undefined })) {
+      above,
+    } as const;
+    const device = frame.children !== undefined ? status.device : frame.device;
+    if (!above && this.#isLeftEmpty(descriptor, status, { device })) {
       this.#stack.leave();
-      await this.#push({ type: 'leave', sameNames: false });
+      await this.#push(entered);
+      await this.#push({ type: 'leave', previousPacks: undefined });
       return;
     }
-    const previous = before.map((entry) => new PreviousDirectory(this.#options.reader, entry?.node ?? null));
+    await this.#enter(entered, { source, path, device, before });
+  }
+
+  async #enter(
+    token: Extract<Token, { type: 'enter' }>,
+    {
+      source,
+      path,
+      device,
+      before,
+    }: { source: SourceNode | undefined; path: Uint8Array; device: number; before: (DirectoryEntry | undefined)[] },
+  ): Promise<void> {
+    const folder = join(path, slash);
     try {
-      this.#frames.push(this.#frameOf({ source, folder: join(path, slash), device, previous }));
+      const previous = before.map((entry) => this.#previousOf(entry?.node ?? null, folder));
+      this.#frames.push(this.#frameOf({ source, folder, device, previous }));
     } catch (error) {
       this.#stack.leave();
-      this.#options.onFault({
-        path,
-        code: (error as { errno?: string }).errno ?? 'io',
-        message: `the folder could not be listed: ${(error as Error).message}`,
-      });
-      await this.#push({ type: 'leave', sameNames: false });
+      const fault = { code: errnoNameOf(error) ?? 'io', message: `the folder could not be listed: ${(error as Error).message}` };
+      await this.#addEmptyFolder(path, token.fields, fault);
+      return;
     }
+    await this.#push(token);
+  }
+
+  /** A folder that could not be opened: gone, something else now, or what is known of it from outside. */
+  async #addUnreadable(path: Uint8Array, { name, status, errno }: { name: Uint8Array; status: FileStatus; errno: number }): Promise<void> {
+    const fault = faultOf(errnoName(errno), `the folder could not be opened: ${errnoName(errno)}`);
+    if (isGone(fault)) this.#options.onFault({ path, ...fault });
+    else
+      await this.#addEmptyFolder(
+        path,
+        entryFields(status, name, this.#told(path, readExtrasAt(this.#stack.current, name, status.device))),
+        fault,
+      );
+  }
+
+  /** The fault is kept in the entry, so that a restore does not take the folder for an empty one, nor the next backup for an unchanged one. */
+  async #addEmptyFolder(path: Uint8Array, fields: EntryFields, fault: ReadFault): Promise<void> {
+    this.#options.onFault({ path, ...fault });
+    const extensions = { ...fields.extensions, readError: fault };
+    await this.#push({ type: 'enter', fields: { ...fields, extensions }, previous: undefined, previousNode: undefined, above: false });
+    await this.#push({ type: 'leave', previousPacks: undefined });
   }
 
   /** Folders that are stored without their content: other file systems, marked ones, caches. */
-  #isLeftEmpty(descriptor: Descriptor, status: FileStatus, { device, isSource }: { device: number; isSource: boolean }): boolean {
+  #isLeftEmpty(descriptor: Descriptor, status: FileStatus, { device }: { device: number }): boolean {
     const { oneFileSystem, excludes } = this.#options;
-    if (oneFileSystem && !isSource && status.device !== device) return true;
+    if (oneFileSystem && status.device !== device) return true;
     const probe = new FileStatus();
     if (excludes.excludeIfPresent?.some((marker) => tryStat(descriptor, Buffer.from(marker), probe) === 0)) return true;
     return excludes.excludeCaches === true && isTaggedAsCache(descriptor);
@@ -236,69 +279,126 @@ export class Scanner {
   async #leave(frame: Frame): Promise<void> {
     this.#frames.pop();
     frame.names.close();
-    if (this.#frames.length === 0) {
+    const parent = this.#frames.at(-1);
+    if (parent === undefined) {
       this.#options.queue.end();
       return;
     }
-    const sameNames = frame.previous.length > 0 && (await frame.previous[0]!.allMet());
-    const parent = this.#stack.leave();
-    this.#frames.at(-1)!.names.rebind(parent);
-    await this.#push({ type: 'leave', sameNames });
+    const previous = frame.previous[0];
+    const isSame = previous !== undefined && (await previous.allMet()) && previous.packs.every(this.#options.isAlive);
+    this.#goUp(parent);
+    await this.#push({ type: 'leave', previousPacks: isSame ? previous.packs : undefined });
+  }
+
+  /** Goes on in the parent folder. Far up it must be opened again: if another one is in its place by now, the rest of it is missing. */
+  #goUp(parent: Frame): void {
+    try {
+      parent.names.rebind(this.#stack.leave());
+    } catch (error) {
+      parent.names.close();
+      const path = parent.folder.subarray(0, -1);
+      this.#options.onFault({
+        path,
+        code: errnoNameOf(error) ?? 'io',
+        message: `was moved or replaced while it was read, the rest of it is missing: ${(error as Error).message}`,
+      });
+    }
   }
 
   async #visitFile(
     { folder, names: { status } }: Frame,
     { name, found }: { name: Uint8Array; found: (Entry | undefined)[] },
   ): Promise<void> {
-    const before = found.find((entry): entry is FileEntry => entry?.type === 'file' && this.#hasSameContent(entry, status));
-    if (before !== undefined && isSameStatus(before, status))
-      return this.#push({ type: 'entry', entry: before, unchanged: before === found[0] });
-    if (before !== undefined) {
-      const extras = readExtrasAt(this.#stack.current, name, status.device);
-      return this.#push({
-        type: 'entry',
-        entry: { ...entryFields(status, name, extras), type: 'file', size: before.size, content: before.content },
-        unchanged: false,
-      });
+    for (const entry of found) {
+      if (entry?.type !== 'file' || !this.#looksTheSame(entry, status)) continue;
+      const known = this.#goodContent(entry);
+      const content = known instanceof Promise ? await known : known;
+      if (content !== undefined) return this.#addKnown(folder, { entry, content, status, unchanged: entry === found[0] });
     }
     const path = join(folder, name);
+    const { stored, given } = this.#store(path, status);
     const previous = found.find((entry): entry is FileEntry => entry?.type === 'file');
-    const { stored } = await this.#store(path, status);
-    return this.#push({ type: 'file', fields: entryFields(status, name, undefined), size: status.size, stored, path, previous });
+    await this.#push({ type: 'file', fields: entryFields(status, name, undefined), size: status.size, stored, path, previous });
+    if (given !== undefined) await given;
   }
 
-  /** Has the content stored, once for all names of the file. */
-  async #store(path: Uint8Array, status: FileStatus): Promise<{ stored: Promise<StoredContent> }> {
+  /** A file whose content the repository has; if anything else of it changed, that is asked anew. */
+  async #addKnown(
+    folder: Uint8Array,
+    { entry, content, status, unchanged }: { entry: FileEntry; content: Content; status: FileStatus; unchanged: boolean },
+  ): Promise<void> {
+    if (isSameStatus(entry, status))
+      return this.#push({ type: 'entry', entry: content === entry.content ? entry : { ...entry, content }, unchanged });
+    const { name, size } = entry;
+    const extras = this.#told(join(folder, name), this.#extrasOfFile(name, status));
+    return this.#push({ type: 'entry', entry: { ...entryFields(status, name, extras), type: 'file', size, content }, unchanged: false });
+  }
+
+  /** Has the content stored, once for all names of the file as long as it is remembered. */
+  #store(path: Uint8Array, status: FileStatus): FileUnderWay {
+    const { root, dispatcher, limits } = this.#options;
     const key = status.linkCount > 1 ? `${status.device}:${status.inode}` : undefined;
     const linked = key === undefined ? undefined : this.#linked.get(key);
     if (linked !== undefined) {
       if (--linked.namesLeft === 0) this.#linked.delete(key!);
-      return linked;
+      return { stored: linked.stored, given: undefined };
     }
-    const file = await this.#options.dispatcher.store(this.#options.root, expectedFile(path, status), {
-      sparse: status.blocks * 512 < status.size,
-    });
-    if (key !== undefined) this.#linked.set(key, { ...file, namesLeft: status.linkCount - 1 });
+    const file = dispatcher.store(root, expectedFile(path, status));
+    if (key !== undefined) {
+      this.#linked.set(key, { stored: file.stored, namesLeft: status.linkCount - 1 });
+      if (this.#linked.size > limits.linkedFiles) this.#linked.delete(this.#linked.keys().next().value!);
+    }
     return file;
   }
 
-  #hasSameContent(entry: FileEntry, status: FileStatus): boolean {
+  #looksTheSame({ size, mtime, ctime, inode, extensions }: FileEntry, status: FileStatus): boolean {
     const { ignoreCtime, ignoreInode } = this.#options;
     return (
-      entry.size === status.size &&
-      entry.mtime.nanoseconds === status.modifiedNanoseconds &&
-      entry.mtime.seconds === status.modifiedSeconds &&
-      (ignoreCtime || isSameTime(entry.ctime, status.changedSeconds, status.changedNanoseconds)) &&
-      (ignoreInode || entry.inode === status.inode) &&
-      entry.extensions.readError === undefined &&
-      this.#isContentAlive(entry)
+      size === status.size &&
+      mtime.nanoseconds === status.modifiedNanoseconds &&
+      mtime.seconds === status.modifiedSeconds &&
+      (ignoreCtime || isSameTime(ctime, status.changedSeconds, status.changedNanoseconds)) &&
+      (ignoreInode || inode === status.inode) &&
+      extensions.readError === undefined
     );
   }
 
-  #isContentAlive({ content }: FileEntry): boolean {
+  /** The content of an entry with all packs that it relies on; undefined if they are not all good. A promise only where its nodes must be asked for them. */
+  #goodContent({ content }: FileEntry): Content | undefined | Promise<Content | undefined> {
     const { isAlive } = this.#options;
-    if (content.form === 'node') return isAlive(content.node.pack) && content.packs.every(isAlive);
-    return content.form === 'none' || content.extents.every((extent) => extent.kind !== 'data' || isAlive(extent.pack));
+    if (content.form === 'node') {
+      if (content.packs.length === 0) return this.#withPacks(content);
+      return isAlive(content.node.pack) && content.packs.every(isAlive) ? content : undefined;
+    }
+    return content.form === 'none' || content.extents.every((extent) => extent.kind !== 'data' || isAlive(extent.pack))
+      ? content
+      : undefined;
+  }
+
+  /** The content of a file with so many packs that its entry does not list them. */
+  async #withPacks(content: Extract<Content, { form: 'node' }>): Promise<Content | undefined> {
+    try {
+      const packs = [...(await this.#options.reader.contentPacks(content))].sort();
+      return packs.every(this.#options.isAlive) ? { ...content, packs } : undefined;
+    } catch (error) {
+      if (isDamage(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Of a file whose content is known: flags and project can be asked of an opened one only. */
+  #extrasOfFile(name: Uint8Array, status: FileStatus): FileExtras | undefined {
+    const descriptor = tryOpenFile(this.#stack.current, name);
+    if (descriptor < 0) return readExtrasAt(this.#stack.current, name, status.device);
+    const extras = readExtras(descriptor, status.device);
+    closeDescriptor(descriptor);
+    return extras;
+  }
+
+  /** The same, after its faults were told. */
+  #told(path: Uint8Array, extras: FileExtras | undefined): FileExtras | undefined {
+    for (const fault of extras?.faults ?? []) this.#options.onFault({ path, ...fault });
+    return extras;
   }
 
   async #visitOther(
@@ -308,16 +408,19 @@ export class Scanner {
     const before = found.find((entry) => entry?.type === type && isSameStatus(entry, status));
     if (before !== undefined) return this.#push({ type: 'entry', entry: before, unchanged: before === found[0] });
     const parent = this.#stack.current;
+    const path = join(folder, name);
+    let entry: Entry;
     try {
-      const fields = entryFields(status, name, readExtrasAt(parent, name, status.device));
-      return this.#push({ type: 'entry', entry: otherEntry(fields, { type, status, parent }), unchanged: false });
+      entry = otherEntry(entryFields(status, name, this.#told(path, readExtrasAt(parent, name, status.device))), { type, status, parent });
     } catch (error) {
-      this.#options.onFault({
-        path: join(folder, name),
-        code: (error as { errno?: string }).errno ?? 'io',
-        message: (error as Error).message,
-      });
+      const errno = errnoNameOf(error);
+      if (errno === undefined) throw error;
+      // EINVAL: it was a symbolic link.
+      const fault = errno === 'EINVAL' ? replaced : faultOf(errno, (error as Error).message);
+      this.#options.onFault({ path, ...fault });
+      return;
     }
+    return this.#push({ type: 'entry', entry, unchanged: false });
   }
 
   async #push(token: Token): Promise<void> {
@@ -335,6 +438,10 @@ export class Scanner {
 }
 
 const slash = Uint8Array.of(0x2f);
+
+function isGone({ code }: ReadFault): boolean {
+  return code === 'vanished' || code === 'replaced';
+}
 
 function join(head: Uint8Array, tail: Uint8Array): Uint8Array {
   const path = new Uint8Array(head.length + tail.length);

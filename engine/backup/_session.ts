@@ -6,7 +6,7 @@ import { type Compression, PackReader, type StoredPack } from '../packs/mod.ts';
 import { beginSession, describeRepository, type Repository, type Session } from '../repository/mod.ts';
 import { NodeStore, recordingPacks, TreeBuilder, TreeReader } from '../trees/mod.ts';
 import { FileDispatcher } from './_file-dispatcher.ts';
-import { backupLimits } from './_limits.ts';
+import { type BackupLimits, backupLimits } from './_limits.ts';
 import { SessionTables } from './_session-tables.ts';
 import { WorkerPool } from './_worker-pool.ts';
 
@@ -15,6 +15,14 @@ const nodeAreaBytes = 256 * 1024;
 
 /** What a snapshot says of its tree, once all of it is in packs. */
 export type StoredTree = Pick<Snapshot, 'tree' | 'packs' | 'listPacks'>;
+
+export interface SessionOptions {
+  readonly workers?: number | undefined;
+  readonly compression: Compression;
+  readonly dryRun: boolean;
+  /** Others than {@link backupLimits}: for tests. */
+  readonly limits?: Partial<BackupLimits> | undefined;
+}
 
 /**
  * One session of writing: the index as it was when it began, the workers, the packs that were stored since, and the checkpoints that make them safe
@@ -25,6 +33,7 @@ export class BackupSession {
   readonly reader: TreeReader;
   readonly nodes: NodeStore;
   readonly dispatcher: FileDispatcher;
+  readonly limits: BackupLimits;
   storedBytes = 0;
   readonly #pool: WorkerPool;
   readonly #index: StoredIndex;
@@ -36,11 +45,9 @@ export class BackupSession {
   #newBytesAtCheckpoint = 0;
   #lastCheckpoint = performance.now();
   #checkpoints = 0;
+  #storing: Promise<unknown> = Promise.resolve();
 
-  static async begin(
-    repository: Repository,
-    options: { workers?: number | undefined; compression: Compression; dryRun: boolean; signal?: AbortSignal | undefined },
-  ): Promise<BackupSession> {
+  static async begin(repository: Repository, options: SessionOptions & { signal?: AbortSignal | undefined }): Promise<BackupSession> {
     const session = await beginSession(repository, { signal: options.signal });
     const tables: StoredTable[] = [];
     const alive = new Set<PackId>();
@@ -57,16 +64,17 @@ export class BackupSession {
   private constructor(
     repository: Repository,
     { session, tables, alive }: { session: Session; tables: readonly StoredTable[]; alive: Set<PackId> },
-    { workers = availableParallelism(), compression, dryRun }: { workers?: number | undefined; compression: Compression; dryRun: boolean },
+    { workers = availableParallelism(), compression, dryRun, limits }: SessionOptions,
   ) {
     const { storage, keys, configuration } = repository;
     this.session = session;
+    this.limits = { ...backupLimits, ...limits };
     this.#tables = new SessionTables(repository, session, tables);
     this.#alive = alive;
     this.#dryRun = dryRun;
     const packs = new PackTable();
     const kernelModule = compileKernel();
-    this.#chunkTable = new ChunkTable({ capacityRows: backupLimits.chunkTableRows });
+    this.#chunkTable = new ChunkTable({ capacityRows: this.limits.chunkTableRows });
     this.#index = new StoredIndex(storage, tables);
     const packReader = new PackReader({ storage, keys });
     this.reader = new TreeReader(packReader);
@@ -103,11 +111,7 @@ export class BackupSession {
       excluded: session.excludedPacks,
     });
     this.nodes = new NodeStore({ kernel: kernelOf(nodeAreaBytes), kernelOf, storage, keys, deduplicator, packs, onPack, dryRun });
-    this.dispatcher = new FileDispatcher({ pool: this.#pool, packs, nodes: this.nodes });
-  }
-
-  get pool(): WorkerPool {
-    return this.#pool;
+    this.dispatcher = new FileDispatcher({ pool: this.#pool, packs, nodes: this.nodes, limits: this.limits });
   }
 
   /** Whether a pack of an earlier session may be relied on. */
@@ -116,41 +120,55 @@ export class BackupSession {
   /** True when so much is new, or so much time has passed, that a loss of this process would hurt. */
   get checkpointIsDue(): boolean {
     if (this.#dryRun) return false;
+    const { chunkTableRows, checkpointNewBytes, checkpointIntervalMs } = this.limits;
     const newBytes = this.dispatcher.counts.newBytes - this.#newBytesAtCheckpoint;
-    if (this.#chunkTable.rows > backupLimits.chunkTableRows / 2) return true;
-    return (
-      newBytes >= backupLimits.checkpointNewBytes ||
-      (newBytes > 0 && performance.now() - this.#lastCheckpoint >= backupLimits.checkpointIntervalMs)
-    );
+    if (this.#chunkTable.rows > chunkTableRows / 2) return true;
+    return newBytes >= checkpointNewBytes || (newBytes > 0 && performance.now() - this.#lastCheckpoint >= checkpointIntervalMs);
   }
 
   /**
    * Makes everything that was stored so far findable: closes the open packs and stores an index table of them. Returns the number of the checkpoint and what its
    * snapshot says of its tree. Workers pause meanwhile; `partialTree` is called when they do.
    */
-  async checkpoint(partialTree: () => Promise<{ root: NodeReference | null; packs: ReadonlySet<PackId> }>): Promise<{ number: number } & StoredTree> {
-    await this.#pool.pause();
-    const { root, packs } = await partialTree();
-    const lists = root === null ? { packs: null, listPacks: [] } : await this.#storePackList(packs);
-    await this.#storeOpenPacks();
-    if (await this.#writeTable()) await this.#useTables();
-    this.#newBytesAtCheckpoint = this.dispatcher.counts.newBytes;
-    this.#lastCheckpoint = performance.now();
-    this.#pool.resume();
-    return { number: this.#checkpoints++, tree: root, ...lists };
+  checkpoint(
+    partialTree: () => Promise<{ root: NodeReference | null; packs: ReadonlySet<PackId> }>,
+  ): Promise<{ number: number } & StoredTree> {
+    return this.#tracked(async () => {
+      await this.#pool.pause();
+      const { root, packs } = await partialTree();
+      const lists = root === null ? { packs: null, listPacks: [] } : await this.#storePackList(packs);
+      await this.#storeOpenPacks();
+      if (await this.#writeTable()) await this.#useTables();
+      this.#newBytesAtCheckpoint = this.dispatcher.counts.newBytes;
+      this.#lastCheckpoint = performance.now();
+      this.#pool.resume();
+      return { number: this.#checkpoints++, tree: root, ...lists };
+    });
   }
 
   /** Stores what is open, the list of packs that the snapshot relies on, and the last index table. Only the commit is missing then. */
-  async finish(tree: NodeReference, packs: ReadonlySet<PackId>): Promise<StoredTree> {
-    const lists = await this.#storePackList(packs);
-    await this.#storeOpenPacks();
-    await this.#writeTable();
-    return { tree, ...lists };
+  finish(tree: NodeReference, packs: ReadonlySet<PackId>): Promise<StoredTree> {
+    return this.#tracked(async () => {
+      const lists = await this.#storePackList(packs);
+      await this.#storeOpenPacks();
+      await this.#writeTable();
+      return { tree, ...lists };
+    });
   }
 
-  /** Ends the workers; what they had open is thrown away. */
+  /** Ends the workers; what they had open is thrown away. Nothing is written any more once this has resolved. */
   async end(): Promise<void> {
+    this.dispatcher.abandon(new Error('the backup has ended'));
     await Promise.all([this.#pool.stop(), this.nodes.abort()]);
+    await this.#storing.catch(() => undefined);
+    this.dispatcher.close();
+  }
+
+  /** Remembers what is being stored: {@link end} waits for it. */
+  #tracked<Result>(store: () => Promise<Result>): Promise<Result> {
+    const storing = store();
+    this.#storing = storing;
+    return storing;
   }
 
   async #storePackList(packs: ReadonlySet<PackId>): Promise<Pick<StoredTree, 'packs' | 'listPacks'>> {
@@ -183,7 +201,7 @@ export class BackupSession {
     this.#index.replaceTables(this.#tables.all);
     this.#pool.update({ storedTables: this.#tables.all });
     await this.#pool.runOnAll({ type: 'tables', tables: this.#tables.all });
-    if (this.#chunkTable.rows > backupLimits.chunkTableRows / 4) this.#chunkTable.clear();
+    if (this.#chunkTable.rows > this.limits.chunkTableRows / 4) this.#chunkTable.clear();
   }
 
   #remember(pack: StoredPack): void {

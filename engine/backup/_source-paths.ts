@@ -1,5 +1,4 @@
 import { realpathSync } from 'node:fs';
-import { dirname, isAbsolute, resolve } from 'node:path';
 
 /** The folders above the paths that are backed up, and the paths themselves: a tree by names, from `/` down. */
 export interface SourceNode {
@@ -21,12 +20,11 @@ export interface ResolvedSource {
  */
 export function resolveSource(path: string | Uint8Array): ResolvedSource {
   const given = typeof path === 'string' ? Buffer.from(path) : path;
-  const text = Buffer.from(given).toString('latin1');
-  const absolute = isAbsolute(text) ? text : `${Buffer.from(process.cwd()).toString('latin1')}/${text}`;
-  if (/(^|\/)\.{0,2}\/*$/.test(text) || text.endsWith('/')) return { given, absolute: realPath(absolute) };
-  const normal = resolve(absolute);
-  const parent = realPath(dirname(normal));
-  return { given, absolute: `${parent === '/' ? '' : parent}/${normal.slice(normal.lastIndexOf('/') + 1)}` };
+  const absolute = Buffer.from(absolutePath(given)).toString('latin1');
+  const name = absolute.slice(absolute.lastIndexOf('/') + 1);
+  if (given.length > 0 && ['', '.', '..'].includes(name)) return { given, absolute: realPath(absolute) };
+  const parent = realPath(absolute.slice(0, absolute.lastIndexOf('/') + 1));
+  return { given, absolute: `${parent === '/' ? '' : parent}/${name}` };
 }
 
 /** Puts the sources into one tree; what lies below another source is part of it. */
@@ -42,6 +40,12 @@ export function sourceTree(sources: readonly ResolvedSource[]): SourceNode {
     node.isSource = true;
   }
   return root;
+}
+
+/** A path as given, made absolute. */
+export function absolutePath(path: string | Uint8Array): Uint8Array {
+  const given = Buffer.from(path);
+  return new Uint8Array(given[0] === 0x2f ? given : Buffer.concat([Buffer.from(`${process.cwd()}/`), given]));
 }
 
 function realPath(latin1: string): string {

@@ -29,7 +29,14 @@ export class StreamChunker {
     for (let offset = 0; offset < bytes.length; offset += backupLimits.readSizeBytes)
       await this.#feed(bytes.subarray(offset, offset + backupLimits.readSizeBytes), first);
     if (last) await this.#finish(first);
-    return { extents: this.#extents.count - first, bytes: bytes.length, metadata: undefined, extras: undefined, error: undefined };
+    return {
+      start: 0,
+      extents: this.#extents.count - first,
+      bytes: bytes.length,
+      metadata: undefined,
+      extras: undefined,
+      error: undefined,
+    };
   }
 
   async #feed(bytes: Uint8Array, first: number): Promise<void> {

@@ -1,10 +1,14 @@
-/** A queue between two asynchronous loops: `push` asks its caller to wait when `limit` items are waiting, `take` waits for the next. */
+/**
+ * A queue between two asynchronous loops: `push` asks its caller to wait when `limit` items are waiting, `take` waits for the next. When either of them has failed,
+ * {@link TokenQueue.abandon} ends the other.
+ */
 export class TokenQueue<Token> {
   #items: Token[] = [];
   #head = 0;
   readonly #limit: number;
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
+  #abandoned = false;
   #waitingTaker: (() => void) | undefined;
   #waitingPusher: (() => void) | undefined;
 
@@ -14,12 +18,13 @@ export class TokenQueue<Token> {
 
   /** Adds an item. A promise is returned only when the queue is full: await it before the next. */
   push(item: Token): Promise<void> | undefined {
+    this.throwIfAbandoned();
     this.#items.push(item);
     this.#wakeTaker();
     if (this.#items.length - this.#head < this.#limit) return undefined;
-    return new Promise((resolve) => {
+    return new Promise<void>((resolve) => {
       this.#waitingPusher = resolve;
-    });
+    }).then(() => this.throwIfAbandoned());
   }
 
   /** No more items will come; with an error, `take` throws it once it gets there. */
@@ -29,8 +34,18 @@ export class TokenQueue<Token> {
     this.#wakeTaker();
   }
 
+  /** Nobody takes or pushes any more: whoever tries, or is waiting, gets an error. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#items = [];
+    this.#head = 0;
+    this.#wakeTaker();
+    this.#wakePusher();
+  }
+
   /** The next item, or undefined after the last; a promise only if there is none yet. */
   take(): Token | undefined | Promise<Token | undefined> {
+    this.throwIfAbandoned();
     if (this.#head < this.#items.length) return this.#next();
     if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#ended) return undefined;
@@ -46,11 +61,17 @@ export class TokenQueue<Token> {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
-    if (this.#waitingPusher !== undefined && this.#items.length - this.#head < this.#limit / 2) {
-      this.#waitingPusher();
-      this.#waitingPusher = undefined;
-    }
+    if (this.#items.length - this.#head < this.#limit / 2) this.#wakePusher();
     return item;
+  }
+
+  #wakePusher(): void {
+    this.#waitingPusher?.();
+    this.#waitingPusher = undefined;
+  }
+
+  throwIfAbandoned(): void {
+    if (this.#abandoned) throw new Error('the other side of the queue has ended');
   }
 
   #wakeTaker(): void {

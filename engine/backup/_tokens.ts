@@ -1,5 +1,5 @@
 /** What the scan hands to the assembly, in the order of the tree: depth first, names of a folder ascending. */
-import type { Content, DirectoryEntry, Entry, Extensions, FileEntry, NodeReference, Time } from '../../repo-format/mod.ts';
+import type { Content, DirectoryEntry, Entry, Extensions, FileEntry, NodeReference, PackId, Time } from '../../repo-format/mod.ts';
 import type { FileOutcome } from './_files.ts';
 
 /** The fields that all entries have. */
@@ -31,8 +31,8 @@ export type Token =
       readonly previousNode: NodeReference | null | undefined;
       readonly above: boolean;
     }
-  /** It ends. `sameNames`: all names of the parent snapshot's folder were met again. */
-  | { readonly type: 'leave'; readonly sameNames: boolean }
+  /** It ends. `previousPacks`: all names of the parent snapshot's folder were met again, and its nodes, in these packs, are good. */
+  | { readonly type: 'leave'; readonly previousPacks: readonly PackId[] | undefined }
   /** Anything that is complete. `unchanged`: it is the parent snapshot's entry. */
   | { readonly type: 'entry'; readonly entry: Entry; readonly unchanged: boolean }
   /** A file whose content is being stored. */

@@ -1,5 +1,7 @@
+import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { StoredPack } from '../packs/mod.ts';
+import { backupLimits } from './_limits.ts';
 import type { WorkerJob, WorkerReply, WorkerSetup } from './_messages.ts';
 import { deserializeError } from './_serialized-error.ts';
 
@@ -10,6 +12,8 @@ type JobWithoutNumber = WorkerJob extends infer Job ? (Job extends WorkerJob ? O
 
 interface PooledWorker {
   readonly thread: Worker;
+  /** Resolves when the thread has ended. */
+  readonly ended: Promise<void>;
   /** Jobs posted and not answered. */
   waiting: number;
 }
@@ -24,8 +28,8 @@ interface PendingJob {
 const workerUrl = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
 /**
- * The workers of one backup, each started when there is work for it. A job goes to the worker with the fewest jobs waiting; when all have `jobsPerWorker`, {@link ready} waits.
- * The first failure of a worker rejects everything that follows.
+ * The workers of one backup, each started when there is work for it. A job goes to the worker with the fewest jobs waiting; when all have `jobsPerWorker`, {@link give} waits.
+ * The first failure of a worker rejects everything that is under way and everything that follows.
  */
 export class WorkerPool {
   #setup: WorkerSetup;
@@ -34,15 +38,19 @@ export class WorkerPool {
   readonly #jobsPerWorker: number;
   readonly #pending = new Map<number, PendingJob>();
   readonly #onPack: (pack: StoredPack) => void;
+  readonly #stopFlag = new Int32Array(new SharedArrayBuffer(4));
   #nextJob = 0;
   #paused = false;
   #failure: unknown;
   #wakeUp: (() => void)[] = [];
 
-  constructor(setup: WorkerSetup, options: { workers: number; jobsPerWorker: number; onPack: (pack: StoredPack) => void }) {
+  constructor(
+    setup: Omit<WorkerSetup, 'stopFlag'>,
+    options: { workers: number; jobsPerWorker: number; onPack: (pack: StoredPack) => void },
+  ) {
     this.#jobsPerWorker = options.jobsPerWorker;
     this.#onPack = options.onPack;
-    this.#setup = setup;
+    this.#setup = { ...setup, stopFlag: this.#stopFlag.buffer as SharedArrayBuffer };
     this.#size = options.workers;
   }
 
@@ -51,7 +59,7 @@ export class WorkerPool {
     return this.#size;
   }
 
-  /** Waits until every job is done; no new ones get {@link ready} before {@link resume}. */
+  /** Waits until every job is done; {@link give} gives no new ones before {@link resume}. */
   async pause(): Promise<void> {
     this.#paused = true;
     while (this.#pending.size > 0) await this.#nextChange();
@@ -62,26 +70,18 @@ export class WorkerPool {
     this.#wake();
   }
 
-  /** True if a job can be posted without piling up. */
-  get hasRoom(): boolean {
-    return !this.#paused && (this.#workers.length < this.#size || this.#workers.some((worker) => worker.waiting < this.#jobsPerWorker));
-  }
-
-  /** Resolves when {@link hasRoom}. */
-  async ready(): Promise<void> {
-    while (!this.hasRoom) {
-      await this.#nextChange();
-    }
-  }
-
-  /** Posts a job to the worker with the least to do. */
-  run(job: JobWithoutNumber): Promise<JobResult> {
+  /** Gives a job to the worker with the least to do, as soon as one has room. `result`: its answer. */
+  async give(job: JobWithoutNumber): Promise<{ readonly result: Promise<JobResult> }> {
+    while (!this.#hasRoom) await this.#nextChange();
     const idle = this.#workers.find(({ waiting }) => waiting === 0) ?? this.#startOne();
-    return this.#post(idle ?? this.#workers.reduce((least, worker) => (worker.waiting < least.waiting ? worker : least)), job);
+    const result = this.#post(idle ?? this.#workers.reduce((least, worker) => (worker.waiting < least.waiting ? worker : least)), job);
+    // Whoever awaits it is told; nobody need be there yet.
+    result.catch(() => undefined);
+    return { result };
   }
 
   /** Posts a job to one worker: the parts of a stream must all go to the same. */
-  runOn(index: number, job: JobWithoutNumber): Promise<JobResult> {
+  async runOn(index: number, job: JobWithoutNumber): Promise<JobResult> {
     while (this.#workers.length <= index) this.#startOne();
     return this.#post(this.#workers[index]!, job);
   }
@@ -96,24 +96,33 @@ export class WorkerPool {
     await Promise.all(this.#workers.map((worker) => this.#post(worker, job)));
   }
 
-  /** Ends all workers; what they had open is thrown away. */
+  /** Ends all workers; what they had open is thrown away. A worker that hangs in a call of the system is left behind. */
   async stop(): Promise<void> {
     this.#failure ??= new Error('the backup has ended');
-    await Promise.allSettled(
-      this.#workers.map(async (worker) => {
-        await Promise.race([this.#post(worker, { type: 'stop' }, true), new Promise((resolve) => worker.thread.once('exit', resolve))]);
-      }),
-    );
-    await Promise.all(this.#workers.map(({ thread }) => thread.terminate()));
+    Atomics.store(this.#stopFlag, 0, 1);
+    this.#wake();
+    for (const { thread } of this.#workers) thread.postMessage({ type: 'stop', job: this.#nextJob++ } satisfies WorkerJob);
+    const ended = Promise.all(this.#workers.map((worker) => worker.ended));
+    await Promise.race([ended, setTimeout(backupLimits.stopTimeoutMs, undefined, { ref: false })]);
+    for (const { thread } of this.#workers) void thread.terminate();
+  }
+
+  get #hasRoom(): boolean {
+    return !this.#paused && (this.#workers.length < this.#size || this.#workers.some((worker) => worker.waiting < this.#jobsPerWorker));
   }
 
   async #nextChange(): Promise<void> {
+    this.#throwFailure();
     await new Promise<void>((resolve) => this.#wakeUp.push(resolve));
+    this.#throwFailure();
+  }
+
+  #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #post(worker: PooledWorker, job: JobWithoutNumber, evenAfterFailure = false): Promise<JobResult> {
-    if (this.#failure !== undefined && !evenAfterFailure) return Promise.reject(this.#failure);
+  #post(worker: PooledWorker, job: JobWithoutNumber): Promise<JobResult> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const number = this.#nextJob++;
     worker.waiting++;
     return new Promise((resolve, reject) => {
@@ -125,30 +134,32 @@ export class WorkerPool {
   /** Starts another worker, unless all are there. */
   #startOne(): PooledWorker | undefined {
     if (this.#workers.length === this.#size) return undefined;
+    this.#throwFailure();
     const thread = new Worker(workerUrl, { workerData: this.#setup, resourceLimits: { maxYoungGenerationSizeMb: 6 } });
-    const worker: PooledWorker = { thread, waiting: 0 };
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const worker: PooledWorker = { thread, ended, waiting: 0 };
     thread.on('message', (reply: WorkerReply) => this.#receive(reply));
     thread.on('error', (error) => this.#fail(error));
+    thread.on('exit', () => {
+      this.#fail(new Error('a worker thread of the backup ended'));
+      resolve();
+    });
     this.#workers.push(worker);
     return worker;
   }
 
   #receive(reply: WorkerReply): void {
     if (reply.type === 'pack') this.#onPack(reply.stored);
-    else if (reply.type === 'done') this.#settle(reply.job, (pending) => pending.resolve(reply));
-    else if (reply.type === 'failed') {
-      const error = deserializeError(reply.error);
-      this.#settle(reply.job, (pending) => pending.reject(error));
-      this.#fail(error);
-    }
+    else if (reply.type === 'done') this.#settle(reply);
+    else if (reply.type === 'failed') this.#fail(deserializeError(reply.error));
   }
 
-  #settle(job: number, settle: (pending: PendingJob) => void): void {
-    const pending = this.#pending.get(job);
+  #settle(reply: JobResult): void {
+    const pending = this.#pending.get(reply.job);
     if (pending === undefined) return;
-    this.#pending.delete(job);
+    this.#pending.delete(reply.job);
     pending.worker.waiting--;
-    settle(pending);
+    pending.resolve(reply);
     this.#wake();
   }
 

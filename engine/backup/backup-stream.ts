@@ -1,10 +1,11 @@
-import { type DirectoryEntry, type Entry, LaganError, type NodeReference, noExtensions } from '../../repo-format/mod.ts';
-import { commitSnapshot, listSnapshots, type Repository } from '../repository/mod.ts';
+import { type Content, type DirectoryEntry, type Entry, LaganError, type NodeReference, noExtensions } from '../../repo-format/mod.ts';
+import { commitSnapshot, listSnapshots, type Repository, type SnapshotInfo } from '../repository/mod.ts';
 import { groupName, userName } from '../system/mod.ts';
 import { recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import type { AssemblyCounts } from './_assembler.ts';
 import { BackupRun } from './_backup-run.ts';
-import { ContentTree } from './_file-dispatcher.ts';
+import type { ContentTree } from './_content-tree.ts';
+import type { BackupLimits } from './_limits.ts';
 import { BackupSession } from './_session.ts';
 import { sourceIdentity } from './_source-paths.ts';
 import type { BackupResult, CommonBackupOptions } from './options.ts';
@@ -26,44 +27,67 @@ const piecesLimit = 2;
  *
  * Errors: `usage` for a name that no file can have, those of the store, and what the stream throws.
  */
-export async function backupStream(repository: Repository, options: StreamBackupOptions): Promise<BackupResult> {
-  const run = new BackupRun(options);
+export function backupStream(repository: Repository, options: StreamBackupOptions): Promise<BackupResult> {
+  return backupStreamWithin(repository, options, {});
+}
+
+/** The same with other limits: for tests. */
+export async function backupStreamWithin(
+  repository: Repository,
+  options: StreamBackupOptions,
+  limits: Partial<BackupLimits>,
+): Promise<BackupResult> {
   const names = namesOf(options.name);
-  const source = sourceIdentity(run.host, [options.name]);
-  const parent = (await listSnapshots(repository, { filter: { source }, signal: options.signal, onDamage: () => undefined })).at(-1);
-  const session = await BackupSession.begin(repository, {
-    workers: 1,
-    compression: options.compression ?? 'auto',
-    dryRun: options.dryRun ?? false,
-    signal: options.signal,
-  });
-  const counts: AssemblyCounts = { files: 1, directories: names.length - 1, others: 0, bytes: 0, unchangedFiles: 0 };
+  const run = new BackupRun(options);
   try {
-    const content = new ContentTree(session.nodes);
-    counts.bytes = await run.untilAborted(storeStream(session, { run, content, stream: options.stream }));
-    const packs = content.packs;
-    const tree = await storeTree(session, {
-      names,
-      size: counts.bytes,
-      content: await content.finish(),
-      time: options.time ?? new Date(),
-      packs,
-    });
-    const unchanged =
-      parent?.snapshot.tree !== undefined && parent.snapshot.tree !== null && Buffer.compare(parent.snapshot.tree.name, tree.name) === 0;
-    const result = { parent: parent?.id ?? null, unchanged, session, counts };
-    if (options.dryRun) return run.result({ ...result, snapshotId: null });
-    const stored = await session.finish(tree, packs);
-    const snapshot = {
-      ...run.snapshot(session, { paths: [new Uint8Array(Buffer.from(options.name))], source, parent: parent?.id ?? null, counts }),
-      ...stored,
-    };
-    await commitSnapshot(repository, { session: session.session, snapshot, signal: options.signal });
-    return run.result({ ...result, snapshotId: session.session.id });
+    const source = sourceIdentity(run.host, [options.name]);
+    const parent = (await listSnapshots(repository, { filter: { source }, signal: options.signal, onDamage: () => undefined })).at(-1);
+    const { compression = 'auto', dryRun = false, signal } = options;
+    const session = await BackupSession.begin(repository, { workers: 1, compression, dryRun, limits, signal });
+    try {
+      return await storeSnapshot(repository, { run, session, options, names, source, parent });
+    } finally {
+      await session.end();
+    }
   } finally {
-    run.progress.end();
-    await session.end();
+    run.end();
   }
+}
+
+async function storeSnapshot(
+  repository: Repository,
+  {
+    run,
+    session,
+    options,
+    names,
+    source,
+    parent,
+  }: {
+    run: BackupRun;
+    session: BackupSession;
+    options: StreamBackupOptions;
+    names: Uint8Array[];
+    source: string;
+    parent: SnapshotInfo | undefined;
+  },
+): Promise<BackupResult> {
+  const content = session.dispatcher.newContent();
+  const size = await run.untilAborted(storeStream(session, { run, content, stream: options.stream }));
+  const counts: AssemblyCounts = { files: 1, directories: names.length - 1, others: 0, bytes: size, unchangedFiles: 0 };
+  const packs = content.packs;
+  const tree = await storeTree(session, { names, size, content: await content.finish(), time: options.time ?? new Date(), packs });
+  const before = parent?.snapshot.tree ?? null;
+  const unchanged = before !== null && Buffer.compare(before.name, tree.name) === 0;
+  const result = { parent: parent?.id ?? null, unchanged, session, counts };
+  if (options.dryRun) return run.result({ ...result, snapshotId: null });
+  const stored = await run.untilAborted(session.finish(tree, packs));
+  const snapshot = {
+    ...run.snapshot(session, { paths: [new Uint8Array(Buffer.from(options.name))], source, parent: parent?.id ?? null, counts }),
+    ...stored,
+  };
+  await commitSnapshot(repository, { session: session.session, snapshot, signal: options.signal });
+  return run.result({ ...result, snapshotId: session.session.id });
 }
 
 /** Has the stream chunked by one worker while the next piece is gathered. Returns its length. */
@@ -74,18 +98,21 @@ async function storeStream(
   let size = 0;
   const underWay: Promise<void>[] = [];
   const send = async (bytes: Uint8Array, last: boolean): Promise<void> => {
-    underWay.push(session.dispatcher.storePiece(content, bytes, { last }));
+    const piece = session.dispatcher.storePiece(content, bytes, { last });
+    // If the stream fails, nobody waits for it any more.
+    piece.catch(() => undefined);
+    underWay.push(piece);
     if (underWay.length > piecesLimit) await underWay.shift();
+  };
+  const checkpoint = async (): Promise<void> => {
+    await Promise.all(underWay.splice(0));
+    await session.checkpoint(async () => ({ root: null, packs: new Set() }));
   };
   for await (const piece of pieces(stream)) {
     size += piece.length;
     run.progress.read(piece.length);
     await send(piece, false);
-    const waiting = run.betweenTokens(session, async () => {
-      await Promise.all(underWay.splice(0));
-      await session.checkpoint(async () => ({ root: null, packs: new Set() }));
-    });
-    if (waiting !== undefined) await waiting;
+    await run.betweenTokens(session, checkpoint);
   }
   await send(new Uint8Array(0), true);
   await Promise.all(underWay);
@@ -116,13 +143,7 @@ async function storeTree(
     content,
     time,
     packs,
-  }: {
-    names: readonly Uint8Array[];
-    size: number;
-    content: Awaited<ReturnType<ContentTree['finish']>>;
-    time: Date;
-    packs: Set<NodeReference['pack']>;
-  },
+  }: { names: readonly Uint8Array[]; size: number; content: Content; time: Date; packs: Set<NodeReference['pack']> },
 ): Promise<NodeReference> {
   const now = { seconds: Math.floor(time.getTime() / 1000), nanoseconds: (((time.getTime() % 1000) + 1000) % 1000) * 1_000_000 };
   const [uid, gid] = [process.getuid!(), process.getgid!()];

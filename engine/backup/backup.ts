@@ -8,13 +8,14 @@ import {
   type SnapshotInfo,
   writeCheckpoint,
 } from '../repository/mod.ts';
-import { closeDescriptor, openRoot, statPath } from '../system/mod.ts';
-import { Assembler } from './_assembler.ts';
+import { closeDescriptor, type Descriptor, openRoot, statPath } from '../system/mod.ts';
+import { Assembler, type AssemblyCounts } from './_assembler.ts';
 import { BackupRun } from './_backup-run.ts';
-import { backupLimits } from './_limits.ts';
+import type { BackupLimits } from './_limits.ts';
 import { Scanner } from './_scanner.ts';
 import { BackupSession } from './_session.ts';
-import { type ResolvedSource, resolveSource, sourceIdentity, sourceTree } from './_source-paths.ts';
+import { errnoNameOf } from './_source-errors.ts';
+import { absolutePath, type ResolvedSource, resolveSource, sourceIdentity, sourceTree } from './_source-paths.ts';
 import { TokenQueue } from './_token-queue.ts';
 import type { Token } from './_tokens.ts';
 import type { BackupOptions, BackupResult } from './options.ts';
@@ -23,117 +24,188 @@ import type { BackupOptions, BackupResult } from './options.ts';
  * Backs up files and folders into a new snapshot.
  *
  * Files that cannot be read are in `errors` and in the snapshot; the rest goes on. Errors that end it: those of the store (`no-space`, `forbidden`, …), `source-empty` if
- * no path could be backed up, `interrupted`.
+ * no path could be backed up, `interrupted`, `usage`. Then there is no snapshot, and nothing is left over but what the next backup finds and uses.
  */
-export async function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
+export function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
+  return backupWithin(repository, options, {});
+}
+
+/** The same with other limits: for tests. */
+export async function backupWithin(repository: Repository, options: BackupOptions, limits: Partial<BackupLimits>): Promise<BackupResult> {
   const run = new BackupRun(options);
-  const sources = resolvePaths(options.paths, run);
-  const source = sourceIdentity(
-    run.host,
-    sources.map(({ absolute }) => absolute),
-  );
-  const parents = await findParents(repository, { source, parent: options.parent ?? 'auto', signal: options.signal });
-  run.progress.expected = parents.parent?.snapshot.statistics;
-  const session = await BackupSession.begin(repository, {
-    workers: options.workers,
-    compression: options.compression ?? 'auto',
-    dryRun: options.dryRun ?? false,
+  try {
+    const repositoryFolder = folderOf(repository);
+    const sources = resolvePaths(options.paths, { run, repositoryFolder });
+    const source = sourceIdentity(
+      run.host,
+      sources.map(({ absolute }) => absolute),
+    );
+    const parents = await findParents(repository, { source, parent: options.parent ?? 'auto', signal: options.signal });
+    run.progress.expected = parents.parent?.snapshot.statistics;
+    const { workers, compression = 'auto', dryRun = false, signal } = options;
+    const previous = options.force ? [] : parents.trees;
+    const session = await BackupSession.begin(repository, { workers, compression, dryRun, limits, signal });
+    try {
+      return await storeSnapshot(repository, { options, run, session, sources, source, parents, previous, repositoryFolder });
+    } finally {
+      await session.end();
+    }
+  } finally {
+    run.end();
+  }
+}
+
+/** All that is known when the scan begins. */
+interface Plan {
+  readonly options: BackupOptions;
+  readonly run: BackupRun;
+  readonly session: BackupSession;
+  readonly sources: readonly ResolvedSource[];
+  readonly source: string;
+  readonly parents: Parents;
+  /** Root nodes of the snapshots to compare with, the one to prefer first. */
+  readonly previous: readonly (NodeReference | null)[];
+  readonly repositoryFolder: FolderIdentity | undefined;
+}
+
+async function storeSnapshot(repository: Repository, plan: Plan): Promise<BackupResult> {
+  const { options, run, session, sources, source, parents } = plan;
+  const parent = parents.parent?.id ?? null;
+  const paths = sources.map(({ absolute }) => new Uint8Array(Buffer.from(absolute, 'latin1')));
+  const snapshotOf = (counts: AssemblyCounts, more: Partial<Snapshot>): Snapshot => ({
+    ...run.snapshot(session, { paths, source, parent, counts }),
+    ...more,
+  });
+  const checkpoint = async (assembler: Assembler): Promise<void> => {
+    const { number, ...stored } = await session.checkpoint(() => assembler.partialTree());
+    const snapshot = snapshotOf(assembler.counts, { ...stored, partial: true });
+    await writeCheckpoint(repository, { session: session.session, number, snapshot, signal: options.signal });
+  };
+  const { tree, assembler } = await scanAndAssemble(plan, checkpoint);
+  if (tree === null && !options.dryRun)
+    throw new LaganError('source-empty', 'nothing could be backed up: none of the paths is there', { found: options.paths.map(String) });
+  const unchanged = tree !== null && plan.previous.length === 1 && parents.parent !== undefined && !assembler.changed && !run.hasFaults;
+  const result = (snapshotId: SnapshotId | null): BackupResult =>
+    run.result({ snapshotId, parent, unchanged, session, counts: assembler.counts });
+  if (tree === null || options.dryRun || (options.skipIfUnchanged && unchanged)) return result(null);
+  const stored = await run.untilAborted(session.finish(tree, assembler.packs));
+  await commitSnapshot(repository, {
+    session: session.session,
+    snapshot: snapshotOf(assembler.counts, stored),
     signal: options.signal,
   });
+  return result(session.session.id);
+}
+
+/** Runs scan and assembly. When this resolves or rejects, both have ended: when one of them fails, the other is stopped. */
+async function scanAndAssemble(
+  plan: Plan,
+  checkpoint: (assembler: Assembler) => Promise<void>,
+): Promise<{ tree: NodeReference | null; assembler: Assembler }> {
+  const { run, session, previous } = plan;
+  const queue = new TokenQueue<Token>(session.limits.waitingTokens);
+  const assembler = new Assembler({
+    nodes: session.nodes,
+    queue,
+    previousRoot: previous[0],
+    betweenTokens: () => run.betweenTokens(session, () => checkpoint(assembler)),
+    onFault: (path, { code, message }) => run.fault({ path, code, message }),
+    onFile: (size) => run.progress.fileDone(size),
+    limits: session.limits,
+  });
   const root = openRoot('/');
+  const scanning = scannerOf(plan, { root, queue })
+    .run()
+    .catch((error: unknown) => {
+      session.dispatcher.abandon(error);
+      queue.end({ error });
+    });
+  const assembling = assembler.run();
   try {
-    const queue = new TokenQueue<Token>(backupLimits.waitingTokens);
-    const comparable = options.force ? [] : parents.trees;
-    const assembler = new Assembler({
-      nodes: session.nodes,
-      queue,
-      previousRoot: comparable[0],
-      betweenTokens: () => run.betweenTokens(session, () => checkpoint()),
-      onFault: (path, { code, message }) => run.fault({ path, code, message }),
-      onFile: (size) => run.progress.fileDone(size),
-    });
-    const snapshotOf = (more: Partial<Snapshot>): Snapshot => ({
-      ...run.snapshot(session, {
-        paths: sources.map(({ absolute }) => new Uint8Array(Buffer.from(absolute, 'latin1'))),
-        source,
-        parent: parents.parent?.id ?? null,
-        counts: assembler.counts,
-      }),
-      ...more,
-    });
-    const checkpoint = async () => {
-      const { number, ...stored } = await session.checkpoint(() => assembler.partialTree());
-      await writeCheckpoint(repository, {
-        session: session.session,
-        number,
-        snapshot: snapshotOf({ ...stored, partial: true }),
-        signal: options.signal,
-      });
-    };
-    const scanner = new Scanner({
-      root,
-      sources: sourceTree(sources),
-      previous: comparable,
-      reader: session.reader,
-      dispatcher: session.dispatcher,
-      queue,
-      excludes: options.excludes ?? {},
-      oneFileSystem: options.oneFileSystem ?? false,
-      ignoreCtime: options.ignoreCtime ?? false,
-      ignoreInode: options.ignoreInode ?? false,
-      isAlive: session.isAlive,
-      repositoryFolder: repositoryFolder(repository),
-      onFault: (fault) => run.fault(fault),
-      onNote: (note) => run.note(note),
-      onEntry: (folder, name) => run.progress.scanned(folder, name),
-      signal: options.signal,
-    });
-    const scanning = scanner.run().catch((error: unknown) => queue.end({ error }));
-    const tree = await run.untilAborted(assembler.run());
+    const tree = await run.untilAborted(assembling);
     await scanning;
-    const unchanged = tree !== null && comparable.length === 1 && parents.parent !== undefined && !assembler.changed && !run.hasFaults;
-    if (tree === null && !options.dryRun)
-      throw new LaganError('source-empty', 'nothing could be backed up: none of the paths is there', { found: options.paths.map(String) });
-    const result = (snapshotId: SnapshotId | null): BackupResult =>
-      run.result({ snapshotId, parent: parents.parent?.id ?? null, unchanged, session, counts: assembler.counts });
-    if (tree === null || options.dryRun || (options.skipIfUnchanged && unchanged)) return result(null);
-    const stored = await session.finish(tree, assembler.packs);
-    await commitSnapshot(repository, { session: session.session, snapshot: snapshotOf(stored), signal: options.signal });
-    return result(session.session.id);
-  } finally {
-    run.progress.end();
+    return { tree, assembler };
+  } catch (error) {
+    queue.abandon();
     await session.end();
+    throw error;
+  } finally {
+    await Promise.allSettled([scanning, assembling]);
     closeDescriptor(root);
   }
 }
 
-/** Resolves the given paths; one that does not exist is a fault, the others still go in. */
-function resolvePaths(paths: readonly (string | Uint8Array)[], run: BackupRun): ResolvedSource[] {
+function scannerOf(
+  { options, run, session, sources, previous, repositoryFolder }: Plan,
+  { root, queue }: { root: Descriptor; queue: TokenQueue<Token> },
+): Scanner {
+  const { excludes = {}, oneFileSystem = false, ignoreCtime = false, ignoreInode = false } = options;
+  return new Scanner({
+    root,
+    sources: sourceTree(sources),
+    previous,
+    reader: session.reader,
+    dispatcher: session.dispatcher,
+    queue,
+    excludes,
+    oneFileSystem,
+    ignoreCtime,
+    ignoreInode,
+    isAlive: session.isAlive,
+    repositoryFolder,
+    onFault: (fault) => run.fault(fault),
+    onNote: (note) => run.note(note),
+    onEntry: (folder, name) => run.progress.scanned(folder, name),
+    throwIfInterrupted: () => {
+      run.throwIfInterrupted();
+      queue.throwIfAbandoned();
+    },
+    limits: session.limits,
+  });
+}
+
+/** Resolves the given paths; one that does not exist is a fault, and the repository itself is left out: the others still go in. */
+function resolvePaths(
+  paths: readonly (string | Uint8Array)[],
+  { run, repositoryFolder }: { run: BackupRun; repositoryFolder: FolderIdentity | undefined },
+): ResolvedSource[] {
   const sources: ResolvedSource[] = [];
   for (const path of paths) {
     try {
       const source = resolveSource(path);
-      statPath(new Uint8Array(Buffer.from(source.absolute, 'latin1')), { symlink: 'keep' });
-      sources.push(source);
+      const absolute = new Uint8Array(Buffer.from(source.absolute, 'latin1'));
+      const { device, inode } = statPath(absolute, { symlink: 'keep' });
+      if (device === repositoryFolder?.device && inode === repositoryFolder.inode)
+        run.note({ path: absolute, code: 'repository', message: 'is the repository itself and is left out' });
+      else sources.push(source);
     } catch (error) {
-      const given = typeof path === 'string' ? Buffer.from(path) : path;
-      run.fault({ path: given, code: 'ENOENT', message: `could not be found: ${(error as Error).message}` });
+      run.fault({
+        path: absolutePath(path),
+        code: errnoNameOf(error) ?? 'ENOENT',
+        message: `could not be found: ${(error as Error).message}`,
+      });
     }
   }
   if (sources.length === 0)
     throw new LaganError(
       'source-empty',
-      `nothing to back up: ${paths.map((path) => JSON.stringify(String(path))).join(', ')} ${paths.length === 1 ? 'is' : 'are'} not there`,
+      `nothing to back up: ${paths.map((path) => JSON.stringify(Buffer.from(path).toString())).join(', ')} ${paths.length === 1 ? 'is' : 'are'} not there`,
       { hint: 'give at least one path that exists' },
     );
   return sources;
+}
+
+interface Parents {
+  readonly parent: SnapshotInfo | undefined;
+  /** What is compared with, the one to prefer first. */
+  readonly trees: readonly (NodeReference | null)[];
 }
 
 /** The snapshot to compare with, and before it what an interrupted backup of the same source left since. */
 async function findParents(
   repository: Repository,
   { source, parent, signal }: { source: string; parent: 'auto' | 'none' | SnapshotId; signal: AbortSignal | undefined },
-): Promise<{ parent: SnapshotInfo | undefined; trees: (NodeReference | null)[] }> {
+): Promise<Parents> {
   if (parent === 'none') return { parent: undefined, trees: [] };
   if (parent !== 'auto') {
     const given = await resolveSnapshot(repository, parent, { signal });
@@ -152,8 +224,13 @@ function isAfter(time: Time, other: Time | undefined): boolean {
   return time.seconds > other.seconds || (time.seconds === other.seconds && time.nanoseconds > other.nanoseconds);
 }
 
+interface FolderIdentity {
+  readonly device: number;
+  readonly inode: number | bigint;
+}
+
 /** The repository's own folder is never part of a backup. */
-function repositoryFolder({ storage }: Repository): { device: number; inode: number | bigint } | undefined {
+function folderOf({ storage }: Repository): FolderIdentity | undefined {
   const description = storage.describe();
   if (description.kind !== 'local-folder') return undefined;
   const { device, inode } = statPath(description.path, { symlink: 'follow' });

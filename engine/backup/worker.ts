@@ -23,7 +23,7 @@ const repository = attachRepository(setup.repository);
 const { storage, keys, configuration } = repository;
 const cutting = configuration.chunker;
 const kernel = createKernel({
-  dataSizeBytes: dataSizeBytes(configuration.blockSizeBytes),
+  dataSizeBytes: dataSizeBytes(configuration.blockSizeBytes, cutting),
   nameKey: keys.nameKey,
   metadataNameKey: keys.metadataNameKey,
   cutKey: keys.cutKey,
@@ -31,6 +31,8 @@ const kernel = createKernel({
   module: setup.kernelModule,
   lanes: setup.lanes,
 });
+const stopFlag = new Int32Array(setup.stopFlag);
+const isStopping = (): boolean => Atomics.load(stopFlag, 0) === 1;
 const packs = new PackTable(setup.packTable);
 const stored = new StoredIndex(storage, setup.storedTables);
 const extents = new ExtentRecords();
@@ -53,7 +55,7 @@ const store = new ChunkStore({
   dryRun: setup.dryRun,
   onPack: reportPack,
 });
-const reader = new FileReader(new FileChunker({ kernel, store, extents, cutting }));
+const reader = new FileReader(new FileChunker({ kernel, store, extents, cutting, isStopping }));
 const stream = new StreamChunker({ kernel, store, extents });
 
 let working: Promise<void> = Promise.resolve();
@@ -80,7 +82,9 @@ async function perform(job: WorkerJob): Promise<FileOutcome[]> {
     case 'files':
       return reader.readFiles(job.root, job.files);
     case 'segment':
-      return [await reader.readSegment(job.root, job.file, { from: job.from, to: job.to })];
+      return [await reader.readSegment(job.descriptor, job.region, { from: job.from, to: job.to })];
+    case 'stretches':
+      return [await reader.readStretches(job.descriptor, job.stretches)];
     case 'stream':
       return [await stream.add(job.bytes, { last: job.last })];
     case 'tables':

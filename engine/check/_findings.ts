@@ -64,12 +64,10 @@ export class OpenFinding implements Finding {
     this.pack = name?.type === 'pack' ? name.id : undefined;
   }
 
-  /** Counts the same problem once more, unless it was met at that offset before. */
-  addCount({ offset }: Problem): void {
-    if (offset !== undefined) {
-      if (this.#offsets.has(offset)) return;
-      this.#offsets.add(offset);
-    }
+  /** Counts the same problem once more, unless it was met at that offset before. Without offsets only chunks are counted. */
+  addCount({ code, offset }: Problem): void {
+    if (offset === undefined ? this.#count > 0 && code !== 'chunk-missing' : this.#offsets.has(offset)) return;
+    if (offset !== undefined) this.#offsets.add(offset);
     this.#count++;
   }
 

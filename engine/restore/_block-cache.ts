@@ -269,7 +269,7 @@ function storedLength({ sealedLength }: PackBlock): number {
   return sealedLayout.lengthFieldSizeBytes + sealedLength;
 }
 
-function locate({ chunks, firstChunk, object }: OpenPack, { name, pack }: DataExtent): { number: number; within: number } {
+function locate({ chunks, firstChunk, object }: OpenPack, { name }: DataExtent): { number: number; within: number } {
   const chunk = chunks.get(name, 0);
   if (chunk < 0) throw chunkMissing(name, object.name);
   let [low, high] = [0, firstChunk.length - 1];

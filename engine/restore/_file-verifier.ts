@@ -18,7 +18,7 @@ export class FileVerifier {
   readonly #room: number;
   readonly #status = new FileStatus();
 
-  constructor({ kernel, trees, isStopping }: { kernel: Kernel; trees: TreeReader; isStopping: () => boolean }) {
+  constructor({ kernel, trees, context }: { kernel: Kernel; trees: TreeReader; context: JobContext }) {
     this.#kernel = kernel;
     this.#trees = trees;
     this.#context = context;

@@ -4,11 +4,11 @@ const MiB = 1024 * KiB;
 /** Every limit of a running restore, in one place. */
 export const restoreLimits = {
   /** A batch for a worker ends at this many entries, bytes of content, or stretches of folders. */
-  batchEntries: 1_024,
+  batchEntries: 384,
   batchBytes: 16 * MiB,
   batchParts: 96,
   /** … or of leaves of directories that go with it. */
-  batchLeafBytes: 256 * KiB,
+  batchLeafBytes: 128 * KiB,
   /** Batches that are being filled at once, one for each pack that files were found in lately. */
   openBatches: 12,
   /** Batches that a worker may have at once: the one at work and those waiting. */
@@ -24,13 +24,13 @@ export const restoreLimits = {
   /** Larger files are written under another name first, so that none is half there after a crash. */
   temporaryFromBytes: 1 * MiB,
   /** Room of a worker for opened blocks. */
-  blockArenaBytes: 8 * MiB,
+  blockArenaBytes: 6 * MiB,
   /** Stored bytes that are read at once where block follows block. */
   readAheadBytes: 2 * MiB,
   /** Contents of packs that a worker remembers. */
-  openPacks: 8,
+  openPacks: 4,
   /** Leaves of directories whose entries a worker keeps decoded. */
-  decodedLeaves: 8,
+  decodedLeaves: 4,
   /** Zeros written at once where holes are not wanted. */
   zerosBytes: 256 * KiB,
   /** Packs of which it is remembered which worker had them last. */

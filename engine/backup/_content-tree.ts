@@ -1,0 +1,46 @@
+import type { Content, Extent, PackId } from '../../repo-format/mod.ts';
+import { type NodeStore, recordingPacks, TreeBuilder } from '../trees/mod.ts';
+
+/** The content of one file: a short list of extents, or a tree of nodes; and the packs that all of it relies on. */
+export class ContentTree {
+  /** All packs that the content relies on so far. */
+  readonly packs = new Set<PackId>();
+  readonly #inlineExtents: number;
+  readonly #builder: TreeBuilder;
+  #few: Extent[] = [];
+  #isTree = false;
+  #adding: Promise<void> = Promise.resolve();
+
+  /** Up to `inlineExtents` extents stay in the file's entry. */
+  constructor(nodes: Pick<NodeStore, 'put'>, inlineExtents: number) {
+    this.#builder = new TreeBuilder(recordingPacks(nodes, this.packs), 'content');
+    this.#inlineExtents = inlineExtents;
+  }
+
+  /** Adds the next extents; calls may overlap, their order counts. */
+  add(extents: readonly Extent[]): Promise<void> {
+    this.#adding = this.#adding.then(() => this.#add(extents));
+    return this.#adding;
+  }
+
+  async finish(): Promise<Content> {
+    await this.#adding;
+    if (!this.#isTree) return this.#few.length === 0 ? { form: 'none' } : { form: 'inline', extents: this.#few };
+    const root = await this.#builder.finish();
+    return { form: 'node', node: root!.node, height: root!.height, packs: [...this.packs].sort() };
+  }
+
+  async #add(extents: readonly Extent[]): Promise<void> {
+    for (const extent of extents) if (extent.kind === 'data') this.packs.add(extent.pack);
+    if (!this.#isTree && this.#few.length + extents.length <= this.#inlineExtents) {
+      this.#few.push(...extents);
+      return;
+    }
+    const all = this.#isTree ? extents : [...this.#few, ...extents];
+    this.#isTree = true;
+    for (const extent of all) {
+      const stored = this.#builder.addExtent(extent);
+      if (stored !== undefined) await stored;
+    }
+  }
+}
