@@ -8,6 +8,12 @@ import type { Hurt } from './_hurt.ts';
 
 const [isWhole, isHurt] = [0, 1];
 
+/** Where the walk is. */
+interface Place {
+  readonly snapshot: SnapshotId;
+  readonly path: Buffer;
+}
+
 /** Walks snapshots for the files that rely on lost packs and chunks; what is whole in one snapshot is not walked again in the next. */
 export class AffectedFiles {
   readonly #trees: TreeReader;
@@ -23,38 +29,38 @@ export class AffectedFiles {
 
   /** Notes at each finding the files of this snapshot that it hurts. */
   async addSnapshot({ id, snapshot }: SnapshotInfo): Promise<void> {
-    if (snapshot.tree !== null) await this.#visit(id, snapshot.tree, Buffer.alloc(0));
+    if (snapshot.tree !== null) await this.#visit(snapshot.tree, { snapshot: id, path: Buffer.alloc(0) });
   }
 
-  /** Whether anything below a node of the folder `path` is lost. */
-  async #visit(snapshot: SnapshotId, reference: NodeReference, path: Buffer): Promise<boolean> {
+  /** Whether anything below a node of the folder `place` is lost. */
+  async #visit(reference: NodeReference, place: Place): Promise<boolean> {
     if (this.#known.get(reference.name, 0) === isWhole) return false;
     await this.#breathe();
     const finding = this.#hurt.findingOf(reference.pack, reference.name);
     if (finding !== undefined) {
-      finding.hurts(snapshot, path.length === 0 ? Buffer.from('/') : path);
+      finding.hurts(place.snapshot, place.path.length === 0 ? Buffer.from('/') : place.path);
       return true;
     }
-    const hurts = await this.#visitItems(snapshot, reference, path);
+    const hurts = await this.#visitItems(reference, place);
     this.#known.add(reference.name, 0, hurts ? isHurt : isWhole);
     return hurts;
   }
 
-  async #visitItems(snapshot: SnapshotId, reference: NodeReference, path: Buffer): Promise<boolean> {
+  async #visitItems(reference: NodeReference, place: Place): Promise<boolean> {
     const node = await this.#node(reference);
     if (node?.kind !== 'directory') return false;
     let hurts = false;
-    if (node.leaf) for (const entry of node.items) hurts = (await this.#visitEntry(snapshot, entry, path)) || hurts;
-    else for (const { node: child } of node.items) hurts = (await this.#visit(snapshot, child, path)) || hurts;
+    if (node.leaf) for (const entry of node.items) hurts = (await this.#visitEntry(entry, place)) || hurts;
+    else for (const { node: child } of node.items) hurts = (await this.#visit(child, place)) || hurts;
     return hurts;
   }
 
-  async #visitEntry(snapshot: SnapshotId, entry: Entry, folder: Buffer): Promise<boolean> {
+  async #visitEntry(entry: Entry, folder: Place): Promise<boolean> {
     if (entry.type === 'directory') {
-      return entry.node !== null && this.#visit(snapshot, entry.node, Buffer.concat([folder, Buffer.from('/'), entry.name]));
+      return entry.node !== null && this.#visit(entry.node, placeOf(entry, folder));
     }
     if (entry.type !== 'file' || !this.#mayBeHurt(entry.content)) return false;
-    return this.#visitContent(snapshot, entry.content, Buffer.concat([folder, Buffer.from('/'), entry.name]));
+    return this.#visitContent(entry.content, placeOf(entry, folder));
   }
 
   #mayBeHurt(content: Content): boolean {
@@ -63,26 +69,26 @@ export class AffectedFiles {
     return content.packs.length === 0 || this.#hurt.has(content.node.pack) || content.packs.some((pack) => this.#hurt.has(pack));
   }
 
-  async #visitContent(snapshot: SnapshotId, content: Content, path: Buffer): Promise<boolean> {
+  async #visitContent(content: Content, place: Place): Promise<boolean> {
     if (content.form === 'none') return false;
-    if (content.form === 'node') return this.#visitContentNode(snapshot, content.node, path);
+    if (content.form === 'node') return this.#visitContentNode(content.node, place);
     let hurts = false;
     for (const extent of content.extents) {
       const finding = extent.kind === 'data' ? this.#hurt.findingOf(extent.pack, extent.name) : undefined;
-      finding?.hurts(snapshot, path);
+      finding?.hurts(place.snapshot, place.path);
       hurts ||= finding !== undefined;
     }
     return hurts;
   }
 
-  async #visitContentNode(snapshot: SnapshotId, reference: NodeReference, path: Buffer): Promise<boolean> {
+  async #visitContentNode(reference: NodeReference, place: Place): Promise<boolean> {
     const finding = this.#hurt.findingOf(reference.pack, reference.name);
-    finding?.hurts(snapshot, path);
+    finding?.hurts(place.snapshot, place.path);
     const node = finding === undefined ? await this.#node(reference) : undefined;
     if (node?.kind !== 'content') return finding !== undefined;
-    if (node.leaf) return this.#visitContent(snapshot, { form: 'inline', extents: node.items }, path);
+    if (node.leaf) return this.#visitContent({ form: 'inline', extents: node.items }, place);
     let hurts = false;
-    for (const { node: child } of node.items) hurts = (await this.#visitContentNode(snapshot, child, path)) || hurts;
+    for (const { node: child } of node.items) hurts = (await this.#visitContentNode(child, place)) || hurts;
     return hurts;
   }
 
@@ -95,4 +101,8 @@ export class AffectedFiles {
       throw error;
     }
   }
+}
+
+function placeOf(entry: Entry, { snapshot, path }: Place): Place {
+  return { snapshot, path: Buffer.concat([path, Buffer.from('/'), entry.name]) };
 }

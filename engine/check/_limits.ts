@@ -3,7 +3,7 @@ const MiB = 1024 * 1024;
 
 export const checkLimits = {
   /** Neighbouring segments are read by one request of about this size. */
-  windowSizeBytes: 4 * MiB,
+  windowSizeBytes: 2 * MiB,
   /** Packs that a worker may have at once: one at work, the others waiting. */
   packsPerWorker: 3,
   /** Rows of the index that are in memory at once (8 bytes each, at most three quarters of the slots in use); more are looked at in several passes. */

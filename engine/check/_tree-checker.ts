@@ -4,6 +4,10 @@
  */
 import {
   type Content,
+  type ContentInner,
+  type ContentLeaf,
+  type DirectoryInner,
+  type DirectoryLeaf,
   type Entry,
   type Extent,
   type FileEntry,
@@ -24,13 +28,22 @@ import type { KnownPacks } from './_known-packs.ts';
 import { PackSets } from './_pack-sets.ts';
 
 /** What a parent says of a node. */
-interface Expected {
+interface Expected<Kind extends NodeKind = NodeKind> {
+  readonly kind: Kind;
   /** Undefined for a root of a directory, whose height nobody says. */
   readonly height?: number | undefined;
   /** Entries, bytes or packs below it. */
   readonly below?: number | undefined;
   readonly lastName?: Uint8Array | undefined;
   readonly lastPack?: PackId | undefined;
+}
+
+/** A node that is being walked. */
+interface Visit {
+  /** Ordinals of the packs that it and all below it rely on. */
+  readonly relied: Set<number>;
+  /** It was not met before. */
+  readonly isNew: boolean;
 }
 
 export interface TreeCheckerOptions {
@@ -67,7 +80,7 @@ export class TreeChecker {
 
   /** Walks a tree; returns the ordinals of all packs that it relies on. */
   async check(root: NodeReference): Promise<Uint32Array> {
-    return this.#visit('directory', root, {});
+    return this.#visit(root, { kind: 'directory' });
   }
 
   /** The packs that a list names, and those that hold the list. */
@@ -77,80 +90,81 @@ export class TreeChecker {
   ): Promise<{ listed: Set<PackId>; holders: Set<PackId> } | undefined> {
     const listed = new Set<PackId>();
     const holders = new Set<PackId>();
-    const read = async (reference: NodeReference, expects: Expected): Promise<boolean> => {
+    const read = async (reference: NodeReference, expects: Expected<'pack-list'>): Promise<boolean> => {
       holders.add(reference.pack);
-      const node = await this.#open('pack-list', reference, expects);
-      if (node === undefined) return false;
-      if (node.leaf) for (const pack of node.items) listed.add(pack);
-      else
-        for (const { node: child, packsBelow, lastPack } of node.items) {
-          if (!(await read(child, { height: node.height - 1, below: packsBelow, lastPack }))) return false;
-        }
+      const node = await this.#open(reference, { expected: expects, isNew: true });
+      if (node?.leaf) for (const pack of node.items) listed.add(pack);
+      if (node === undefined || node.leaf) return node !== undefined;
+      for (const { node: child, packsBelow: below, lastPack } of node.items) {
+        if (!(await read(child, { kind: 'pack-list', height: node.height - 1, below, lastPack }))) return false;
+      }
       return true;
     };
-    return (await read(root, expected)) ? { listed, holders } : undefined;
+    return (await read(root, { kind: 'pack-list', ...expected })) ? { listed, holders } : undefined;
   }
 
-  async #visit(kind: 'directory' | 'content', reference: NodeReference, expected: Expected): Promise<Uint32Array> {
+  async #visit(reference: NodeReference, expected: Expected<'directory' | 'content'>): Promise<Uint32Array> {
     const known = this.#seen.get(reference.name, 0);
     const remembered = this.#sets.get(known);
     if (remembered !== undefined) return remembered;
     await this.#options.breathe();
-    const isNew = known < 0;
-    const relied = new Set<number>([this.#ordinalOf(reference.pack, 'metadata-pack')]);
-    const node = await this.#open(kind, reference, expected, isNew);
-    if (node !== undefined) await this.#visitItems(node, relied, isNew);
-    const set = Uint32Array.from(relied).sort();
-    if (isNew) this.#seen.add(reference.name, 0, this.#sets.numberOf(set));
+    const visit: Visit = { relied: new Set([this.#ordinalOf(reference.pack, 'metadata-pack')]), isNew: known < 0 };
+    const node = await this.#open(reference, { expected, isNew: visit.isNew });
+    if (node?.kind === 'directory') await this.#visitDirectory(node, visit);
+    else if (node !== undefined) await this.#visitContentNode(node, visit);
+    const set = Uint32Array.from(visit.relied).sort();
+    if (visit.isNew) this.#seen.add(reference.name, 0, this.#sets.numberOf(set));
     return set;
   }
 
-  async #visitItems(node: Node, relied: Set<number>, isNew: boolean): Promise<void> {
-    if (node.kind === 'directory') {
-      if (node.leaf) for (const entry of node.items) await this.#visitEntry(entry, relied, isNew);
-      else {
-        for (const { node: child, entriesBelow, lastName } of node.items) {
-          addAll(relied, await this.#visit('directory', child, { height: node.height - 1, below: entriesBelow, lastName }));
-        }
-      }
-    } else if (node.kind === 'content') {
-      if (node.leaf) await this.#visitExtents(node.items, relied, isNew);
-      else {
-        for (const { node: child, bytesBelow } of node.items) {
-          addAll(relied, await this.#visit('content', child, { height: node.height - 1, below: bytesBelow }));
-        }
-      }
+  async #visitDirectory(node: DirectoryLeaf | DirectoryInner, visit: Visit): Promise<void> {
+    if (node.leaf) {
+      for (const entry of node.items) await this.#visitEntry(entry, visit);
+      return;
+    }
+    for (const { node: child, entriesBelow: below, lastName } of node.items) {
+      addAll(visit.relied, await this.#visit(child, { kind: 'directory', height: node.height - 1, below, lastName }));
     }
   }
 
-  async #visitEntry(entry: Entry, relied: Set<number>, isNew: boolean): Promise<void> {
+  async #visitContentNode(node: ContentLeaf | ContentInner, visit: Visit): Promise<void> {
+    if (node.leaf) {
+      await this.#visitExtents(node.items, visit);
+      return;
+    }
+    for (const { node: child, bytesBelow: below } of node.items) {
+      addAll(visit.relied, await this.#visit(child, { kind: 'content', height: node.height - 1, below }));
+    }
+  }
+
+  async #visitEntry(entry: Entry, visit: Visit): Promise<void> {
     if (entry.type === 'directory') {
-      if (entry.node !== null) addAll(relied, await this.#visit('directory', entry.node, {}));
+      if (entry.node !== null) addAll(visit.relied, await this.#visit(entry.node, { kind: 'directory' }));
     } else if (entry.type === 'file') {
-      if (isNew) this.files++;
+      if (visit.isNew) this.files++;
       const { content } = entry;
-      if (content.form === 'inline') await this.#visitExtents(content.extents, relied, isNew);
-      else if (content.form === 'node') addAll(relied, await this.#visitContent(entry, content));
+      if (content.form === 'inline') await this.#visitExtents(content.extents, visit);
+      else if (content.form === 'node') addAll(visit.relied, await this.#visitContent(entry, content));
     }
   }
 
   async #visitContent({ size, extensions, name }: FileEntry, content: Extract<Content, { form: 'node' }>): Promise<Uint32Array> {
     const below = extensions.readError === undefined ? size : undefined;
-    const relied = await this.#visit('content', content.node, { height: content.height, below });
+    const relied = await this.#visit(content.node, { kind: 'content', height: content.height, below });
     if (content.packs.length > 0 && this.#options.isFirst) this.#expectListed(relied, content, name);
     return relied;
   }
 
   /** A file's entry lists the packs of its content: those who look only there must not miss one. */
-  #expectListed(relied: Uint32Array, { node, packs }: Extract<Content, { form: 'node' }>, name: Uint8Array): void {
+  #expectListed(relied: Uint32Array, { node, packs }: Extract<Content, { form: 'node' }>, fileName: Uint8Array): void {
     const listed = new Set(packs.map((pack) => this.#ordinalOf(pack)));
     const missing = relied.filter((ordinal) => !listed.has(ordinal)).length;
     if (missing === 0) return;
-    const message = `the entry of ${JSON.stringify(Buffer.from(name).toString())} lists ${packs.length} packs, but its content relies on ${missing} more`;
+    const message = `the entry of ${JSON.stringify(Buffer.from(fileName).toString())} lists ${packs.length} packs, but its content relies on ${missing} more`;
     this.#options.findings.add({ code: 'malformed', message, object: objectNames.pack(node.pack) });
   }
 
-  async #visitExtents(extents: readonly Extent[], relied: Set<number>, isNew: boolean): Promise<void> {
+  async #visitExtents(extents: readonly Extent[], { relied, isNew }: Visit): Promise<void> {
     for (const extent of extents) {
       if (extent.kind !== 'data') continue;
       const ordinal = this.#ordinalOf(extent.pack, 'pack');
@@ -179,17 +193,15 @@ export class TreeChecker {
 
   /** The node, if it can be opened and is what is expected; otherwise there is a finding. */
   async #open<Kind extends NodeKind>(
-    kind: Kind,
     reference: NodeReference,
-    expected: Expected,
-    isNew = true,
+    { expected, isNew }: { expected: Expected<Kind>; isNew: boolean },
   ): Promise<Extract<Node, { kind: Kind }> | undefined> {
     const { trees, findings, hurt, isFirst } = this.#options;
     try {
       const node = await trees.node(reference);
       if (isNew && isFirst) {
         this.nodes++;
-        expectNode(node, { kind, expected, reference });
+        expectNode(node, expected, reference);
       }
       return node as Extract<Node, { kind: Kind }>;
     } catch (error) {
@@ -218,17 +230,17 @@ function addAll(target: Set<number>, source: Uint32Array): void {
 }
 
 /** Throws `malformed` unless a node is what its parent says. */
-function expectNode(node: Node, { kind, expected, reference }: { kind: NodeKind; expected: Expected; reference: NodeReference }): void {
+function expectNode(node: Node, expected: Expected, { pack }: NodeReference): void {
   const expect = (what: string, wanted: unknown, found: unknown) => {
     if (wanted === undefined || wanted === found) return;
-    const object = objectNames.pack(reference.pack);
+    const object = objectNames.pack(pack);
     throw new LaganError('malformed', `a node in ${object}: ${what} is ${found}, its parent says ${wanted}`, {
       object,
       expected: wanted,
       found,
     });
   };
-  expect('its kind', kind, node.kind);
+  expect('its kind', expected.kind, node.kind);
   expect('its height', expected.height, node.height);
   expect('what is below it', expected.below, below(node));
   if (expected.lastName !== undefined) expect('its last name', textOf(expected.lastName), textOf(lastName(node)));

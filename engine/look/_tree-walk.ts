@@ -37,7 +37,7 @@ export async function* walkTree(
   top: { readonly node: NodeReference | null; readonly path: Uint8Array },
   { breather, enters = () => true, onLeave }: TreeWalkOptions,
 ): AsyncGenerator<WalkedEntry> {
-  const open: OpenFolder[] = [openFolder(trees, top.node, top.path, undefined)];
+  const open: OpenFolder[] = [openFolder(trees, top)];
   for (let folder = open.at(-1); folder !== undefined; folder = open.at(-1)) {
     const entry = folder.leaf[folder.index++];
     if (entry === undefined) {
@@ -54,10 +54,13 @@ export async function* walkTree(
     }
     const path = joinPath(folder.path, entry.name);
     yield { path, entry };
-    if (entry.type === 'directory' && enters({ path, entry })) open.push(openFolder(trees, entry.node, path, entry));
+    if (entry.type === 'directory' && enters({ path, entry })) open.push(openFolder(trees, { node: entry.node, path, entry }));
   }
 }
 
-function openFolder(trees: TreeReader, node: NodeReference | null, path: Uint8Array, entry: DirectoryEntry | undefined): OpenFolder {
+function openFolder(
+  trees: TreeReader,
+  { node, path, entry }: { node: NodeReference | null; path: Uint8Array; entry?: DirectoryEntry },
+): OpenFolder {
   return { path, entry, leaves: trees.entries(node), leaf: [], index: 0 };
 }

@@ -55,7 +55,8 @@ export async function* diffSnapshots(
     if (!isSameNode(older, newer)) comparison.open(new Uint8Array(0), { before: older, after: newer });
   } else {
     const whole = pathOfParts(parts);
-    const [older, newer] = [await entryAt(repository, before, whole, signal), await entryAt(repository, after, whole, signal)];
+    const at = { path: whole, signal };
+    const [older, newer] = [await entryAt(repository, before, at), await entryAt(repository, after, at)];
     if (older === undefined && newer === undefined) throw inNeither(whole, [before, after]);
     yield* await comparison.compare(whole, older, newer);
   }
@@ -129,8 +130,7 @@ class Comparison {
 async function entryAt(
   repository: Repository,
   snapshot: SnapshotTree,
-  path: Uint8Array,
-  signal: AbortSignal | undefined,
+  { path, signal }: { path: Uint8Array; signal: AbortSignal | undefined },
 ): Promise<Entry | undefined> {
   try {
     return (await lookup(repository, snapshot, path, { signal })).entry;

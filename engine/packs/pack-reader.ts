@@ -1,6 +1,7 @@
 import {
   decodeBlock,
   decodePackContents,
+  expectBlock,
   LaganError,
   limits,
   objectNames,
@@ -73,10 +74,10 @@ export class PackReader {
   }
 
   /** The same, past the cache. */
-  async readBlock({ object, blocks }: OpenPack, number: number): Promise<OpenBlock> {
+  async readBlock({ kind, object, blocks }: OpenPack, number: number): Promise<OpenBlock> {
     const block = blocks[number]!;
     const plaintext = await readSegment(this.#storage, object, { number, place: block });
-    return openBlockPlaintext(plaintext, block, object.name);
+    return openBlockPlaintext(plaintext, block, { kind, objectName: object.name });
   }
 
   /** The bytes of one chunk (a view into its block). Errors: `chunk-missing` where the pack does not have it. */
@@ -105,13 +106,14 @@ export class PackReader {
 }
 
 /** Decodes what a block's segment held. Errors: `malformed` where it contradicts the pack's contents. */
-export function openBlockPlaintext(plaintext: Uint8Array, block: PackBlock, objectName: string): OpenBlock {
-  const { codec, rawLength, chunkLengths, payload } = decodeBlock(plaintext, objectName);
-  if (rawLength !== block.rawLength || chunkLengths.length !== block.chunkLengths.length)
-    throw new LaganError('malformed', `a block of ${objectName} does not agree with the contents of its pack`, {
-      object: objectName,
-      offset: block.offset,
-    });
+export function openBlockPlaintext(
+  plaintext: Uint8Array,
+  block: PackBlock,
+  { kind, objectName }: { kind: PackKind; objectName: string },
+): OpenBlock {
+  const decoded = decodeBlock(plaintext, objectName, kind);
+  expectBlock(decoded, block, objectName);
+  const { codec, rawLength, chunkLengths, payload } = decoded;
   return { raw: decompressPayload(payload, { codec, rawLength, objectName }), chunkLengths };
 }
 

@@ -9,9 +9,9 @@ import {
   toHex,
 } from '../../repo-format/mod.ts';
 import type { Kernel } from '../kernel/mod.ts';
+import { buffersDropped } from '../memory/mod.ts';
 import { decompressPayload, type OpenPack, type PackReader } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
-import { countGarbage } from './_garbage.ts';
 import { restoreLimits } from './_limits.ts';
 
 const nameSizeBytes = 32;
@@ -114,7 +114,7 @@ export class BlockCache {
     const place = blocks[number]!;
     const plaintext = openStoredSegment(object.key, object.header, { number, offset: place.offset, objectName: object.name }, stored);
     const block = this.#decode(pack, number, plaintext);
-    countGarbage(plaintext.length);
+    buffersDropped(plaintext.length);
     pack.blocks[number] = block;
     return block;
   }

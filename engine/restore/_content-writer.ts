@@ -5,7 +5,7 @@ import type { TreeReader } from '../trees/mod.ts';
 import type { WorkerContext } from '../workers/mod.ts';
 import type { BlockCache, CachedBlock } from './_block-cache.ts';
 import { restoreLimits } from './_limits.ts';
-import type { ContentLeaf } from './_messages.ts';
+import type { ContentLeaf, Emptiness } from './_messages.ts';
 import { interrupted, onTarget } from './_target-errors.ts';
 
 /** What a job asks while it works. */
@@ -29,15 +29,15 @@ interface Run {
 export class ContentWriter implements ContentTarget {
   readonly #cache: BlockCache;
   readonly #trees: TreeReader;
-  readonly #sparse: boolean;
+  readonly #emptiness: Emptiness;
   readonly #context: JobContext;
   #run: Run | undefined;
   #endsInHole = false;
 
-  constructor({ cache, trees, sparse, context }: { cache: BlockCache; trees: TreeReader; sparse: boolean; context: JobContext }) {
+  constructor({ cache, trees, emptiness, context }: { cache: BlockCache; trees: TreeReader; emptiness: Emptiness; context: JobContext }) {
     this.#cache = cache;
     this.#trees = trees;
-    this.#sparse = sparse;
+    this.#emptiness = emptiness;
     this.#context = context;
   }
 
@@ -67,7 +67,7 @@ export class ContentWriter implements ContentTarget {
       for (const extent of extents) {
         if (extent.kind !== 'data') {
           this.#flush(descriptor);
-          if (!this.#sparse) this.#writeZeros(descriptor, position, extent.length);
+          if (!this.#becomesHole(extent)) this.#writeZeros(descriptor, position, extent.length);
         } else {
           let chunk = this.#cache.find(extent);
           if (chunk === undefined) {
@@ -79,12 +79,17 @@ export class ContentWriter implements ContentTarget {
         }
         position += extent.length;
       }
-      this.#endsInHole = this.#sparse && extents.at(-1)?.kind !== 'data';
+      this.#endsInHole = extents.length > 0 && this.#becomesHole(extents.at(-1)!);
       this.#flush(descriptor);
     } finally {
       this.#run = undefined;
     }
     return position;
+  }
+
+  #becomesHole({ kind }: Extent): boolean {
+    if (kind === 'data' || this.#emptiness === 'written') return false;
+    return kind === 'hole' || this.#emptiness === 'holes';
   }
 
   #append(descriptor: Descriptor, { block, from, to }: { block: CachedBlock; from: number; to: number }, position: number): void {

@@ -1,6 +1,6 @@
 import { decodeNode, type Entry, LaganError, type Node, type NodeReference, objectNames } from '../../repo-format/mod.ts';
+import { buffersDropped } from '../memory/mod.ts';
 import type { PackReader } from '../packs/mod.ts';
-import { countGarbage } from './_garbage.ts';
 
 /** A leaf of a directory: its entries, and its bytes, from which workers decode them again. */
 export interface DirectoryLeaf {
@@ -44,7 +44,7 @@ export class DirectoryLeaves {
   async #read(reference: NodeReference): Promise<{ node: DirectoryNode; leaf: DirectoryLeaf | undefined }> {
     const object = objectNames.pack(reference.pack);
     const bytes = (await this.#packs.chunk(reference.name, reference.pack, 'metadata-pack')).slice();
-    countGarbage(4 * bytes.length);
+    buffersDropped(4 * bytes.length);
     const node = decodeNode(bytes, object);
     if (node.kind !== 'directory')
       throw new LaganError('malformed', `a directory was expected in ${object}, a ${node.kind} is there`, {

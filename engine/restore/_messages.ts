@@ -13,11 +13,14 @@ export interface Identity {
   readonly inode: number | bigint;
 }
 
+/** How stretches of zeros are restored: as they were, as holes only, or written. */
+export type Emptiness = 'as-stored' | 'holes' | 'written';
+
 /** What decides how an entry is restored, the same for all. */
 export interface RestoreRules {
   readonly overwrite: OverwritePolicy;
   readonly delete: boolean;
-  readonly sparse: boolean;
+  readonly emptiness: Emptiness;
   readonly numericOwner: boolean;
   readonly dryRun: boolean;
   readonly umask: number;

@@ -44,7 +44,7 @@ class RestoreWorker {
     const trees = new TreeReader(new PackReader({ storage, keys, contentsLimit: restoreLimits.openPacks, blocksLimit: 4 }));
     const cache = new BlockCache({ storage, kernel, reader: new PackReader({ storage, keys, contentsLimit: 1, blocksLimit: 1 }) });
     this.#context = context;
-    this.#writer = new ContentWriter({ cache, trees, sparse: rules.sparse, context });
+    this.#writer = new ContentWriter({ cache, trees, emptiness: rules.emptiness, context });
     this.#restorer = new EntryRestorer({ rules, content: this.#writer, report: this.#report });
     this.#verifier = new FileVerifier({ kernel, trees, context });
     this.#mayBeOther = rules.overwrite === 'never' || rules.overwrite === 'if-newer';

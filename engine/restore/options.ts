@@ -27,7 +27,7 @@ export interface RestoreOptions {
    * things in them that are in the way of something else are removed only with this.
    */
   readonly delete?: boolean | undefined;
-  /** Holes and zeros become holes (default), or are all written. */
+  /** Default: as they were, holes as holes and zeros as written zeros; true: both as holes, which takes less room; false: both are written. */
   readonly sparse?: boolean | undefined;
   /** Reads all files again after everything was restored, and compares the names of their chunks. */
   readonly verify?: boolean | undefined;

@@ -99,7 +99,7 @@ function rulesOf(repository: Repository, options: RestoreOptions): RestoreRules 
   return {
     overwrite: options.overwrite ?? 'never',
     delete: options.delete ?? false,
-    sparse: options.sparse ?? true,
+    emptiness: options.sparse === undefined ? 'as-stored' : options.sparse ? 'holes' : 'written',
     numericOwner: options.numericOwner ?? false,
     dryRun: options.dryRun ?? false,
     umask: process.umask(),

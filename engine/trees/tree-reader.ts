@@ -3,6 +3,7 @@ import {
   decodeNode,
   type Entry,
   type Extent,
+  expectChild,
   LaganError,
   type Node,
   type NodeReference,
@@ -28,24 +29,25 @@ export class TreeReader {
   async *entries(root: NodeReference | null, onNode?: (node: NodeReference) => void): AsyncGenerator<readonly Entry[]> {
     if (root === null) return;
     onNode?.(root);
-    const node = await this.#nodeOf(root, 'directory');
-    if (node.leaf) yield node.items;
-    else for (const child of node.items) yield* this.entries(child.node, onNode);
+    yield* this.#entriesOf(await this.#nodeOf(root, 'directory'), onNode);
   }
 
   /** The entry of that name in a directory, or undefined. Reads one node for each level. */
   async entry(root: NodeReference | null, name: Uint8Array): Promise<Entry | undefined> {
     if (root === null) return undefined;
-    const node = await this.#nodeOf(root, 'directory');
-    if (node.leaf) return node.items.find((entry) => Buffer.compare(entry.name, name) === 0);
-    const child = node.items.find(({ lastName }) => Buffer.compare(lastName, name) >= 0);
-    return child === undefined ? undefined : this.entry(child.node, name);
+    let node = await this.#nodeOf(root, 'directory');
+    while (!node.leaf) {
+      const child = node.items.findIndex(({ lastName }) => Buffer.compare(lastName, name) >= 0);
+      if (child < 0) return undefined;
+      node = await this.#child(node, child);
+    }
+    return node.items.find((entry) => Buffer.compare(entry.name, name) === 0);
   }
 
   /** The extents of a file from the one that covers `offset` on, each with its place in the file, a leaf at a time. */
   async *extents(content: Content, offset = 0): AsyncGenerator<readonly PlacedExtent[]> {
     if (content.form === 'inline') yield place(content.extents, 0, offset);
-    else if (content.form === 'node') yield* this.#extentsBelow(content.node, 0, offset);
+    else if (content.form === 'node') yield* this.#extentsOf(await this.#nodeOf(content.node, 'content'), 0, offset);
   }
 
   /** All packs that a content relies on: as its entry lists them, or, where they are too many for that, as its nodes say. */
@@ -53,37 +55,57 @@ export class TreeReader {
     if (content.form === 'none') return new Set();
     if (content.form === 'inline') return new Set(content.extents.flatMap((extent) => (extent.kind === 'data' ? [extent.pack] : [])));
     const packs = new Set<PackId>([content.node.pack, ...content.packs]);
-    if (content.packs.length === 0) await this.#gatherPacks(content.node, packs);
+    if (content.packs.length === 0) await this.#gatherPacks(await this.#nodeOf(content.node, 'content'), packs);
     return packs;
   }
 
   /** The ids of a list of packs, in order. */
   async *packList(root: NodeReference): AsyncGenerator<readonly PackId[]> {
-    const node = await this.#nodeOf(root, 'pack-list');
+    yield* this.#packsOf(await this.#nodeOf(root, 'pack-list'));
+  }
+
+  async *#entriesOf(node: NodeOf<'directory'>, onNode?: (node: NodeReference) => void): AsyncGenerator<readonly Entry[]> {
+    if (node.leaf) {
+      yield node.items;
+      return;
+    }
+    for (const [index, child] of node.items.entries()) {
+      onNode?.(child.node);
+      yield* this.#entriesOf(await this.#child(node, index), onNode);
+    }
+  }
+
+  async *#packsOf(node: NodeOf<'pack-list'>): AsyncGenerator<readonly PackId[]> {
     if (node.leaf) yield node.items;
-    else for (const child of node.items) yield* this.packList(child.node);
+    else for (const index of node.items.keys()) yield* this.#packsOf(await this.#child(node, index));
   }
 
-  async #gatherPacks(root: NodeReference, packs: Set<PackId>): Promise<void> {
-    const node = await this.#nodeOf(root, 'content');
+  async #gatherPacks(node: NodeOf<'content'>, packs: Set<PackId>): Promise<void> {
     for (const pack of node.packs) packs.add(pack);
-    if (!node.leaf) for (const child of node.items) await this.#gatherPacks(child.node, packs);
+    if (!node.leaf) for (const index of node.items.keys()) await this.#gatherPacks(await this.#child(node, index), packs);
   }
 
-  async *#extentsBelow(root: NodeReference, start: number, offset: number): AsyncGenerator<readonly PlacedExtent[]> {
-    const node = await this.#nodeOf(root, 'content');
+  async *#extentsOf(node: NodeOf<'content'>, start: number, offset: number): AsyncGenerator<readonly PlacedExtent[]> {
     if (node.leaf) {
       yield place(node.items, start, offset);
       return;
     }
     let childStart = start;
-    for (const child of node.items) {
-      if (childStart + child.bytesBelow > offset) yield* this.#extentsBelow(child.node, childStart, offset);
+    for (const [index, child] of node.items.entries()) {
+      if (childStart + child.bytesBelow > offset) yield* this.#extentsOf(await this.#child(node, index), childStart, offset);
       childStart += child.bytesBelow;
     }
   }
 
-  async #nodeOf<Kind extends Node['kind']>(reference: NodeReference, kind: Kind): Promise<Extract<Node, { kind: Kind }>> {
+  /** A child of an inner node, if it is what its parent says: kind, height, last name. So nothing is descended to for ever. */
+  async #child<Kind extends Node['kind']>(parent: InnerNodeOf<Kind>, index: number): Promise<NodeOf<Kind>> {
+    const reference = parent.items[index]!.node;
+    const child = await this.node(reference);
+    expectChild(parent, index, child, objectNames.pack(reference.pack));
+    return child as NodeOf<Kind>;
+  }
+
+  async #nodeOf<Kind extends Node['kind']>(reference: NodeReference, kind: Kind): Promise<NodeOf<Kind>> {
     const node = await this.node(reference);
     if (node.kind !== kind)
       throw new LaganError('malformed', `a ${kind} node was expected in pack ${reference.pack}, a ${node.kind} node is there`, {
@@ -91,9 +113,12 @@ export class TreeReader {
         expected: kind,
         found: node.kind,
       });
-    return node as Extract<Node, { kind: Kind }>;
+    return node as NodeOf<Kind>;
   }
 }
+
+type NodeOf<Kind extends Node['kind']> = Extract<Node, { kind: Kind }>;
+type InnerNodeOf<Kind extends Node['kind']> = Extract<Node, { kind: Kind; leaf: false }>;
 
 /** An extent with its first byte's offset in the file. */
 export type PlacedExtent = Extent & { readonly start: number };
