@@ -149,7 +149,8 @@ export function openSegment(key: Uint8Array, header: Uint8Array, place: SegmentP
   } catch (cause) {
     throw authenticationFailed(place, cause);
   }
-  return plaintext;
+  // No Buffer: its slice would be a view that keeps the whole segment alive, and deep comparisons tell it from a Uint8Array.
+  return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
 }
 
 /** Opens a segment as it is stored, length field first; the length must be that of the bytes. */

@@ -120,7 +120,10 @@ export class EntryRestorer {
   }
 
   async #make(entry: LeafEntry, folder: FolderState, subject: Subject): Promise<Outcome> {
-    if (this.#rules.dryRun) return 'restored';
+    if (this.#rules.dryRun) {
+      if (entry.type === 'file') this.#report.bytes += entry.size;
+      return 'restored';
+    }
     const isTemporary = this.#isTaken(folder, entry.name) || (entry.type === 'file' && entry.size >= restoreLimits.temporaryFromBytes);
     const name = isTemporary ? temporaryName(entry.name) : entry.name;
     const placing: Placing = { entry, folder, subject, owner: ownerOf(entry, this.#rules.numericOwner), name, isTemporary };

@@ -123,6 +123,7 @@ export class TargetFolders {
     const before = tryOpenTarget(path);
     if (before < 0 && this.#purpose !== 'restore') {
       root.phase = 'absent';
+      if (root.entry !== undefined) this.#count();
       return;
     }
     root.descriptor = before < 0 ? openTarget(path, { create: true }) : before;

@@ -307,8 +307,8 @@ export class RestoreWalk {
 
   /** Whether a path in the snapshot (relative to `/`) is at or below one that was backed up. */
   #isWhole(path: Uint8Array): boolean {
-    const text = `/${Buffer.from(path).toString('latin1')}`.replace(/\/*$/, '/');
-    return this.#options.wholePaths.some((whole) => text.startsWith(`${Buffer.from(whole).toString('latin1').replace(/\/*$/, '')}/`));
+    const text = withSlash(path);
+    return this.#options.wholePaths.some((whole) => text.startsWith(withSlash(whole)));
   }
 
   /** Path in the snapshot, absolute. */
@@ -326,3 +326,8 @@ export class RestoreWalk {
 }
 
 const slash = Buffer.from('/');
+
+/** A path relative to `/` as latin1 text that ends with `/`, unless it is empty. */
+function withSlash(path: Uint8Array): string {
+  return path.length === 0 ? '' : `${Buffer.from(path).toString('latin1')}/`;
+}

@@ -3,6 +3,7 @@ import { type EncodedBlock, isDamage, PackReader, PackWriter, type StoredPack } 
 import { InMemory, type Storage } from '../../../engine/storage/mod.ts';
 import { LaganError, objectNames, type PackId } from '../../../repo-format/mod.ts';
 import { randomBytesOf, randomNames, testKeys as keys } from '../random.ts';
+import { namesIn } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
 
 /** A block of chunks of the given lengths, as they are. */
@@ -39,7 +40,7 @@ t.test('PackWriter, PackReader: every chunk of every block comes back by its nam
 
 t.test('PackWriter: nothing is in the store before close, nothing is left after abort, and a pack without blocks is none', async (t) => {
   const storage = new InMemory();
-  const names = async () => (await Array.fromAsync(storage.list(''))).map(({ name }) => name);
+  const names = () => namesIn(storage);
   const writer = new PackWriter({ storage, keys, kind: 'pack' });
   await writer.write(block('open', [100]));
   t.same(await names(), []);
@@ -59,12 +60,13 @@ t.test('PackReader: a pack that is not there, a chunk that it lacks, another kin
   const name = some.names.subarray(0, 32);
   await t.rejects(reader.open('0'.repeat(32) as PackId, 'pack'), { code: 'pack-missing' });
   await t.rejects(reader.chunk(randomNames('absent', 1), pack, 'pack'), { code: 'chunk-missing' });
-  await t.rejects(new PackReader({ storage, keys }).open(pack, 'metadata-pack'), (error: LaganError) => isDamage(error));
+  const damage = async (reading: Promise<unknown>) => isDamage(await reading.catch((error: unknown) => error));
+  t.equal(await damage(new PackReader({ storage, keys }).open(pack, 'metadata-pack')), true);
   const faulty = new FaultyStorage(storage);
   faulty.plan = { corrupt: (_, bytes) => (bytes.length > 3_000 && bytes.length < 3_200 ? bytes.map((byte, at) => (at === 500 ? byte ^ 4 : byte)) : bytes) };
   await t.rejects(new PackReader({ storage: faulty, keys }).chunk(name, pack, 'pack'), { code: 'authentication-failed' });
   const failing = new FaultyStorage(storage, { faults: [{ operation: 'get', call: 1, error: () => new LaganError('io', 'the disk is gone') }] });
-  await t.rejects(new PackReader({ storage: failing, keys }).open(pack, 'pack'), (error: LaganError) => error.code === 'io' && !isDamage(error));
+  t.equal(await damage(new PackReader({ storage: failing, keys }).open(pack, 'pack')), false, 'a store that cannot be read is no damage');
 });
 
 t.test('PackReader: packs and blocks that were used last stay, others are read again; a failure is not kept', async (t) => {
