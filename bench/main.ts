@@ -143,7 +143,8 @@ function findTools(options: Options, scratch: Scratch): { found: FoundTool[]; sk
 /** Half an hour of peers without lagan is not what was asked for, unless it was. */
 function assertWorthwhile(found: readonly FoundTool[], skipped: Results['skipped']): void {
   const lagan = skipped.find(({ name }) => name === 'lagan');
-  if (lagan !== undefined) throw new BenchError(`lagan cannot be measured: ${lagan.reason}\n--lagan names another launcher, --tools measures others alone`);
+  if (lagan !== undefined)
+    throw new BenchError(`lagan cannot be measured: ${lagan.reason}\n--lagan names another launcher, --tools measures others alone`);
   if (found.length === 0) throw new BenchError('none of the tools is on PATH');
 }
 

@@ -8,6 +8,8 @@ export class ContentTree {
   readonly #inlineExtents: number;
   readonly #builder: TreeBuilder;
   #few: Extent[] = [];
+  /** The extent that was added last: the next may continue it. */
+  #last: Extent | undefined;
   #isTree = false;
   #adding: Promise<void> = Promise.resolve();
 
@@ -17,7 +19,7 @@ export class ContentTree {
     this.#inlineExtents = inlineExtents;
   }
 
-  /** Adds the next extents; calls may overlap, their order counts. */
+  /** Adds the next extents; calls may overlap, their order counts. Zeros, and holes, that follow each other become one. */
   add(extents: readonly Extent[]): Promise<void> {
     this.#adding = this.#adding.then(() => this.#add(extents));
     return this.#adding;
@@ -25,22 +27,39 @@ export class ContentTree {
 
   async finish(): Promise<Content> {
     await this.#adding;
+    await this.#put(this.#last);
     if (!this.#isTree) return this.#few.length === 0 ? { form: 'none' } : { form: 'inline', extents: this.#few };
     const root = await this.#builder.finish();
     return { form: 'node', node: root!.node, height: root!.height, packs: [...this.packs].sort() };
   }
 
   async #add(extents: readonly Extent[]): Promise<void> {
-    for (const extent of extents) if (extent.kind === 'data') this.packs.add(extent.pack);
-    if (!this.#isTree && this.#few.length + extents.length <= this.#inlineExtents) {
-      this.#few.push(...extents);
-      return;
+    for (const extent of extents) {
+      const last = this.#last;
+      if (extent.kind !== 'data' && last?.kind === extent.kind) {
+        this.#last = { kind: extent.kind, length: last.length + extent.length };
+        continue;
+      }
+      const stored = this.#put(last);
+      if (stored !== undefined) await stored;
+      this.#last = extent;
     }
-    const all = this.#isTree ? extents : [...this.#few, ...extents];
+  }
+
+  #put(extent: Extent | undefined): Promise<void> | undefined {
+    if (extent === undefined) return undefined;
+    if (extent.kind === 'data') this.packs.add(extent.pack);
+    if (this.#isTree) return this.#builder.addExtent(extent);
+    this.#few.push(extent);
+    return this.#few.length > this.#inlineExtents ? this.#beginTree() : undefined;
+  }
+
+  async #beginTree(): Promise<void> {
     this.#isTree = true;
-    for (const extent of all) {
+    for (const extent of this.#few) {
       const stored = this.#builder.addExtent(extent);
       if (stored !== undefined) await stored;
     }
+    this.#few = [];
   }
 }

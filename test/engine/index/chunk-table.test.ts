@@ -65,8 +65,15 @@ t.test('PackTable: ordinals of one thread, seen by another', async (t) => {
   const mine = new PackTable();
   const other = new PackTable(mine.buffers);
   const ordinals = ids.map((id) => mine.ordinalOf(id));
-  t.same(ordinals, ids.map((id) => mine.ordinalOf(id)), 'the same ordinal when asked again');
-  t.same(ordinals.map((ordinal) => other.packOf(ordinal)), ids);
+  t.same(
+    ordinals,
+    ids.map((id) => mine.ordinalOf(id)),
+    'the same ordinal when asked again',
+  );
+  t.same(
+    ordinals.map((ordinal) => other.packOf(ordinal)),
+    ids,
+  );
   const again = other.ordinalOf(ids[0]!);
   t.equal(mine.packOf(again), ids[0], 'one id may have several ordinals, all lead to it');
 });

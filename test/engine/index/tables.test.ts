@@ -3,7 +3,7 @@ import { mergeIndexTables, openTable, StoredIndex, type StoredTable, writeIndexT
 import type { StoredPack } from '../../../engine/packs/mod.ts';
 import { InMemory } from '../../../engine/storage/mod.ts';
 import { idFromBytes, type LaganError, objectNames, type PackId, type SessionId } from '../../../repo-format/mod.ts';
-import { randomBytesOf, randomNames, testKeys as keys } from '../random.ts';
+import { testKeys as keys, randomBytesOf, randomNames } from '../random.ts';
 
 const session = '7'.repeat(32) as SessionId;
 const tableName = (number: number) => objectNames.sessionIndex(1, session, number, number);
@@ -22,27 +22,30 @@ async function openBoth(storage: InMemory, name: string): Promise<StoredTable[]>
   return [(await open(Number.POSITIVE_INFINITY)).table, (await open(0)).table];
 }
 
-t.test('an index table of 0, 1, a page less one, a page, a page and one, and 100,000 rows: every chunk is found in its pack, with and without a resident filter', async (t) => {
-  for (const count of [0, 1, 1_023, 1_024, 1_025, 100_000]) {
-    const storage = new InMemory();
-    const names = randomNames(`rows ${count}`, count);
-    const packs = packsOf(names);
-    const size = await writeIndexTable(storage, { name: tableName(0), keys, packs });
-    t.equal(size, await storage.size(tableName(0)));
-    const tables = await openBoth(storage, tableName(0));
-    t.match(tables[0], { rows: count, filter: Uint8Array });
-    t.equal(tables[1]!.filter, undefined);
-    for (const table of tables) {
-      const index = new StoredIndex(storage, [table]);
-      let wrong = 0;
-      const step = count > 10_000 ? 37 : 1;
-      for (let row = 0; row < count; row += step) {
-        if (!index.mayContain(names, row * 32) || (await index.find(names, row * 32)) !== packs[Math.floor(row / 700)]!.pack) wrong++;
+t.test(
+  'an index table of 0, 1, a page less one, a page, a page and one, and 100,000 rows: every chunk is found in its pack, with and without a resident filter',
+  async (t) => {
+    for (const count of [0, 1, 1_023, 1_024, 1_025, 100_000]) {
+      const storage = new InMemory();
+      const names = randomNames(`rows ${count}`, count);
+      const packs = packsOf(names);
+      const size = await writeIndexTable(storage, { name: tableName(0), keys, packs });
+      t.equal(size, await storage.size(tableName(0)));
+      const tables = await openBoth(storage, tableName(0));
+      t.match(tables[0], { rows: count, filter: Uint8Array });
+      t.equal(tables[1]!.filter, undefined);
+      for (const table of tables) {
+        const index = new StoredIndex(storage, [table]);
+        let wrong = 0;
+        const step = count > 10_000 ? 37 : 1;
+        for (let row = 0; row < count; row += step) {
+          if (!index.mayContain(names, row * 32) || (await index.find(names, row * 32)) !== packs[Math.floor(row / 700)]!.pack) wrong++;
+        }
+        t.equal(wrong, 0, `${count} rows, ${table.filter === undefined ? 'no' : 'a'} resident filter`);
       }
-      t.equal(wrong, 0, `${count} rows, ${table.filter === undefined ? 'no' : 'a'} resident filter`);
     }
-  }
-});
+  },
+);
 
 t.test('StoredIndex: of chunks that are not there, the filter lets at most 1.5 % pass, and the pages none', async (t) => {
   const storage = new InMemory();
@@ -71,9 +74,14 @@ t.test('writeIndexTable: a chunk in two packs is listed once, in the first', asy
   await writeIndexTable(storage, { name: tableName(0), keys, packs });
   const { table, packs: rows } = await openTable(storage, { name: tableName(0), keys, residentFilterBytes: 1 << 20 });
   t.equal(table.rows, 2_000);
-  t.same(rows.map(({ id, chunkCount }) => [id, chunkCount]), packs.map(({ pack, names }) => [pack, names.length / 32]), 'all packs are listed with all their chunks');
+  t.same(
+    rows.map(({ id, chunkCount }) => [id, chunkCount]),
+    packs.map(({ pack, names }) => [pack, names.length / 32]),
+    'all packs are listed with all their chunks',
+  );
   const index = new StoredIndex(storage, [table]);
-  for (let row = 0; row < 2_000; row++) if ((await index.find(names, row * 32)) !== packs[Math.floor(row / 700)]!.pack) t.fail(`row ${row}`);
+  for (let row = 0; row < 2_000; row++)
+    if ((await index.find(names, row * 32)) !== packs[Math.floor(row / 700)]!.pack) t.fail(`row ${row}`);
 });
 
 t.test('writeIndexTable: names that begin with the same 32 bits are all found', async (t) => {
@@ -84,7 +92,8 @@ t.test('writeIndexTable: names that begin with the same 32 bits are all found', 
   for (const table of await openBoth(storage, tableName(0))) {
     t.equal(table.rows, 3_000);
     const index = new StoredIndex(storage, [table]);
-    for (let row = 0; row < 3_000; row += 7) if ((await index.find(names, row * 32)) !== packId(Math.floor(row / 700))) t.fail(`row ${row}`);
+    for (let row = 0; row < 3_000; row += 7)
+      if ((await index.find(names, row * 32)) !== packId(Math.floor(row / 700))) t.fail(`row ${row}`);
   }
 });
 
@@ -93,7 +102,9 @@ t.test('StoredIndex: several tables; of packs that have a chunk the first that i
   const names = randomNames('shared', 10);
   await writeIndexTable(storage, { name: tableName(0), keys, packs: [{ pack: packId(0), kind: 'pack', names, sizeBytes: 1 }] });
   await writeIndexTable(storage, { name: tableName(1), keys, packs: [{ pack: packId(1), kind: 'pack', names, sizeBytes: 1 }] });
-  const tables = await Promise.all([0, 1].map(async (number) => (await openTable(storage, { name: tableName(number), keys, residentFilterBytes: 1 << 20 })).table));
+  const tables = await Promise.all(
+    [0, 1].map(async (number) => (await openTable(storage, { name: tableName(number), keys, residentFilterBytes: 1 << 20 })).table),
+  );
   const index = new StoredIndex(storage, tables);
   t.equal(await index.find(names, 0), packId(0));
   t.equal(await index.find(names, 0, (pack) => pack === packId(1)), packId(1));
@@ -131,7 +142,9 @@ t.test('openTable: a damaged table is told by its code, and leaves no table behi
   const bytes = await storage.get(tableName(0));
   const damaged = new InMemory();
   await damaged.create(tableName(0), [bytes.map((byte, at) => (at === bytes.length - 40 ? byte ^ 1 : byte))]);
-  await t.rejects(openTable(damaged, { name: tableName(0), keys, residentFilterBytes: 0 }), { code: 'authentication-failed' } satisfies Partial<LaganError>);
+  await t.rejects(openTable(damaged, { name: tableName(0), keys, residentFilterBytes: 0 }), {
+    code: 'authentication-failed',
+  } satisfies Partial<LaganError>);
   await t.rejects(openTable(new InMemory(), { name: tableName(0), keys, residentFilterBytes: 0 }), { code: 'not-found' });
   await t.rejects(writeIndexTable(storage, { name: tableName(0), keys, packs: [] }), { code: 'exists' });
 });

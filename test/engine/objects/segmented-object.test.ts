@@ -2,7 +2,7 @@ import t from 'tap';
 import { openSegmentedObject, readSegment, SegmentedObjectWriter, type SegmentPlace } from '../../../engine/objects/mod.ts';
 import { InMemory } from '../../../engine/storage/mod.ts';
 import { LaganError, objectNames, type PackId } from '../../../repo-format/mod.ts';
-import { randomBytesOf, testKeys as keys } from '../random.ts';
+import { testKeys as keys, randomBytesOf } from '../random.ts';
 import { namesIn } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
 
@@ -28,7 +28,8 @@ t.test('segmented object: segments and contents come back, also when the content
       const places = await write(storage, segments, contents);
       const opened = await openSegmentedObject(storage, { name, kind: 'pack', keys });
       t.equal(Buffer.compare(opened.contents, contents), 0, `contents of ${contentsSize} bytes behind ${segments.length} segments`);
-      for (const [number, place] of places.entries()) t.equal(Buffer.compare(await readSegment(storage, opened.object, { number, place }), segments[number]!), 0);
+      for (const [number, place] of places.entries())
+        t.equal(Buffer.compare(await readSegment(storage, opened.object, { number, place }), segments[number]!), 0);
     }
   }
 });
@@ -55,7 +56,11 @@ t.test('segmented object: cut off anywhere it does not open', async (t) => {
   for (const length of [0, 1, 79, 80, 95, 96, 100, bytes.length - 17, bytes.length - 16, bytes.length - 1]) {
     const cut = new InMemory();
     await cut.create(name, [bytes.subarray(0, length)]);
-    await t.rejects(openSegmentedObject(cut, { name, kind: 'pack', keys }), { code: /malformed|authentication-failed|limit-exceeded/ }, `${length} bytes`);
+    await t.rejects(
+      openSegmentedObject(cut, { name, kind: 'pack', keys }),
+      { code: /malformed|authentication-failed|limit-exceeded/ },
+      `${length} bytes`,
+    );
   }
   const longer = new InMemory();
   await longer.create(name, [bytes, Uint8Array.of(0)]);
@@ -73,7 +78,12 @@ t.test('SegmentedObjectWriter: whatever fails, nothing is left; another object o
       t.same(await namesIn(inner), []);
     }
   }
-  const noKey = { ...keys, classKey: (): Uint8Array => { throw new LaganError('no-key', 'only metadata'); } };
+  const noKey = {
+    ...keys,
+    classKey: (): Uint8Array => {
+      throw new LaganError('no-key', 'only metadata');
+    },
+  };
   const storage = new FaultyStorage(inner);
   await t.rejects(SegmentedObjectWriter.create(storage, { name, kind: 'pack', keys: noKey }), { code: 'no-key' });
   t.equal(storage.count('createWriter'), 0, 'the key is asked for before a temporary file is made');

@@ -37,7 +37,11 @@ t.test('BlockCompressor: what does not shrink by 2 % stays raw', async (t) => {
       t.equal(codec, 'raw', `${compression}: ${raw.length} bytes`);
       t.equal(Buffer.compare(payload, raw), 0);
     }
-    t.not(compressor.compress(compressibleBytes('after', 10_000), never).codec === 'raw', compression !== 'none', 'and the next block is compressed again');
+    t.not(
+      compressor.compress(compressibleBytes('after', 10_000), never).codec === 'raw',
+      compression !== 'none',
+      'and the next block is compressed again',
+    );
   }
 });
 
@@ -99,12 +103,14 @@ t.test('zstd: the handle and the public calls do the same', async (t) => {
       if (size > 1) t.equal(new byPublicCalls.ZstdDecompressor().decompress(b.subarray(0, bLength), new Uint8Array(size - 1)) < size, true);
     }
   }
-  for (const { ZstdDecompressor } of [byHandle, byPublicCalls]) t.throws(() => new ZstdDecompressor().decompress(randomBytesOf('bad', 500), new Uint8Array(1_000)));
+  for (const { ZstdDecompressor } of [byHandle, byPublicCalls])
+    t.throws(() => new ZstdDecompressor().decompress(randomBytesOf('bad', 500), new Uint8Array(1_000)));
 });
 
 t.test('parseCompression: what it takes, and that it names what would be valid', async (t) => {
   for (const text of ['auto', 'none', 'lz4', 'zstd:1', 'zstd:19']) t.equal(parseCompression(text), text);
-  for (const text of ['', 'zstd', 'zstd:0', 'zstd:20', 'zstd:1.5', 'gzip', 'LZ4']) t.throws(() => parseCompression(text), { code: 'usage', found: text });
+  for (const text of ['', 'zstd', 'zstd:0', 'zstd:20', 'zstd:1.5', 'gzip', 'LZ4'])
+    t.throws(() => parseCompression(text), { code: 'usage', found: text });
 });
 
 /** Another instance of the module, which finds a Node whose streams have no handle as it knows it. */

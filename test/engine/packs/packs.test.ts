@@ -2,14 +2,23 @@ import t from 'tap';
 import { type EncodedBlock, isDamage, PackReader, PackWriter, type StoredPack } from '../../../engine/packs/mod.ts';
 import { InMemory, type Storage } from '../../../engine/storage/mod.ts';
 import { LaganError, objectNames, type PackId } from '../../../repo-format/mod.ts';
-import { randomBytesOf, randomNames, testKeys as keys } from '../random.ts';
+import { testKeys as keys, randomBytesOf, randomNames } from '../random.ts';
 import { namesIn } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
 
 /** A block of chunks of the given lengths, as they are. */
 function block(seed: string, lengths: number[]): EncodedBlock & { raw: Uint8Array } {
-  const raw = randomBytesOf(seed, lengths.reduce((sum, length) => sum + length, 0));
-  return { codec: 'raw', payload: raw, raw, chunkLengths: Uint32Array.from(lengths), names: randomNames(`names of ${seed}`, lengths.length) };
+  const raw = randomBytesOf(
+    seed,
+    lengths.reduce((sum, length) => sum + length, 0),
+  );
+  return {
+    codec: 'raw',
+    payload: raw,
+    raw,
+    chunkLengths: Uint32Array.from(lengths),
+    names: randomNames(`names of ${seed}`, lengths.length),
+  };
 }
 
 async function writePack(storage: Storage, blocks: readonly EncodedBlock[], kind: 'pack' | 'metadata-pack' = 'pack'): Promise<StoredPack> {
@@ -20,7 +29,14 @@ async function writePack(storage: Storage, blocks: readonly EncodedBlock[], kind
 
 t.test('PackWriter, PackReader: every chunk of every block comes back by its name', async (t) => {
   const storage = new InMemory();
-  const blocks = [block('one', [1]), block('two', [5, 70_000, 3]), block('three', Array.from({ length: 5_000 }, (_, index) => 1 + (index % 50)))];
+  const blocks = [
+    block('one', [1]),
+    block('two', [5, 70_000, 3]),
+    block(
+      'three',
+      Array.from({ length: 5_000 }, (_, index) => 1 + (index % 50)),
+    ),
+  ];
   const stored = await writePack(storage, blocks);
   t.match(stored, { kind: 'pack', sizeBytes: await storage.size(objectNames.pack(stored.pack)) });
   t.equal(Buffer.compare(stored.names, Buffer.concat(blocks.map(({ names }) => names))), 0);
@@ -63,9 +79,13 @@ t.test('PackReader: a pack that is not there, a chunk that it lacks, another kin
   const damage = async (reading: Promise<unknown>) => isDamage(await reading.catch((error: unknown) => error));
   t.equal(await damage(new PackReader({ storage, keys }).open(pack, 'metadata-pack')), true);
   const faulty = new FaultyStorage(storage);
-  faulty.plan = { corrupt: (_, bytes) => (bytes.length > 3_000 && bytes.length < 3_200 ? bytes.map((byte, at) => (at === 500 ? byte ^ 4 : byte)) : bytes) };
+  faulty.plan = {
+    corrupt: (_, bytes) => (bytes.length > 3_000 && bytes.length < 3_200 ? bytes.map((byte, at) => (at === 500 ? byte ^ 4 : byte)) : bytes),
+  };
   await t.rejects(new PackReader({ storage: faulty, keys }).chunk(name, pack, 'pack'), { code: 'authentication-failed' });
-  const failing = new FaultyStorage(storage, { faults: [{ operation: 'get', call: 1, error: () => new LaganError('io', 'the disk is gone') }] });
+  const failing = new FaultyStorage(storage, {
+    faults: [{ operation: 'get', call: 1, error: () => new LaganError('io', 'the disk is gone') }],
+  });
   t.equal(await damage(new PackReader({ storage: failing, keys }).open(pack, 'pack')), false, 'a store that cannot be read is no damage');
 });
 
@@ -73,7 +93,11 @@ t.test('PackReader: packs and blocks that were used last stay, others are read a
   const inner = new InMemory();
   const storage = new FaultyStorage(inner);
   const blocks = [0, 1, 2, 3].map((number) => block(`block ${number}`, [10_000]));
-  const packs = [await writePack(storage, blocks), await writePack(storage, [block('other', [10])]), await writePack(storage, [block('third', [10])])];
+  const packs = [
+    await writePack(storage, blocks),
+    await writePack(storage, [block('other', [10])]),
+    await writePack(storage, [block('third', [10])]),
+  ];
   const reader = new PackReader({ storage, keys, contentsLimit: 2, blocksLimit: 2 });
   const readsFor = async (act: () => Promise<unknown>) => {
     const before = storage.calls.length;

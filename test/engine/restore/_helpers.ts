@@ -1,11 +1,34 @@
 /** What the tests of engine/restore share: a source folder, a repository, a target. */
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Test } from 'tap';
-import { backup, createRepository, openRepository, openStorage, type Repository, resolveSnapshot, restore, type RestoreOptions, type RestoreResult } from '../../../engine/mod.ts';
+import {
+  type BackupOptions,
+  backup,
+  createRepository,
+  openRepository,
+  openStorage,
+  type Repository,
+  type RestoreOptions,
+  type RestoreResult,
+  resolveSnapshot,
+  restore,
+} from '../../../engine/mod.ts';
 import { closeDescriptor, openRoot, removeTree } from '../../../engine/system/mod.ts';
 
 export const isRoot: boolean = process.geteuid!() === 0;
@@ -37,12 +60,22 @@ export function makePlace(t: Test): Place {
 }
 
 /** Backs up the source into a repository that is made if need be; returns the repository opened. */
-export async function backUp({ source, repository }: Pick<Place, 'source' | 'repository'>, paths: readonly string[] = [source]): Promise<Repository> {
+export async function backUp(
+  { source, repository }: Pick<Place, 'source' | 'repository'>,
+  options: Partial<BackupOptions> = {},
+): Promise<Repository> {
   const storage = openStorage(repository);
   const opened =
-    (await storage.state()) === 'absent' ? await createRepository(storage, { slots: [{ secret, label: 'test' }] }) : await openRepository(storage, { secret, mode: 'write' });
-  await backup(opened, { paths });
+    (await storage.state()) === 'absent'
+      ? await createRepository(storage, { slots: [{ secret, label: 'test' }] })
+      : await openRepository(storage, { secret, mode: 'write' });
+  await backup(opened, { paths: [source], ...options });
   return opened;
+}
+
+/** Opens the repository again, for reading. */
+export function reopen({ repository }: Pick<Place, 'repository'>): Promise<Repository> {
+  return openRepository(openStorage(repository), { secret, mode: 'read' });
 }
 
 /** Restores the source folder of the latest snapshot so that its content lies directly in the target. */

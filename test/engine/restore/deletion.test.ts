@@ -60,7 +60,7 @@ t.test('delete: beside the paths that were backed up nothing is deleted', async 
     mkdirSync(join(place.source, folder));
     writeFileSync(join(place.source, folder, 'file'), folder);
   }
-  const repository = await backUp(place, [join(place.source, 'one')]);
+  const repository = await backUp(place, { paths: [join(place.source, 'one')] });
   await bringBack(repository, place);
   writeFileSync(join(place.target, 'beside'), 'mine');
   writeFileSync(join(place.target, 'one', 'extra'), 'extra');
@@ -71,27 +71,20 @@ t.test('delete: beside the paths that were backed up nothing is deleted', async 
 
 t.test('delete: the repository and the folders above it are never deleted', async (t) => {
   const place = makePlace(t);
-  const inside = { ...place, repository: join(place.source, 'vault', 'repository') };
-  mkdirSync(join(place.source, 'data'));
-  writeFileSync(join(place.source, 'data', 'file'), 'content');
-  mkdirSync(join(place.source, 'vault'));
-  const first = await backUp({ ...place, source: place.source });
-  // The source gets another repository after the backup, in a folder that the snapshot has, and one in a folder that it lacks.
+  writeFileSync(join(place.source, 'file'), 'content');
+  const repository = join(place.source, 'new', 'repository');
   mkdirSync(join(place.source, 'new'));
-  const moved = { ...inside, repository: join(place.source, 'new', 'repository') };
-  const second = await backUp({ source: join(place.source, 'data'), repository: moved.repository });
-  await second.storage.close();
-  const warned: string[] = [];
-  const { openStorage, openRepository, resolveSnapshot, restore, backup, createRepository } = await import('../../../engine/mod.ts');
-  const { secret } = await import('./_helpers.ts');
-  const storage = openStorage(moved.repository);
-  const opened = await openRepository(storage, { secret, mode: 'write' });
-  await backup(opened, { paths: [place.source], excludes: { patterns: ['new/'] } });
-  const info = await resolveSnapshot(opened, 'latest');
-  const { errors } = await restore(opened, info, { target: '/', paths: [place.source], overwrite: 'if-changed', delete: true, onWarning: ({ path, code }) => warned.push(`${code} ${textOf(path)}`) });
+  const opened = await backUp({ source: place.source, repository }, { excludes: { patterns: ['new/'] } });
+  const warnings: string[] = [];
+  const { errors } = await bringBack(opened, place, {
+    target: '/',
+    from: undefined,
+    paths: [place.source],
+    overwrite: 'if-changed',
+    delete: true,
+    onWarning: ({ path, code }) => warnings.push(`${code} ${textOf(path)}`),
+  });
   t.strictSame(errors, []);
-  t.strictSame(warned, [`repository ${place.source}/new`]);
-  t.ok(existsSync(join(moved.repository, 'owner')));
-  void first;
-  void createRepository;
+  t.strictSame(warnings, [`repository ${join(place.source, 'new')}`]);
+  t.ok(existsSync(join(repository, 'owner')));
 });

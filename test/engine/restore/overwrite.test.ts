@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { OverwritePolicy } from '../../../engine/mod.ts';
@@ -39,7 +50,11 @@ for (const overwrite of Object.keys(expected) as OverwritePolicy[]) {
     t.equal(statSync(at('below/deeper/c')).size, 0, 'what was missing is there again');
     t.equal(statistics.skipped, { always: 0, 'if-changed': 2, 'if-newer': 4, never: 5 }[overwrite]);
     if (overwrite === 'always' || overwrite === 'if-changed') t.strictSame(inventory(place.target), inventory(place.source));
-    t.strictSame(readdirSync(place.target).filter((name) => name.startsWith('.lagan')), [], 'nothing temporary stays');
+    t.strictSame(
+      readdirSync(place.target).filter((name) => name.startsWith('.lagan')),
+      [],
+      'nothing temporary stays',
+    );
   });
 }
 
@@ -121,20 +136,24 @@ t.test('overwrite: what a killed restore left under its temporary name is replac
   t.strictSame(inventory(place.target), inventory(place.source));
 });
 
-t.test('overwrite: an immutable file and a file in an immutable folder are replaced, and their flags are the snapshot’s', { skip: !isRoot && 'needs root' }, async (t) => {
-  const { place, repository } = await backUpSample(t);
-  await bringBack(repository, place);
-  writeFileSync(join(place.target, 'a'), 'changed');
-  try {
-    execFileSync('chattr', ['+i', join(place.target, 'a'), place.target], { stdio: 'ignore' });
-  } catch {
-    t.comment('this file system has no flags');
-    return;
-  }
-  const { errors } = await bringBack(repository, place, { overwrite: 'always' });
-  t.strictSame(errors, []);
-  t.strictSame(inventory(place.target), inventory(place.source));
-});
+t.test(
+  'overwrite: an immutable file and a file in an immutable folder are replaced, and their flags are the snapshot’s',
+  { skip: !isRoot && 'needs root' },
+  async (t) => {
+    const { place, repository } = await backUpSample(t);
+    await bringBack(repository, place);
+    writeFileSync(join(place.target, 'a'), 'changed');
+    try {
+      execFileSync('chattr', ['+i', join(place.target, 'a'), place.target], { stdio: 'ignore' });
+    } catch {
+      t.comment('this file system has no flags');
+      return;
+    }
+    const { errors } = await bringBack(repository, place, { overwrite: 'always' });
+    t.strictSame(errors, []);
+    t.strictSame(inventory(place.target), inventory(place.source));
+  },
+);
 
 t.test('overwrite: a read-only folder of one’s own is no obstacle', async (t) => {
   const place = makePlace(t);

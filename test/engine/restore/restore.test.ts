@@ -23,7 +23,9 @@ t.test('restore: without from, everything lies below the target with its whole p
 
 t.test('restore: paths take only what is named, with its place below from', async (t) => {
   const { place, repository } = await backUpSample(t);
-  const { errors, statistics } = await bringBack(repository, place, { paths: [`${place.source}/below/deeper`, Buffer.from(`${place.source}/a`)] });
+  const { errors, statistics } = await bringBack(repository, place, {
+    paths: [`${place.source}/below/deeper`, Buffer.from(`${place.source}/a`)],
+  });
   t.strictSame(errors, []);
   t.strictSame(Object.keys(inventory(place.target)).sort(), ['.', 'a', 'below', 'below/deeper', 'below/deeper/c']);
   t.match(statistics, { files: 2, others: 0 });
@@ -51,7 +53,13 @@ t.test('restore: a path that the snapshot lacks is reported, the others are rest
 
 t.test('restore: paths must be absolute, without dots, below from, and the target outside of the repository', async (t) => {
   const { place, repository } = await backUpSample(t);
-  const refused = [{ paths: ['relative'] }, { paths: [`${place.source}/../source`] }, { paths: ['/elsewhere'] }, { from: 'relative' }, { target: `${place.repository}/writer` }];
+  const refused = [
+    { paths: ['relative'] },
+    { paths: [`${place.source}/../source`] },
+    { paths: ['/elsewhere'] },
+    { from: 'relative' },
+    { target: `${place.repository}/writer` },
+  ];
   for (const options of refused) t.equal(await codeOf(bringBack(repository, place, options)), 'usage', JSON.stringify(options));
   t.notOk(existsSync(place.target));
 });
@@ -134,7 +142,11 @@ t.test('restore: zeros and holes come back as they were, or all as holes, or all
   makeHole(join(place.source, 'hole'), 2 ** 20);
   const repository = await backUp(place);
   const blocks = (target: string) => ['zeros', 'hole'].map((name) => statSync(join(target, name)).blocks > 0);
-  for (const [sparse, expected] of [[undefined, [true, false]], [true, [false, false]], [false, [true, true]]] as const) {
+  for (const [sparse, expected] of [
+    [undefined, [true, false]],
+    [true, [false, false]],
+    [false, [true, true]],
+  ] as const) {
     const target = `${place.target}-${sparse}`;
     await bringBack(repository, place, { target, sparse });
     t.strictSame(blocks(target), expected, `sparse ${sparse}`);

@@ -6,7 +6,7 @@ import { PackReader, type StoredPack } from '../../../engine/packs/mod.ts';
 import { InMemory, type Storage } from '../../../engine/storage/mod.ts';
 import { NodeStore, TreeBuilder, TreeReader, type TreeRoot } from '../../../engine/trees/mod.ts';
 import { type Entry, type Extent, idFromBytes, noContent, noExtensions, type PackId } from '../../../repo-format/mod.ts';
-import { randomBytesOf, testKeys as keys } from '../random.ts';
+import { testKeys as keys, randomBytesOf } from '../random.ts';
 
 export interface TreeParts {
   readonly storage: Storage;
@@ -35,7 +35,15 @@ export function treeParts(storage: Storage = new InMemory()): TreeParts {
     kind: 'metadata-pack',
   });
   const stored: StoredPack[] = [];
-  const nodes = new NodeStore({ kernel: kernelOf(1 << 20), kernelOf, storage, keys, deduplicator, packs, onPack: (pack) => stored.push(pack) });
+  const nodes = new NodeStore({
+    kernel: kernelOf(1 << 20),
+    kernelOf,
+    storage,
+    keys,
+    deduplicator,
+    packs,
+    onPack: (pack) => stored.push(pack),
+  });
   return { storage, nodes, reader: new TreeReader(packReader), stored };
 }
 
@@ -58,7 +66,15 @@ export function countingNodes(nodes: NodeStore): Pick<NodeStore, 'put'> & { read
 export function fileNamed(name: string, changes: Partial<Extract<Entry, { type: 'file' }>> = {}): Entry {
   const time = { seconds: 1_700_000_000, nanoseconds: 123_456_789 };
   const fields = { mode: 0o644, uid: 1000, gid: 1000, userName: 'user', groupName: 'users', mtime: time, ctime: time, inode: 12_345 };
-  return { ...fields, name: new Uint8Array(Buffer.from(name)), type: 'file', size: 0, content: noContent, extensions: noExtensions, ...changes };
+  return {
+    ...fields,
+    name: new Uint8Array(Buffer.from(name)),
+    type: 'file',
+    size: 0,
+    content: noContent,
+    extensions: noExtensions,
+    ...changes,
+  };
 }
 
 /** `count` entries, names ascending. */

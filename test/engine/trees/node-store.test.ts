@@ -11,7 +11,8 @@ async function folderOf(t: Test): Promise<{ storage: LocalFolder; temporary: () 
   const folder = path.join(t.testdir(), 'store');
   const storage = new LocalFolder(folder);
   await storage.prepare();
-  const list = (name: string) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && entry.parentPath.includes(name));
+  const list = (name: string) =>
+    readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && entry.parentPath.includes(name));
   return { storage, temporary: () => list('temporary').map(({ name }) => name), objects: () => list('packs').map(({ name }) => name) };
 }
 
@@ -53,7 +54,10 @@ t.test('NodeStore: whatever the store refuses is told, by the put that notices o
     const { storage, temporary } = await folderOf(t);
     const { nodes } = treeParts(new FaultyStorage(storage, { faults: [fault] }));
     const storing = putMany(nodes).then(() => nodes.flush());
-    const failed = await storing.then(() => undefined, (error: { code: string }) => error.code);
+    const failed = await storing.then(
+      () => undefined,
+      (error: { code: string }) => error.code,
+    );
     const reached = fault.call === 1 || fault.operation === 'append';
     t.equal(failed, reached ? 'io' : undefined, `${fault.operation} ${fault.call}`);
     await nodes.abort();

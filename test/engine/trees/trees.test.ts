@@ -19,7 +19,8 @@ t.test('directory: 0, 1, several and 100,000 entries come back in order, and eac
     const back = await gather(reader.entries(root!.node));
     t.equal(back.length, count);
     t.ok(isDeepStrictEqual(back, all), `${count} entries`);
-    for (const index of [0, count >> 1, count - 1]) t.strictSame((await reader.entry(root!.node, all[index]!.name))?.name, all[index]!.name);
+    for (const index of [0, count >> 1, count - 1])
+      t.strictSame((await reader.entry(root!.node, all[index]!.name))?.name, all[index]!.name);
     for (const absent of ['', 'a', 'file-0000000x', 'z']) t.equal(await reader.entry(root!.node, Buffer.from(absent)), undefined);
     if (count === 100_000) t.ok(root!.height >= 1 && root!.height <= 2, `height ${root!.height}`);
   }
@@ -97,7 +98,8 @@ t.test('content: extents come back, from any offset on', async (t) => {
       t.ok(isDeepStrictEqual(found, expected), `${count} extents from ${offset} on`);
     }
     t.same(await gather(reader.extents(content, size)), []);
-    t.same([...(await reader.contentPacks(content))].sort(), [...new Set([root!.node.pack, nodes.pack, ...all.flatMap((extent) => (extent.kind === 'data' ? [extent.pack] : []))])].filter((pack) => pack !== nodes.pack).sort());
+    const dataPacks = all.flatMap((extent) => (extent.kind === 'data' ? [extent.pack] : []));
+    t.same(await reader.contentPacks(content), new Set([root!.node.pack, ...dataPacks]), 'the packs of nodes and data, as the nodes say');
   }
 });
 
@@ -143,6 +145,7 @@ t.test('clone: a tree of what there is so far; the builder goes on undisturbed',
     t.ok(packs.has(soFar!.node.pack), 'it is put through the nodes that were given');
   }
   const root = await builder.finish();
+  await nodes.flush();
   const plain = await buildDirectory(treeParts().nodes, all);
   t.same((await gather(reader.entries(root!.node))).length, 3_000);
   t.equal(root!.height, plain!.height);
