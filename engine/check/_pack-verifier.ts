@@ -22,7 +22,7 @@ import { decompressPayload } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { isDamage, type Problem } from './_findings.ts';
-import { checkLimits } from './_limits.ts';
+import { leaveGarbage } from './_garbage.ts';
 import { SegmentReader } from './_segments.ts';
 
 const nameSizeBytes = 32;
@@ -91,7 +91,7 @@ export class PackVerifier {
       if (isStopping()) throw new LaganError('interrupted', 'interrupted');
       const block = blocks[segment.number]!;
       const problem = error ?? this.#verifyBlock(plaintext, block, { kind, objectName: object.name });
-      collectGarbage(block.sealedLength);
+      leaveGarbage(block.sealedLength);
       if (problem !== undefined)
         problems.push({ ...problemOf(problem, object.name), offset: block.offset, lostChunks: block.names.slice() });
     }
@@ -184,14 +184,4 @@ function problemOf({ code, message, object, offset }: LaganError, name: string):
 
 function missing(object: string): Problem {
   return { code: 'pack-missing', message: `${object} was there when the packs were listed, but not when it was to be read`, object };
-}
-
-let garbageBytes = 0;
-
-/** As in a backup: opened blocks leave buffers behind that the engine does not hurry to free. */
-function collectGarbage(bytes: number): void {
-  garbageBytes += bytes;
-  if (garbageBytes < checkLimits.garbageSizeBytes || globalThis.gc === undefined) return;
-  garbageBytes = 0;
-  globalThis.gc({ type: 'minor' });
 }

@@ -23,6 +23,7 @@ import { locateChunk, type PackReader } from '../packs/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
 import type { ChunkSet } from './_chunk-set.ts';
 import { type Findings, isDamage, packMissing } from './_findings.ts';
+import { leaveNode } from './_garbage.ts';
 import type { Hurt } from './_hurt.ts';
 import type { KnownPacks } from './_known-packs.ts';
 import { PackSets } from './_pack-sets.ts';
@@ -199,6 +200,7 @@ export class TreeChecker {
     const { trees, findings, hurt, isFirst } = this.#options;
     try {
       const node = await trees.node(reference);
+      leaveNode();
       if (isNew && isFirst) {
         this.nodes++;
         expectNode(node, expected, reference);

@@ -3,3 +3,4 @@ export { BlockCompressor, type Compression, decompressPayload, parseCompression 
 export { isDamage } from './damage.ts';
 export { type ChunkPlace, locateChunk, type OpenBlock, type OpenPack, openBlockPlaintext, PackReader } from './pack-reader.ts';
 export { type EncodedBlock, PackWriter, type StoredPack } from './pack-writer.ts';
+export { listPresentPacks } from './present-packs.ts';

@@ -1,5 +1,5 @@
 /** Repositories in a local folder (backups have several threads), sources beside them, and what is in a snapshot, read back. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Test } from 'tap';
@@ -7,8 +7,11 @@ import type { BackupLimits } from '../../../engine/backup/_limits.ts';
 import { backupWithin } from '../../../engine/backup/backup.ts';
 import type { BackupOptions, BackupResult, ReadError } from '../../../engine/backup/mod.ts';
 import { openFile, walkSnapshot } from '../../../engine/look/mod.ts';
+import { PackReader } from '../../../engine/packs/mod.ts';
 import { createRepository, listSnapshots, openRepository, type Repository, type SnapshotInfo } from '../../../engine/repository/mod.ts';
 import { LocalFolder, type Storage } from '../../../engine/storage/mod.ts';
+import { closeDescriptor, openRoot, removeTree } from '../../../engine/system/mod.ts';
+import { TreeReader } from '../../../engine/trees/mod.ts';
 import type { Entry, Extent, FileEntry } from '../../../repo-format/mod.ts';
 
 export const secret = { kind: 'key-file', secret: new Uint8Array(32).fill(9) } as const;
@@ -27,12 +30,19 @@ export interface Place {
 /** A folder with an empty source and a new repository; it goes when the test ends. */
 export async function makePlace(t: Test): Promise<Place> {
   const folder = mkdtempSync(path.join(base, 'lagan-backup-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  t.teardown(() => removeFolder(folder));
   const source = path.join(folder, 'source');
   mkdirSync(source);
   const repositoryFolder = path.join(folder, 'repository');
   const repository = await createRepository(new LocalFolder(repositoryFolder), { slots: [{ secret, label: 'test' }], patienceMs: 0 });
   return { folder, source, repositoryFolder, repository };
+}
+
+/** Also if it is deeper than a path can be long. */
+function removeFolder(folder: string): void {
+  const parent = openRoot(path.dirname(folder));
+  removeTree(parent, Buffer.from(path.basename(folder)));
+  closeDescriptor(parent);
 }
 
 /** Backs the source up with the limits given. */
@@ -85,8 +95,6 @@ export async function fileOf({ repository, source }: Place, name: string): Promi
 /** All extents of a file. */
 export async function extentsOf(repository: Repository, { content }: FileEntry): Promise<Extent[]> {
   const extents: Extent[] = [];
-  const { TreeReader } = await import('../../../engine/trees/mod.ts');
-  const { PackReader } = await import('../../../engine/packs/mod.ts');
   const { storage, keys } = repository;
   for await (const leaf of new TreeReader(new PackReader({ storage, keys })).extents(content)) extents.push(...leaf);
   return extents;

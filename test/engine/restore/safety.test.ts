@@ -26,31 +26,30 @@ t.test('restore: links that were planted in the target lead nowhere', async (t) 
   }
 });
 
-t.test('restore: whoever swaps a folder for a link while it is restored gets nothing written, changed or deleted elsewhere', async (t) => {
+t.test('restore: whoever swaps folders for links while they are restored gets nothing written, changed or deleted elsewhere', async (t) => {
   const place = makePlace(t);
-  for (let folder = 0; folder < 30; folder++) {
+  const count = 60;
+  for (let folder = 0; folder < count; folder++) {
     mkdirSync(join(place.source, 'swapped', `folder${folder}`, 'below'), { recursive: true });
-    for (let file = 0; file < 8; file++) writeFileSync(join(place.source, 'swapped', `folder${folder}`, 'below', `file${file}`), `${file}`);
+    for (const file of ['a', 'below/b']) writeFileSync(join(place.source, 'swapped', `folder${folder}`, file), `${folder}`);
   }
   const outside = join(place.path, 'outside');
-  mkdirSync(join(outside, 'folder3', 'below'), { recursive: true });
-  writeFileSync(join(outside, 'mine'), 'precious');
-  writeFileSync(join(outside, 'folder3', 'below', 'mine'), 'precious');
+  const aside = join(place.path, 'aside');
+  mkdirSync(join(outside, 'below'), { recursive: true });
+  mkdirSync(aside);
+  for (const file of ['mine', 'below/mine']) writeFileSync(join(outside, file), 'precious');
   const repository = await backUp(place);
   await bringBack(repository, place);
   const before = inventory(outside);
-  const swapper = spawn(process.execPath, [join(import.meta.dirname, '_swap-child.ts'), join(place.target, 'swapped'), outside], {
-    stdio: 'ignore',
-  });
+  const swapped = join(place.target, 'swapped');
+  const swapper = spawn(process.execPath, [join(import.meta.dirname, '_swap-child.ts'), swapped, `${count}`, outside, aside], { stdio: 'ignore' });
   try {
-    for (let round = 0; round < 12; round++) {
-      await bringBack(repository, place, { overwrite: 'always', delete: true, verify: true, workers: 1 + (round % 2) });
-      t.strictSame(inventory(outside), before, `round ${round}`);
-    }
+    for (let round = 0; round < 60; round++) await bringBack(repository, place, { overwrite: 'always', delete: true, workers: 1 + (round % 2) });
   } finally {
     swapper.kill('SIGKILL');
     await new Promise((resolve) => swapper.once('exit', resolve));
   }
+  t.strictSame(inventory(outside), before);
 });
 
 t.test('EntryRestorer: a name that is no single component makes nothing, even if a decoder let it through', async (t) => {
