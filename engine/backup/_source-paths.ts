@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs';
+import { errnoOf, systemError } from '../system/mod.ts';
 
 /** The folders above the paths that are backed up, and the paths themselves: a tree by names, from `/` down. */
 export interface SourceNode {
@@ -20,9 +21,10 @@ export interface ResolvedSource {
  */
 export function resolveSource(path: string | Uint8Array): ResolvedSource {
   const given = typeof path === 'string' ? Buffer.from(path) : path;
+  if (given.length === 0) throw systemError(errnoOf.ENOENT, 'find the path', given);
   const absolute = Buffer.from(absolutePath(given)).toString('latin1');
   const name = absolute.slice(absolute.lastIndexOf('/') + 1);
-  if (given.length > 0 && ['', '.', '..'].includes(name)) return { given, absolute: realPath(absolute) };
+  if (['', '.', '..'].includes(name)) return { given, absolute: realPath(absolute) };
   const parent = realPath(absolute.slice(0, absolute.lastIndexOf('/') + 1));
   return { given, absolute: `${parent === '/' ? '' : parent}/${name}` };
 }
@@ -49,7 +51,8 @@ export function absolutePath(path: string | Uint8Array): Uint8Array {
 }
 
 function realPath(latin1: string): string {
-  return realpathSync(Buffer.from(latin1, 'latin1'), { encoding: 'buffer' }).toString('latin1');
+  // The native one: Node's own takes the folder before `..` away without asking whether it is a symbolic link.
+  return realpathSync.native(Buffer.from(latin1, 'latin1'), { encoding: 'buffer' }).toString('latin1');
 }
 
 /** What makes two backups backups of the same thing. */

@@ -63,6 +63,7 @@ export class WorkerPool {
   async pause(): Promise<void> {
     this.#paused = true;
     while (this.#pending.size > 0) await this.#nextChange();
+    this.#throwFailure();
   }
 
   resume(): void {

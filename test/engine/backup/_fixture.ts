@@ -51,7 +51,7 @@ export function backUp(
   options: Partial<BackupOptions> = {},
   limits: Partial<BackupLimits> = {},
 ): Promise<BackupResult> {
-  return backupWithin(repository, { paths: [source], workers: 2, ...options }, limits);
+  return backupWithin(repository, { paths: [source], workers: 1, ...options }, limits);
 }
 
 export function write(source: string, name: string, bytes: Uint8Array | string): string {

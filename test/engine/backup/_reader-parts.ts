@@ -50,7 +50,18 @@ export class ReaderParts {
       reader: new PackReader({ storage, keys }),
       kind: 'pack',
     });
-    this.#store = new ChunkStore({ kernel, deduplicator, packs, storage, keys, compression: 'auto', blockSizeBytes, packSizeBytes: 1 << 25, dryRun: false, onPack: () => {} });
+    this.#store = new ChunkStore({
+      kernel,
+      deduplicator,
+      packs,
+      storage,
+      keys,
+      compression: 'auto',
+      blockSizeBytes,
+      packSizeBytes: 1 << 25,
+      dryRun: false,
+      onPack: () => {},
+    });
     const isStopping = (): boolean => {
       this.beforeRead(++this.#reads);
       return false;
@@ -77,7 +88,10 @@ export class ReaderParts {
   }
 
   /** Stores a large file in segments, one after the other; `beforePart` is called before each is read. */
-  async readLarge(file: ExpectedFile, { segmentSizeBytes, beforePart }: { segmentSizeBytes: number; beforePart: (number: number) => void }): Promise<StoredContent> {
+  async readLarge(
+    file: ExpectedFile,
+    { segmentSizeBytes, beforePart }: { segmentSizeBytes: number; beforePart: (number: number) => void },
+  ): Promise<StoredContent> {
     const root = openRoot('/');
     const opened = openExpected(root, file, new FileStatus());
     let part = 0;
@@ -101,13 +115,16 @@ export class ReaderParts {
     await this.#store.flush();
     const reader = new PackReader({ storage: this.storage, keys });
     const pieces: Uint8Array[] = [];
-    for (const extent of extents) pieces.push(extent.kind === 'data' ? await reader.chunk(extent.name, extent.pack, 'pack') : new Uint8Array(extent.length));
+    for (const extent of extents)
+      pieces.push(extent.kind === 'data' ? await reader.chunk(extent.name, extent.pack, 'pack') : new Uint8Array(extent.length));
     return Buffer.concat(pieces);
   }
 
   async #answer(job: FilePart & { descriptor: number }): Promise<JobResult> {
     const outcome =
-      job.type === 'segment' ? await this.reader.readSegment(job.descriptor, job.region, job) : await this.reader.readStretches(job.descriptor, job.stretches);
+      job.type === 'segment'
+        ? await this.reader.readSegment(job.descriptor, job.region, job)
+        : await this.reader.readStretches(job.descriptor, job.stretches);
     return { type: 'done', job: 0, outcomes: packOutcomes([outcome]), extents: this.#extents.take(), chunks: 0, newChunks: 0, newBytes: 0 };
   }
 }
@@ -115,7 +132,15 @@ export class ReaderParts {
 /** A file as the scan sees it now. */
 export function expectedNow(file: string): ExpectedFile {
   const { size, inode, modifiedSeconds, modifiedNanoseconds, changedSeconds, changedNanoseconds } = statPath(file, { symlink: 'keep' });
-  return { path: new Uint8Array(Buffer.from(file.slice(1))), size, inode, modifiedSeconds, modifiedNanoseconds, changedSeconds, changedNanoseconds };
+  return {
+    path: new Uint8Array(Buffer.from(file.slice(1))),
+    size,
+    inode,
+    modifiedSeconds,
+    modifiedNanoseconds,
+    changedSeconds,
+    changedNanoseconds,
+  };
 }
 
 /** Number of descriptors that are open in this process. */

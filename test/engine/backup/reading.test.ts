@@ -1,7 +1,8 @@
 /** Files that change between the scan, the opening and the readings: at named moments, in one thread. */
+
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { spawnSync } from 'node:child_process';
 import t, { type Test } from 'tap';
 import { randomBytesOf } from '../random.ts';
 import { expectedNow, nextDescriptor, ReaderParts } from './_reader-parts.ts';
@@ -65,7 +66,13 @@ t.test('FileReader: what happened to a file between scan and opening is said, an
     stayed: undefined,
     'folder/file': 'replaced',
   });
-  const contents = { grew: Buffer.concat([bytes, Buffer.from('more')]), shrank: bytes.subarray(0, 10), emptied: Buffer.alloc(0), 'was-replaced': Buffer.from('another'), stayed: bytes };
+  const contents = {
+    grew: Buffer.concat([bytes, Buffer.from('more')]),
+    shrank: bytes.subarray(0, 10),
+    emptied: Buffer.alloc(0),
+    'was-replaced': Buffer.from('another'),
+    stayed: bytes,
+  };
   for (const [name, content] of Object.entries(contents)) {
     const { outcome, extents } = outcomes[names.indexOf(name)]!;
     t.ok((await parts.bytesOf(extents)).equals(content), name);
@@ -77,7 +84,14 @@ t.test('FileReader: what happened to a file between scan and opening is said, an
 t.test('FileReader: a file that shrinks while it is read is stored as far as it goes; its neighbours are whole', async (t) => {
   const at = folderOf(t);
   const bytes = randomBytesOf('shrinking', 3 * MiB);
-  for (const [size, left] of [[20_000, 5_000], [20_000, 0], [600 * KiB, 100], [3 * MiB, 600 * KiB], [3 * MiB, 512 * KiB], [3 * MiB, 0]] as const) {
+  for (const [size, left] of [
+    [20_000, 5_000],
+    [20_000, 0],
+    [600 * KiB, 100],
+    [3 * MiB, 600 * KiB],
+    [3 * MiB, 512 * KiB],
+    [3 * MiB, 0],
+  ] as const) {
     for (const name of ['a', 'b', 'c']) fs.writeFileSync(at(name), bytes.subarray(0, size));
     const parts = new ReaderParts();
     const expected = ['a', 'b', 'c'].map((name) => expectedNow(at(name)));
@@ -122,7 +136,10 @@ t.test('LargeFile: a file that is written to between the readings of its segment
     const parts = new ReaderParts();
     const expected = expectedNow(at('database'));
     // All of it is written anew, by parts: what is read before and after has nothing in common, not even the cuts.
-    const { content, outcome } = await parts.readLarge(expected, { segmentSizeBytes, beforePart: (number) => fs.writeFileSync(at('database'), number % 2 === 0 ? after : before) });
+    const { content, outcome } = await parts.readLarge(expected, {
+      segmentSizeBytes,
+      beforePart: (number) => fs.writeFileSync(at('database'), number % 2 === 0 ? after : before),
+    });
     t.equal(outcome.error, undefined);
     t.equal(outcome.bytes, size);
     const extents = content.form === 'inline' ? content.extents : [];
@@ -139,7 +156,10 @@ t.test('LargeFile: its entry is of the moment of opening, so that a change while
   fs.writeFileSync(at('file'), randomBytesOf('content', 2 * MiB));
   const parts = new ReaderParts();
   const expected = expectedNow(at('file'));
-  const { outcome } = await parts.readLarge(expected, { segmentSizeBytes: 256 * KiB, beforePart: (number) => number === 3 && fs.writeFileSync(at('file'), randomBytesOf('new', 2 * MiB)) });
+  const { outcome } = await parts.readLarge(expected, {
+    segmentSizeBytes: 256 * KiB,
+    beforePart: (number) => number === 3 && fs.writeFileSync(at('file'), randomBytesOf('new', 2 * MiB)),
+  });
   t.equal(outcome.metadata, undefined, 'what the scan saw');
 });
 
@@ -149,7 +169,10 @@ t.test('LargeFile: another file that takes its name is not mixed with it', async
   fs.writeFileSync(at('file'), bytes);
   fs.writeFileSync(at('new'), randomBytesOf('new', 2 * MiB));
   const parts = new ReaderParts();
-  const { content } = await parts.readLarge(expectedNow(at('file')), { segmentSizeBytes: 256 * KiB, beforePart: (number) => number === 3 && fs.renameSync(at('new'), at('file')) });
+  const { content } = await parts.readLarge(expectedNow(at('file')), {
+    segmentSizeBytes: 256 * KiB,
+    beforePart: (number) => number === 3 && fs.renameSync(at('new'), at('file')),
+  });
   t.ok((await parts.bytesOf(content.form === 'inline' ? content.extents : [])).equals(bytes));
 });
 
@@ -161,7 +184,10 @@ t.test('LargeFile: one that shrinks ends where it ends', async (t) => {
     for (const when of [2, 5, 12]) {
       fs.writeFileSync(at('file'), bytes);
       const parts = new ReaderParts();
-      const { content, outcome } = await parts.readLarge(expectedNow(at('file')), { segmentSizeBytes: 256 * KiB, beforePart: (number) => number === when && fs.truncateSync(at('file'), left) });
+      const { content, outcome } = await parts.readLarge(expectedNow(at('file')), {
+        segmentSizeBytes: 256 * KiB,
+        beforePart: (number) => number === when && fs.truncateSync(at('file'), left),
+      });
       const found = await parts.bytesOf(content.form === 'inline' ? content.extents : []);
       t.equal(outcome.bytes, found.length);
       t.ok(found.equals(bytes.subarray(0, found.length)), `${left} bytes left at part ${when}: ${found.length} stored`);
@@ -175,7 +201,8 @@ t.test('LargeFile: a sparse one whose holes are filled and whose data is punched
   const at = folderOf(t);
   const descriptor = fs.openSync(at('sparse'), 'w+');
   fs.ftruncateSync(descriptor, 8 * MiB);
-  for (let offset = 0; offset < 8 * MiB; offset += MiB) fs.writeSync(descriptor, randomBytesOf(`${offset}`, 300 * KiB), 0, 300 * KiB, offset);
+  for (let offset = 0; offset < 8 * MiB; offset += MiB)
+    fs.writeSync(descriptor, randomBytesOf(`${offset}`, 300 * KiB), 0, 300 * KiB, offset);
   const parts = new ReaderParts();
   const { content, outcome } = await parts.readLarge(expectedNow(at('sparse')), {
     segmentSizeBytes: 128 * KiB,

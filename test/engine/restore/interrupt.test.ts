@@ -1,9 +1,9 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { backUp, bringBack, codeOf, inventory, isRoot, makePlace, needsRoot, pseudoRandom } from './_helpers.ts';
+import { backUp, bringBack, codeOf, inventory, makePlace, needsRoot, pseudoRandom } from './_helpers.ts';
 
 async function backUpMuch(t: Test) {
   const place = makePlace(t);
@@ -30,7 +30,7 @@ t.test('restore: an aborted one ends soon with interrupted, leaves nothing half,
     controller.abort();
     const code = await restoring;
     if (code !== undefined) partly++;
-    t.ok(code === 'interrupted' || code === undefined, code);
+    t.ok(code === 'interrupted' || code === undefined, `${code}`);
     t.ok(performance.now() - aborted < 2_000, `${Math.round(performance.now() - aborted)} ms`);
     assertNothingHalf(t, target, place.source);
     const { errors } = await bringBack(repository, place, { ...options, overwrite: 'if-changed' });
@@ -72,7 +72,6 @@ t.test('restore: a killed one leaves no large file half under its name, and goes
 
 t.test('restore: an ordinary user restores what he may and is told of the rest, once for each kind', needsRoot, async (t) => {
   const place = makePlace(t);
-  const { execFileSync } = await import('node:child_process');
   for (const name of ['of-root', 'of-another']) writeFileSync(join(place.source, name), name, { mode: 0o644 });
   execFileSync('chown', ['1234:4321', join(place.source, 'of-another')]);
   execFileSync('chmod', ['4755', join(place.source, 'of-root')]);
@@ -107,7 +106,6 @@ t.test('restore: an ordinary user restores what he may and is told of the rest, 
   );
   t.strictSame(readdirSync(place.target).sort(), ['of-another', 'of-root']);
   t.equal(statSync(join(place.target, 'of-root')).mode & 0o7777, 0o755, 'no setuid for the wrong owner');
-  void isRoot;
 });
 
 function assertNothingHalf(t: Test, target: string, source: string): void {

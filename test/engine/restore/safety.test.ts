@@ -42,9 +42,12 @@ t.test('restore: whoever swaps folders for links while they are restored gets no
   await bringBack(repository, place);
   const before = inventory(outside);
   const swapped = join(place.target, 'swapped');
-  const swapper = spawn(process.execPath, [join(import.meta.dirname, '_swap-child.ts'), swapped, `${count}`, outside, aside], { stdio: 'ignore' });
+  const swapper = spawn(process.execPath, [join(import.meta.dirname, '_swap-child.ts'), swapped, `${count}`, outside, aside], {
+    stdio: 'ignore',
+  });
   try {
-    for (let round = 0; round < 60; round++) await bringBack(repository, place, { overwrite: 'always', delete: true, workers: 1 + (round % 2) });
+    for (let round = 0; round < 40; round++)
+      await bringBack(repository, place, { overwrite: 'always', delete: true, workers: round % 10 === 0 ? 2 : 1 });
   } finally {
     swapper.kill('SIGKILL');
     await new Promise((resolve) => swapper.once('exit', resolve));
