@@ -1,5 +1,6 @@
 import { decodeNode, type Entry, type LaganError } from '../../repo-format/mod.ts';
 import { createKernel } from '../kernel/mod.ts';
+import { objectDropped } from '../memory/mod.ts';
 import { PackReader } from '../packs/mod.ts';
 import { attachRepository } from '../repository/mod.ts';
 import { TreeReader } from '../trees/mod.ts';
@@ -76,6 +77,7 @@ class RestoreWorker {
       const entry = leaves.of(part)[entries[at + 1]!] as LeafEntry;
       if (type === 'restore') await this.#restorer.restore(entry, parts[part]!.folder, part);
       else await this.#verify(entry, parts[part]!, part);
+      objectDropped();
     }
   }
 

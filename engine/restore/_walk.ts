@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { DirectoryEntry, Entry, FileEntry, LaganError, NodeReference } from '../../repo-format/mod.ts';
+import { objectDropped } from '../memory/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
 import { Deletion } from './_deletion.ts';
 import type { DirectoryLeaf, DirectoryLeaves } from './_directory-leaves.ts';
@@ -127,6 +128,7 @@ export class RestoreWalk {
     }
     while (stretch.index < stretch.end) {
       const entry = stretch.leaf.items[stretch.index++]!;
+      objectDropped();
       frame.deletion?.meet(entry.name);
       const taken = this.#options.selection.within(frame.taken, entry, () => this.#folderPathOf(frame.folder));
       if (taken === undefined) this.#options.report.expect(entry, -1);

@@ -33,7 +33,7 @@ export async function restore(repository: Repository, { snapshot }: SnapshotInfo
   throwIfInterrupted(signal);
   expectTargetOutside(repository, options.target);
   const { storage, keys } = repository;
-  const packs = new PackReader({ storage, keys });
+  const packs = new PackReader({ storage, keys, contentsLimit: restoreLimits.openPacks });
   const leaves = new DirectoryLeaves(packs);
   const start = await findStart(leaves, snapshot.tree, { from: options.from, paths: options.paths ?? [] });
   const rules = rulesOf(repository, options);

@@ -95,9 +95,16 @@ export class ReaderParts {
     const root = openRoot('/');
     const opened = openExpected(root, file, new FileStatus());
     let part = 0;
+    let answering: Promise<unknown> = Promise.resolve();
+    // One after the other, as a worker does its jobs.
     const give = async (job: FilePart & { descriptor: number }): Promise<{ result: Promise<JobResult> }> => {
-      beforePart(++part);
-      return { result: Promise.resolve(await this.#answer(job)) };
+      const result = answering.then(() => {
+        beforePart(++part);
+        return this.#answer(job);
+      });
+      answering = result;
+      await result;
+      return { result };
     };
     const content = new ContentTree(treeParts().nodes, 1_000_000);
     const large = new LargeFile(opened, { pool: { give } as unknown as WorkerPool, packs: this.packs, content, onResult: () => {} });
