@@ -36,6 +36,8 @@ export const backupLimits = {
   largeFilePollMs: 500,
   /** How long workers may take to clean up when a backup ends: one that hangs in a call of the system is not waited for. */
   stopTimeoutMs: 700,
+  /** Files that changed so short a time ago are read that much later: ticks of the kernel's clock are up to 10 ms. */
+  clockTickMs: 20,
   /** How long the scan may keep the main thread before messages of workers are looked at. */
   scanSliceMs: 4,
 } as const;

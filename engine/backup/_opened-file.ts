@@ -1,6 +1,7 @@
 import { closeDescriptor, type Descriptor, type FileStatus, mayHaveHoles, openBeneath, statDescriptor } from '../system/mod.ts';
 import { readExtras } from './_entry-fields.ts';
 import type { ExpectedFile, FileExtras, FileMetadata } from './_files.ts';
+import { backupLimits } from './_limits.ts';
 import { ofSource, SourceError } from './_source-errors.ts';
 
 /** A file of the source, and what it was like when it was opened: before its first byte is read, so that a later change shows in the next backup. */
@@ -18,6 +19,10 @@ export function openExpected(root: Descriptor, file: ExpectedFile, status: FileS
   const descriptor = ofSource(() => openBeneath(root, file.path, 'file'));
   try {
     ofSource(() => statDescriptor(descriptor, status));
+    if (changedJustNow(status)) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, backupLimits.clockTickMs);
+      ofSource(() => statDescriptor(descriptor, status));
+    }
     if (status.type !== 'file')
       throw new SourceError({ code: 'replaced', message: `was a file when its folder was listed, is a ${status.type} now` });
     const metadata = isSame(status, file) ? undefined : metadataOf(status);
@@ -26,6 +31,12 @@ export function openExpected(root: Descriptor, file: ExpectedFile, status: FileS
     closeDescriptor(descriptor);
     throw error;
   }
+}
+
+/** A second change within one tick of the kernel's clock may leave no trace in a file's times: then nobody would notice that what was read is old. */
+function changedJustNow({ changedSeconds, changedNanoseconds }: FileStatus): boolean {
+  const ageMs = Date.now() - (changedSeconds * 1000 + changedNanoseconds / 1e6);
+  return ageMs > -1 && ageMs < backupLimits.clockTickMs;
 }
 
 function isSame(status: FileStatus, file: ExpectedFile): boolean {

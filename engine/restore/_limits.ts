@@ -24,7 +24,7 @@ export const restoreLimits = {
   /** Larger files are written under another name first, so that none is half there after a crash. */
   temporaryFromBytes: 1 * MiB,
   /** Room of a worker for opened blocks. */
-  blockArenaBytes: 6 * MiB,
+  blockArenaBytes: 8 * MiB,
   /** Stored bytes that are read at once where block follows block. */
   readAheadBytes: 2 * MiB,
   /** Contents of packs that a worker remembers. */

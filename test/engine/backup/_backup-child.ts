@@ -27,7 +27,7 @@ export interface ChildAnswer {
 const secret = { kind: 'key-file', secret: new Uint8Array(32).fill(9) } as const;
 
 export function runChild(task: ChildTask, { uid }: { uid?: number } = {}): SpawnSyncReturns<string> & { answer?: ChildAnswer } {
-  const env = { PATH: process.env['PATH']!, HOME: '/' };
+  const env = { PATH: process.env.PATH!, HOME: '/' };
   const identity = uid === undefined ? {} : { uid, gid: uid };
   // Without the notes that the test runner has each Node write: another user may not, and they take memory.
   const words = ['-c', 'unset NODE_OPTIONS; exec "$@"', 'sh', process.execPath, '--expose-gc', import.meta.filename, JSON.stringify(task)];

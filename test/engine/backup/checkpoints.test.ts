@@ -101,7 +101,9 @@ t.test('backup: killed within a large file, and within a stream: what was stored
   const before = objectsOf(place);
   const stream = runChild({ ...task, streamBytes: 16 * MiB, killAfter: { name: '^writer/snapshots/', count: 1 } });
   t.equal(stream.signal, 'SIGKILL', stream.stderr);
-  fs.unlinkSync(path.join(place.repositoryFolder, 'writer', objectsOf(place).find((name) => name.startsWith('snapshots/') && !before.includes(name))!));
+  fs.unlinkSync(
+    path.join(place.repositoryFolder, 'writer', objectsOf(place).find((name) => name.startsWith('snapshots/') && !before.includes(name))!),
+  );
   const again = runChild({ ...task, streamBytes: 16 * MiB });
   t.equal(again.answer?.statistics.newBytes, 0, again.stderr);
 });

@@ -125,6 +125,20 @@ t.test('FileReader: a file that grows while it is read is stored as long as it w
   }
 });
 
+t.test('FileReader: a change at once after a file was read shows in its times, however soon it comes', async (t) => {
+  const at = folderOf(t);
+  const parts = new ReaderParts();
+  for (let round = 0; round < 25; round++) {
+    fs.writeFileSync(at('busy'), `first ${round}`);
+    const expected = expectedNow(at('busy'));
+    const [read] = await parts.readFiles([expected]);
+    fs.writeFileSync(at('busy'), `later ${round}`);
+    const changed = read!.outcome.metadata?.changed ?? { seconds: expected.changedSeconds, nanoseconds: expected.changedNanoseconds };
+    const now = expectedNow(at('busy'));
+    if (now.changedSeconds === changed.seconds && now.changedNanoseconds === changed.nanoseconds) t.fail(`round ${round}`);
+  }
+});
+
 t.test('LargeFile: a file that is written to between the readings of its segments: every byte has its place', async (t) => {
   const at = folderOf(t);
   const segmentSizeBytes = 512 * KiB;

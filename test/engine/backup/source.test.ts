@@ -171,7 +171,7 @@ t.test(
     ];
     const child = spawnSync('unshare', ['-m', '--propagation', 'private', 'sh', '-c', commands.join('\n')], {
       encoding: 'utf8',
-      env: { PATH: process.env['PATH']!, HOME: '/' },
+      env: { PATH: process.env.PATH!, HOME: '/' },
     });
     t.equal(child.status, 0, child.stderr);
     const entries = await entriesOf(place.repository, '/');
