@@ -50,10 +50,20 @@ export class ZstdDecompressor {
   /** Decompresses one frame into `output`; returns the length, or -1 if it does not fit. Throws an Error where the input is not a valid frame. */
   decompress(input: Uint8Array, output: Uint8Array): number {
     if (this.#transform !== undefined) return this.#transform.run(input, output);
-    const raw = zstdDecompressSync(input, { maxOutputLength: Math.max(64, output.length) });
-    if (raw.length > output.length) return -1;
+    const raw = decompressByPublicCall(input, Math.max(64, output.length));
+    if (raw === undefined || raw.length > output.length) return -1;
     output.set(raw);
     return raw.length;
+  }
+}
+
+/** Undefined if there is more than `limitBytes`. */
+function decompressByPublicCall(input: Uint8Array, limitBytes: number): Uint8Array | undefined {
+  try {
+    return zstdDecompressSync(input, { maxOutputLength: limitBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return undefined;
+    throw error;
   }
 }
 

@@ -48,11 +48,11 @@ function compile(pattern: string): CompiledPattern {
   const foldersOnly = body.length > 1 && body.endsWith('/');
   const glob = foldersOnly ? body.slice(0, -1) : body;
   const isForNames = !glob.includes('/');
-  const anchored = isForNames || glob.startsWith('/') ? glob : `/**/${glob}`;
+  const globs = isForNames || glob.startsWith('/') ? glob : [`/${glob}`, `/**/${glob}`];
   return {
     takesBack,
     foldersOnly,
     isForNames,
-    matches: picomatch(anchored, { dot: true, nonegate: true, noextglob: true, strictSlashes: true }),
+    matches: picomatch(globs, { dot: true, nonegate: true, noextglob: true, strictSlashes: true }),
   };
 }

@@ -1,6 +1,6 @@
 import { type DirectoryScan, FileStatus, readNames, removeTree, systemError, tryStat } from '../system/mod.ts';
-import { isProtected } from './_entry-restorer.ts';
 import type { RestoreRules } from './_messages.ts';
+import { isProtected } from './_placing.ts';
 import type { RestoreReport } from './_report.ts';
 import type { FolderSelection, Selection } from './_selection.ts';
 import type { TargetFolder, TargetFolders } from './_target-folders.ts';

@@ -1,6 +1,4 @@
-import { hash } from 'node:crypto';
-import type { Entry, FileEntry } from '../../repo-format/mod.ts';
-import { LaganError } from '../../repo-format/mod.ts';
+import type { Entry, FileEntry, LaganError } from '../../repo-format/mod.ts';
 import {
   type ApplyOptions,
   applyCreationFlags,
@@ -11,16 +9,12 @@ import {
   type Descriptor,
   errnoOf,
   FileStatus,
-  openFile,
   readLink,
-  removeTree,
-  systemError,
   tryCreateFile,
   tryCreateNode,
   tryCreateSymlink,
-  tryRemoveDirectory,
+  tryOpenFile,
   tryRemoveFile,
-  tryRename,
   tryStat,
 } from '../system/mod.ts';
 import type { ContentTarget } from './_content-writer.ts';
@@ -29,6 +23,7 @@ import type { JobReport, Subject } from './_job-report.ts';
 import { restoreLimits } from './_limits.ts';
 import type { FolderState, Identity, Outcome, RestoreRules } from './_messages.ts';
 import { decide } from './_overwrite.ts';
+import { clearTheWay, temporaryName, tryPutIntoPlace } from './_placing.ts';
 import { endsRestore, orThrow } from './_target-errors.ts';
 
 /** Entries of every type but folders. */
@@ -96,7 +91,7 @@ export class EntryRestorer {
     const readTarget = () => readLink(folder.descriptor, entry.name);
     const decision = decide(this.#rules.overwrite, entry, { status: this.#status, owner, readTarget });
     if (decision === 'replace') {
-      if (this.#status.type === 'directory' && !this.#rules.dryRun) this.clearTheWay(folder.descriptor, entry.name);
+      if (this.#status.type === 'directory' && !this.#rules.dryRun) clearTheWay(folder.descriptor, entry.name, this.#rules);
       return undefined;
     }
     if (decision === 'keep') return 'kept';
@@ -107,11 +102,13 @@ export class EntryRestorer {
   #repairMetadata(entry: LeafEntry, folder: FolderState, { subject, owner }: { subject: Subject; owner: Placing['owner'] }): void {
     const metadata = metadataOf(entry, owner, { withoutFlags: entry.extensions.link !== undefined });
     const options: ApplyOptions = { surplus: 'remove' };
-    if (entry.type !== 'file') {
+    const descriptor = entry.type === 'file' ? tryOpenFile(folder.descriptor, entry.name) : -errnoOf.EACCES;
+    // What cannot be opened, even a file of one's own, has a handle.
+    if (descriptor === -errnoOf.EACCES) {
       this.#report.metadataLosses(subject, applyMetadataAt(folder.descriptor, entry.name, { metadata, ...options }));
       return;
     }
-    const descriptor = openFile(folder.descriptor, entry.name);
+    orThrow(descriptor, 'open', entry.name);
     try {
       this.#report.metadataLosses(subject, applyMetadata(descriptor, metadata, options));
     } finally {
@@ -194,35 +191,10 @@ export class EntryRestorer {
 
   /** Gives a finished entry its name, and then the flags that might have forbidden this. */
   #finish({ entry, folder, subject, name }: Placing, descriptor: Descriptor | undefined): void {
-    const from = { parent: folder.descriptor, name };
-    const to = { parent: folder.descriptor, name: entry.name };
-    let result = tryRename(from, to, 'replace');
-    if (result === -errnoOf.EPERM || result === -errnoOf.EACCES || result === -errnoOf.EISDIR) {
-      // What is there is immutable, or was put there meanwhile.
-      this.clearTheWay(folder.descriptor, entry.name);
-      result = tryRename(from, to, 'replace');
-    }
-    orThrow(result, 'put into its place', entry.name);
+    orThrow(tryPutIntoPlace({ parent: folder.descriptor, name }, entry.name, this.#rules), 'put into its place', entry.name);
     const { flags, link } = entry.extensions;
     if (descriptor === undefined || link !== undefined || (flags === undefined && !folder.inherits)) return;
     this.#report.metadataLosses(subject, applyMetadata(descriptor, { type: entry.type, flags: flags ?? 0 }, { surplus: 'remove' }));
-  }
-
-  /**
-   * Removes what is in the way of something else: anything but a folder, or an empty folder; a folder with things in it only if the rules allow deletions, and never the
-   * repository. Errors: `exists`, and what the system says.
-   */
-  clearTheWay(parent: Descriptor, name: Uint8Array): void {
-    const isFolder = tryStat(parent, name, this.#status) === 0 && this.#status.type === 'directory';
-    if (isFolder && tryRemoveDirectory(parent, name) === 0) return;
-    if (isFolder && (!this.#rules.delete || isProtected(this.#status, this.#rules.protectedFolders))) {
-      throw new LaganError('exists', 'a folder with things in it is in the way', {
-        errno: 'ENOTEMPTY',
-        hint: 'it is removed only if deletions are allowed',
-      });
-    }
-    const { failures } = removeTree(parent, name);
-    if (failures.length > 0) throw systemError(failures[0]!.errno, 'remove', failures[0]!.path);
   }
 
   #applyOptions({ inherits }: FolderState, mode: number | undefined): ApplyOptions {
@@ -248,13 +220,4 @@ export class EntryRestorer {
       else report.others++;
     }
   }
-}
-
-/** What an entry is called until it is whole: always the same for a name, so that what a killed restore leaves is found and replaced by the next. */
-export function temporaryName(name: Uint8Array): Uint8Array {
-  return Buffer.from(`.lagan-restore-${hash('sha256', name, 'hex').slice(0, 24)}`);
-}
-
-export function isProtected({ device, inode }: Identity, folders: readonly Identity[]): boolean {
-  return folders.some((folder) => folder.inode === inode && folder.device === device);
 }

@@ -4,11 +4,11 @@ const MiB = 1024 * KiB;
 /** Every limit of a running restore, in one place. */
 export const restoreLimits = {
   /** A batch for a worker ends at this many entries, bytes of content, or stretches of folders. */
-  batchEntries: 384,
+  batchEntries: 2_048,
   batchBytes: 16 * MiB,
   batchParts: 96,
   /** … or of leaves of directories that go with it. */
-  batchLeafBytes: 128 * KiB,
+  batchLeafBytes: 256 * KiB,
   /** Batches that are being filled at once, one for each pack that files were found in lately. */
   openBatches: 12,
   /** Batches that a worker may have at once: the one at work and those waiting. */

@@ -132,15 +132,34 @@ export class RestoreWalk {
       frame.deletion?.meet(entry.name);
       const taken = this.#options.selection.within(frame.taken, entry, () => this.#folderPathOf(frame.folder));
       if (taken === undefined) this.#options.report.expect(entry, -1);
-      else if (entry.type === 'directory') {
-        this.#enter(frame, entry, taken);
-        return;
-      } else {
+      else {
+        if (frame.taken.names !== undefined && !this.#chooses(frame, entry, taken)) continue;
+        if (entry.type === 'directory') {
+          this.#enter(frame, entry, taken);
+          return;
+        }
         const waiting = this.#visit(frame, stretch, entry);
         if (waiting !== undefined) await waiting;
       }
       if (performance.now() > this.#sliceEnd) return;
     }
+  }
+
+  /** An entry that was asked for, or leads there. False if it cannot lead anywhere. */
+  #chooses({ folder }: Frame, entry: Entry, taken: FolderSelection): boolean {
+    const { report } = this.#options;
+    if (taken.names === undefined) {
+      this.foundPaths++;
+      report.expect(entry, 1);
+    } else if (entry.type !== 'directory') {
+      report.fault({
+        path: this.#pathOf(folder, entry.name),
+        code: 'path-not-found',
+        message: `a folder was asked for, the snapshot has a ${entry.type} there`,
+      });
+      return false;
+    }
+    return true;
   }
 
   async #nextStretch(frame: Frame): Promise<void> {
@@ -160,9 +179,8 @@ export class RestoreWalk {
   }
 
   /** The top of the tree tells how much there is below. */
-  #expectAll({ taken }: Frame, { leaf, index, end }: Stretch): void {
-    if (taken.names === undefined || taken.names.size > 0)
-      for (let at = index; at < end; at++) this.#options.report.expect(leaf.items[at]!, 1);
+  #expectAll({ taken }: Frame, { leaf }: Stretch): void {
+    if (taken.names === undefined) for (const entry of leaf.items) this.#options.report.expect(entry, 1);
   }
 
   async #breathe(): Promise<void> {
@@ -229,7 +247,6 @@ export class RestoreWalk {
   #enter(frame: Frame, entry: DirectoryEntry, taken: FolderSelection): void {
     const { report } = this.#options;
     const folder = new TargetFolder({ parent: frame.folder, name: entry.name, entry, isAbove: taken.names !== undefined });
-    if (taken.names === undefined && frame.taken.names !== undefined) this.foundPaths++;
     if (taken.isIncluded && !this.#folders.make(folder)) {
       this.#folders.release(folder);
       report.done(entry.filesBelow, entry.bytesBelow);
@@ -250,7 +267,6 @@ export class RestoreWalk {
 
   #visit(frame: Frame, { leaf, index }: Stretch, entry: LeafEntry): Promise<void> | undefined {
     const { folder } = frame;
-    if (frame.taken.names !== undefined) this.foundPaths++;
     if (folder.phase !== 'there' && !this.#folders.make(folder)) {
       this.#options.report.done(entry.type === 'file' ? 1 : 0, entry.type === 'file' ? entry.size : 0);
       return undefined;

@@ -29,48 +29,26 @@ const workerModule = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : '
  * of the paths is in the snapshot, `usage`, `interrupted`.
  */
 export async function restore(repository: Repository, { snapshot }: SnapshotInfo, options: RestoreOptions): Promise<RestoreResult> {
-  const { signal } = options;
+  const { target, signal, include, exclude } = options;
   throwIfInterrupted(signal);
-  expectTargetOutside(repository, options.target);
+  expectTargetOutside(repository, target);
   const { storage, keys } = repository;
   const packs = new PackReader({ storage, keys, contentsLimit: restoreLimits.openPacks });
   const leaves = new DirectoryLeaves(packs);
   const start = await findStart(leaves, snapshot.tree, { from: options.from, paths: options.paths ?? [] });
   const rules = rulesOf(repository, options);
-  const pool: RestorePool = new WorkerPool({
-    module: workerModule,
-    here: beginRestoreWorker,
-    setup: { repository: describeRepository(repository), kernelModule: compileKernel(), rules },
-    workers: options.workers ?? Math.min(availableParallelism(), restoreLimits.workers),
-    jobsPerWorker: restoreLimits.batchesPerWorker,
-  });
+  const pool = poolFor(repository, { rules, workers: options.workers });
   const report = new RestoreReport(options);
   const stop = () => void pool.stop();
   signal?.addEventListener('abort', stop, { once: true });
-  const selection = new Selection({ paths: start.paths, include: options.include, exclude: options.exclude });
   const wholePaths = snapshot.paths.map((path) => joinPath(splitPath(path)));
-  const walk = async (purpose: 'restore' | 'verify') => {
-    const one = new RestoreWalk({
-      ...start,
-      purpose,
-      target: options.target,
-      selection,
-      wholePaths,
-      rules,
-      leaves,
-      trees: new TreeReader(packs),
-      pool,
-      report,
-      signal,
-    });
-    await runWalk(one, pool);
-    expectFound(start, one.foundPaths);
-  };
+  const selection = new Selection({ paths: start.paths, include, exclude });
+  const shared = { ...start, target, selection, wholePaths, rules, leaves, trees: new TreeReader(packs), pool, report, signal };
   try {
-    await walk('restore');
+    expectFound(start, await runWalk(new RestoreWalk({ ...shared, purpose: 'restore' }), pool));
     if (options.verify && !rules.dryRun) {
       report.beginPhase('verify');
-      await walk('verify');
+      await runWalk(new RestoreWalk({ ...shared, purpose: 'verify' }), pool);
     }
     return report.result();
   } catch (error) {
@@ -83,10 +61,21 @@ export async function restore(repository: Repository, { snapshot }: SnapshotInfo
   }
 }
 
-/** Descriptors are closed only when no worker can use them any more. */
-async function runWalk(walk: RestoreWalk, pool: RestorePool): Promise<void> {
+function poolFor(repository: Repository, { rules, workers }: { rules: RestoreRules; workers: number | undefined }): RestorePool {
+  return new WorkerPool({
+    module: workerModule,
+    here: beginRestoreWorker,
+    setup: { repository: describeRepository(repository), kernelModule: compileKernel(), rules },
+    workers: workers ?? Math.min(availableParallelism(), restoreLimits.workers),
+    jobsPerWorker: restoreLimits.batchesPerWorker,
+  });
+}
+
+/** Returns how many of the paths were found. Descriptors are closed only when no worker can use them any more. */
+async function runWalk(walk: RestoreWalk, pool: RestorePool): Promise<number> {
   try {
     await walk.run();
+    return walk.foundPaths;
   } catch (error) {
     await pool.stop();
     throw error;

@@ -1,4 +1,3 @@
-import { syncBuiltinESMExports } from 'node:module';
 import zlib from 'node:zlib';
 import t from 'tap';
 import { BlockCompressor, type Compression, decompressPayload, parseCompression } from '../../../engine/packs/mod.ts';
@@ -100,7 +99,9 @@ t.test('zstd: the handle and the public calls do the same', async (t) => {
       }
       t.equal(first.compress(raw, new Uint8Array(aLength - 1)), -1, 'no room');
       t.equal(second.compress(raw, new Uint8Array(bLength - 1)), -1, 'no room, by public calls');
-      if (size > 1) t.equal(new byPublicCalls.ZstdDecompressor().decompress(b.subarray(0, bLength), new Uint8Array(size - 1)) < size, true);
+      for (const { ZstdDecompressor } of [byHandle, byPublicCalls])
+        if (size > 100)
+          t.equal(new ZstdDecompressor().decompress(b.subarray(0, bLength), new Uint8Array(size - 1)), -1, 'no room for the raw bytes');
     }
   }
   for (const { ZstdDecompressor } of [byHandle, byPublicCalls])
@@ -115,16 +116,16 @@ t.test('parseCompression: what it takes, and that it names what would be valid',
 
 /** Another instance of the module, which finds a Node whose streams have no handle as it knows it. */
 async function withoutHandles(): Promise<Zstd> {
-  const { createZstdCompress } = zlib;
+  const { _handle: handle } = zlib.createZstdCompress() as unknown as { _handle: { writeSync: unknown } };
   const specifier = '../../../engine/packs/_zstd.ts?without-handles';
-  zlib.createZstdCompress = (() => ({})) as unknown as typeof createZstdCompress;
-  syncBuiltinESMExports();
+  const prototype = Object.getPrototypeOf(handle);
+  const { writeSync } = prototype;
+  prototype.writeSync = undefined;
   try {
     const module = (await import(specifier)) as Zstd;
     new module.ZstdCompressor(1);
     return module;
   } finally {
-    zlib.createZstdCompress = createZstdCompress;
-    syncBuiltinESMExports();
+    prototype.writeSync = writeSync;
   }
 }

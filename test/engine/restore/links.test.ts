@@ -107,9 +107,25 @@ t.test('links: where the system refuses a link there is a copy, and it is said',
   t.teardown(() => execFileSync('umount', [join(place.target, 'b')]));
   const { errors, notRestored } = await bringBack(repository, place);
   t.strictSame(errors, []);
-  t.match(notRestored, [{ kind: 'link', reason: 'EXDEV' }]);
+  t.match(notRestored, [{ kind: 'link', count: 4, reason: 'EXDEV' }]);
+  for (const name of names)
+    t.equal(inodeOf(join(place.target, 'a', name)), inodeOf(join(place.target, 'c', `${name}-2`)), 'the others are linked');
   for (const name of ['file', 'large'])
     t.ok(readFileSync(join(place.target, 'b', name)).equals(readFileSync(join(place.source, 'a', name))), name);
+});
+
+t.test('links: a folder in the place of a name is an error if it is not empty, and the others are linked', async (t) => {
+  const { place, repository } = await backUpLinks(t);
+  mkdirSync(join(place.target, 'b', 'file', 'mine'), { recursive: true });
+  mkdirSync(join(place.target, 'b', 'large'));
+  const { errors, notRestored } = await bringBack(repository, place, { overwrite: 'always' });
+  t.strictSame(
+    errors.map(({ path, code }) => [textOf(path), code]),
+    [[join(place.source, 'b', 'file'), 'exists']],
+  );
+  t.strictSame(notRestored, []);
+  t.equal(inodeOf(join(place.target, 'a', 'file')), inodeOf(join(place.target, 'c', 'file-2')));
+  t.equal(inodeOf(join(place.target, 'a', 'large')), inodeOf(join(place.target, 'b', 'large')));
 });
 
 t.test('links: flags come after the last name', needsRoot, async (t) => {

@@ -130,7 +130,7 @@ t.test('overwrite: what a killed restore left under its temporary name is replac
   mkdirSync(place.target);
   writeFileSync(join(place.target, 'a'), 'older');
   utimesSync(join(place.target, 'a'), old, old);
-  const { temporaryName } = await import('../../../engine/restore/_entry-restorer.ts');
+  const { temporaryName } = await import('../../../engine/restore/_placing.ts');
   for (const name of ['a', 'z']) writeFileSync(join(place.target, textOf(temporaryName(Buffer.from(name)))), 'half');
   await bringBack(repository, place, { overwrite: 'if-changed' });
   t.strictSame(inventory(place.target), inventory(place.source));
