@@ -35,6 +35,14 @@ export function runChild(task: ChildTask, { uid }: { uid?: number } = {}): Spawn
   return child.status === 0 ? { ...child, answer: JSON.parse(child.stdout) as ChildAnswer } : child;
 }
 
+/** Whether a child can be of this user: only root may make it so, and the user must be let to the program. */
+export function canRunAs(uid: number): boolean {
+  if (process.getuid!() !== 0) return false;
+  return (
+    spawnSync('/bin/sh', ['-c', 'test -r "$0" && test -x "$1"', import.meta.filename, process.execPath], { uid, gid: uid }).status === 0
+  );
+}
+
 class KillingFolder extends LocalFolder {
   readonly #name: RegExp;
   #left: number;

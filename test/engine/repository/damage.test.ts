@@ -126,7 +126,9 @@ t.test('objects of another repository', async (t) => {
     const storage = await copyOf(repository.storage);
     await replaceObject(storage, object(names), await other.storage.get(object(otherNames)));
     const code = await read({ ...repository, storage }).then(() => 'read', codeOf);
-    t.ok(codes.includes(code), `${kind}: ${code}`);
+    // There are several slots: it may be one that nobody needs to open the repository.
+    const isNeedless = kind === 'key slot' && code === 'read';
+    t.ok(codes.includes(code) || isNeedless, `${kind}: ${code}`);
   }
 });
 
