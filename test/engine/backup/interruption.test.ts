@@ -40,7 +40,7 @@ async function codeOf(backup: Promise<BackupResult>): Promise<string> {
 t.test('backup: interrupted at any moment it ends at once and leaves nothing behind', async (t) => {
   const place = await filled(t);
   const before = nextDescriptor();
-  for (const afterMs of [0, 5, 20, 60, 150, 300, 500]) {
+  for (const afterMs of [0, 5, 20, 100, 300]) {
     const controller = new AbortController();
     let abortedAt = 0;
     const timer = setTimeout(() => {
@@ -105,9 +105,7 @@ t.test('backup: no progress is told after the end', async (t) => {
 t.test('backup: what the store refuses ends it with its code, whichever call it is; nothing is left', async (t) => {
   const place = await filled(t);
   const faults: Fault[] = [
-    { operation: 'list', call: 1 },
     { operation: 'createWriter', call: 1 },
-    { operation: 'append', call: 1 },
     { operation: 'append', call: 4, forever: true },
     { operation: 'commit', call: 1 },
     { operation: 'commit', call: 2, when: 'after' },

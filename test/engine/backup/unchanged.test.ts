@@ -124,7 +124,6 @@ t.test('backup: each change is seen, and nothing else is read', async (t) => {
     t.ok(contents.get('folder-1/sub/file-1')!.equals(fs.readFileSync(file)), what);
     t.equal(contents.size, statistics.files);
     t.equal((await fileOf(place, 'folder-1/sub/file-1')).mode, fs.statSync(file).mode & 0o7777);
-    t.match(await backUp(place), { unchangedFromParent: true }, `${what}: once`);
   }
 });
 

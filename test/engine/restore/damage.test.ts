@@ -66,7 +66,7 @@ t.test('restore: a damaged block hurts the files in it and no others, and none o
 
 t.test('restore: a damaged stretch of a file that all workers write: the whole file is absent', async (t) => {
   const place = makePlace(t);
-  writeFileSync(join(place.source, 'large'), pseudoRandom(80 * 2 ** 20, 1));
+  writeFileSync(join(place.source, 'large'), pseudoRandom(66 * 2 ** 20, 1));
   writeFileSync(join(place.source, 'small'), 'small');
   const repository = await backUp(place);
   const large = packsOf(place, 'data').filter((path) => statSync(path).size > 2 ** 20);
