@@ -23,7 +23,8 @@ interface RestoreCommandOptions extends FilterOptions {
   readonly exclude?: string[];
   readonly overwrite?: Overwrite;
   readonly delete?: boolean;
-  readonly sparse: boolean;
+  /** Neither option: as the file was. */
+  readonly sparse?: boolean;
   readonly verify?: boolean;
   readonly dryRun?: boolean;
   readonly numericOwner?: boolean;
@@ -57,7 +58,7 @@ export function define(command: Command): void {
     .addOption(listOption('--include <pattern>', 'only what fits, as in .gitignore (may be repeated)'))
     .addOption(listOption('--exclude <pattern>', 'leave out what fits (may be repeated)'))
     .option('--delete', 'delete what is in the restored folders of the target but not in the snapshot')
-    .option('--sparse', 'leave holes where the file had them or has zeros (default)', true)
+    .option('--sparse', 'leave holes where the file had them or has zeros (default: only where it had them)')
     .option('--no-sparse', 'write zeros into holes')
     .option('--verify', 'read everything again after it was written, and compare')
     .option('--numeric-owner', 'owners by their numbers, not by the names that this machine has')
@@ -144,7 +145,7 @@ function engineOptions(plan: Plan, options: RestoreCommandOptions, running: Runn
     exclude: options.exclude ?? [],
     overwrite: plan.overwrite,
     delete: options.delete ?? false,
-    sparse: options.sparse,
+    ...(options.sparse !== undefined && { sparse: options.sparse }),
     verify: options.verify ?? false,
     dryRun: options.dryRun ?? false,
     numericOwner: options.numericOwner ?? false,
