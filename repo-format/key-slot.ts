@@ -3,8 +3,8 @@
  * Argon2id and X25519 are done by the caller (engine/keys); their results come in as `keyEncryptionKey` or shared secret.
  */
 import { hkdfSync } from 'node:crypto';
-import { openAead, sealAead } from './_aead.ts';
 import { Field } from './_fields.ts';
+import { openAead, sealAead } from './aead.ts';
 import { type CborMap, decodeCbor, encodeCbor } from './cbor.ts';
 import type { Time } from './entry.ts';
 import { LaganError } from './errors.ts';

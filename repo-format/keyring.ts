@@ -2,8 +2,8 @@
  * The keyring: the secrets of all epochs under an access key, and what is derived from them. Source: spec/keys.md, "Keyring".
  */
 import { hkdfSync } from 'node:crypto';
-import { openAead, sealAead } from './_aead.ts';
 import { Field } from './_fields.ts';
+import { openAead, sealAead } from './aead.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { LaganError } from './errors.ts';
 import { expectSize } from './format-file.ts';

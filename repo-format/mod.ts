@@ -3,6 +3,7 @@
  * The specification is in spec/; offsets are in layout.ts, limits in limits.ts.
  */
 
+export * from './aead.ts';
 export * from './bytes.ts';
 export { type CborMap, type CborValue, type DecodedCbor, decodeCbor, encodeCbor } from './cbor.ts';
 export * from './configuration.ts';

@@ -5,7 +5,8 @@
  * Invariant: one key per object (the salt is random and part of the derivation) and one nonce per segment number,
  * so a nonce is never used twice under one key as long as a segment number is sealed once for each salt.
  */
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
+import { type Aead, type AeadInputs, nodeAead } from './aead.ts';
 import { equalBytes } from './bytes.ts';
 import { LaganError } from './errors.ts';
 import { toHex } from './ids.ts';
@@ -114,60 +115,73 @@ export function objectKey(classKey: Uint8Array, header: Uint8Array): Uint8Array 
   return new Uint8Array(hkdfSync('sha256', classKey, header.subarray(layout.salt), info, layout.keySizeBytes));
 }
 
-/**
- * Seals `parts`, one after another, as one segment.
- * @returns [length field, a ciphertext for each part, tag], ready for writev; 4 + sum + 16 bytes in all.
- */
-export function sealSegment(key: Uint8Array, header: Uint8Array, place: SegmentPlace, parts: readonly Uint8Array[]): Uint8Array[] {
-  const cipher = createCipheriv('aes-256-gcm', key, segmentNonce(place.number), { authTagLength: layout.tagSizeBytes });
-  cipher.setAAD(additionalData(header, place));
-  const sealed: Uint8Array[] = [new Uint8Array(layout.lengthFieldSizeBytes)];
-  let length = layout.tagSizeBytes;
-  for (const part of parts) {
-    sealed.push(cipher.update(part));
-    length += part.length;
-  }
-  if (length < layout.smallestSealedLength) throw new RangeError('a segment must not be empty');
-  cipher.final();
-  sealed.push(cipher.getAuthTag());
-  view(sealed[0]!).setUint32(0, length, true);
-  return sealed;
+/** What seals or opens, and where the result goes; a new buffer if `into` is not given. */
+export interface SegmentOptions {
+  readonly aead?: Aead;
+  /** Large enough for the result, which is a view of its beginning. */
+  readonly into?: Uint8Array | undefined;
+}
+
+/** What a segment has beside its plaintext: length field and tag. */
+export const segmentOverheadBytes = layout.lengthFieldSizeBytes + layout.tagSizeBytes;
+
+/** Seals `parts`, one after another, as one segment: length field, ciphertext, tag. */
+export function sealSegment(
+  key: Uint8Array,
+  header: Uint8Array,
+  place: SegmentPlace,
+  parts: readonly Uint8Array[],
+  { aead = nodeAead, into }: SegmentOptions = {},
+): Uint8Array {
+  let size = segmentOverheadBytes;
+  for (const part of parts) size += part.length;
+  if (size === segmentOverheadBytes) throw new RangeError('a segment must not be empty');
+  const segment = into === undefined ? new Uint8Array(size) : into.subarray(0, size);
+  if (segment.length < size) throw new RangeError(`a segment of ${size} bytes does not fit into ${segment.length}`);
+  view(segment).setUint32(0, size - layout.lengthFieldSizeBytes, true);
+  aead.seal(inputsOf(key, header, place), parts, segment.subarray(layout.lengthFieldSizeBytes));
+  return segment;
 }
 
 /** Opens ciphertext and tag. Codes: authentication-failed, malformed (too short). */
-export function openSegment(key: Uint8Array, header: Uint8Array, place: SegmentPlace, sealed: Uint8Array): Uint8Array {
+export function openSegment(
+  key: Uint8Array,
+  header: Uint8Array,
+  place: SegmentPlace,
+  sealed: Uint8Array,
+  { aead = nodeAead, into }: SegmentOptions = {},
+): Uint8Array {
   if (sealed.length < layout.smallestSealedLength) {
     throw malformed('a segment too short', place.objectName, place.offset, `at least ${layout.smallestSealedLength}`, sealed.length);
   }
-  const tagOffset = sealed.length - layout.tagSizeBytes;
-  const decipher = createDecipheriv('aes-256-gcm', key, segmentNonce(place.number), { authTagLength: layout.tagSizeBytes });
-  decipher.setAAD(additionalData(header, place));
-  decipher.setAuthTag(sealed.subarray(tagOffset));
-  const plaintext = decipher.update(sealed.subarray(0, tagOffset));
-  try {
-    decipher.final();
-  } catch (cause) {
-    throw authenticationFailed(place, cause);
-  }
-  // No Buffer: its slice would be a view that keeps the whole segment alive, and deep comparisons tell it from a Uint8Array.
-  return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
+  const size = sealed.length - layout.tagSizeBytes;
+  const plaintext = into === undefined ? new Uint8Array(size) : into.subarray(0, size);
+  if (plaintext.length < size) throw new RangeError(`a plaintext of ${size} bytes does not fit into ${plaintext.length}`);
+  if (!aead.open(inputsOf(key, header, place), sealed, plaintext)) throw authenticationFailed(place);
+  return plaintext;
 }
 
 /** Opens a segment as it is stored, length field first; the length must be that of the bytes. */
-export function openStoredSegment(key: Uint8Array, header: Uint8Array, place: SegmentPlace, stored: Uint8Array): Uint8Array {
+export function openStoredSegment(
+  key: Uint8Array,
+  header: Uint8Array,
+  place: SegmentPlace,
+  stored: Uint8Array,
+  options: SegmentOptions = {},
+): Uint8Array {
   const { lengthFieldSizeBytes } = layout;
   const expected = stored.length - lengthFieldSizeBytes;
   if (expected < 0) throw malformed('a segment without length', place.objectName, place.offset, lengthFieldSizeBytes, stored.length);
   const length = view(stored).getUint32(0, true);
   if (length !== expected) throw malformed('the length of a segment differs', place.objectName, place.offset, expected, length);
-  return openSegment(key, header, place, stored.subarray(lengthFieldSizeBytes));
+  return openSegment(key, header, place, stored.subarray(lengthFieldSizeBytes), options);
 }
 
 /** A small object, whole: the header and one segment. */
 export function sealObject(fields: SealedHeader & { readonly classKey: Uint8Array }, payload: Uint8Array): Uint8Array {
   const header = sealedHeader(fields);
   const place = { number: 0, offset: layout.headerSizeBytes };
-  return concatBytes([header, ...sealSegment(objectKey(fields.classKey, header), header, place, [payload])]);
+  return concatBytes([header, sealSegment(objectKey(fields.classKey, header), header, place, [payload])]);
 }
 
 export interface OpenObjectOptions extends ExpectedHeader {
@@ -253,6 +267,10 @@ function expectHeader(header: SealedHeader, expect: ExpectedHeader, objectName: 
   }
 }
 
+function inputsOf(key: Uint8Array, header: Uint8Array, place: SegmentPlace): AeadInputs {
+  return { key, nonce: segmentNonce(place.number), additionalData: additionalData(header, place) };
+}
+
 function additionalData(header: Uint8Array, place: SegmentPlace): Uint8Array {
   const data = new Uint8Array(layout.headerSizeBytes + 12);
   data.set(header);
@@ -294,11 +312,10 @@ function tooNew(object: string | undefined, found: number): LaganError {
   });
 }
 
-function authenticationFailed({ number, offset, objectName }: SegmentPlace, cause: unknown): LaganError {
+function authenticationFailed({ number, offset, objectName }: SegmentPlace): LaganError {
   const which = number === contentsSegmentNumber ? 'the contents' : `segment ${number}`;
   return new LaganError('authentication-failed', `${objectName ?? 'object'}: ${which} at offset ${offset} was changed or damaged`, {
     object: objectName,
     offset,
-    cause,
   });
 }

@@ -1,6 +1,5 @@
 import { claimed, type Deduplicator, notFound, type PackTable, tableFull, unresolved } from '../index/mod.ts';
 import type { Kernel } from '../kernel/mod.ts';
-import { buffersDropped } from '../memory/mod.ts';
 import type { SealingKeys } from '../objects/mod.ts';
 import { BlockCompressor, type Compression, PackWriter, type StoredPack } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
@@ -110,7 +109,6 @@ export class ChunkStore {
     this.#chunksInBlock = 0;
     this.#blockEnd = blockStart;
     if (this.#dryRun) return;
-    buffersDropped(length);
     const encoded = this.#compressor.compress(this.data.subarray(blockStart, blockStart + length), () =>
       this.#kernel.looksIncompressible(blockStart, length),
     );

@@ -1,7 +1,7 @@
 import { closeDescriptor, type Descriptor, FileStatus } from '../system/mod.ts';
 import type { FileChunker, Region } from './_file-chunker.ts';
 import type { ExpectedFile, FileOutcome, ReadFault } from './_files.ts';
-import { type OpenedFile, openExpected } from './_opened-file.ts';
+import { extrasAfterReading, type OpenedFile, openExpected } from './_opened-file.ts';
 import { type PackedFiles, unpackFile } from './_packed-files.ts';
 import { SourceError } from './_source-errors.ts';
 import { type PackedStretches, stretchesOf, unpackStretches } from './_stretches.ts';
@@ -14,9 +14,8 @@ interface ReadContent {
 
 /**
  * Opens files as the scan saw them and hands their content to a {@link FileChunker}. Whatever happens to one file (it vanished, is unreadable, became
- * shorter, is something else now) is said in its outcome; only failures of the repository end the backup.
- *
- * A file that grows meanwhile is stored as long as it was when it was opened; the next backup sees by its times that it has changed.
+ * shorter, grew, is something else now) is said in its outcome; only failures of the repository end the backup. A file that grows is stored as long as it
+ * was when it was opened.
  */
 export class FileReader {
   readonly #chunker: FileChunker;
@@ -61,7 +60,12 @@ export class FileReader {
     let opened: OpenedFile | undefined;
     try {
       return await this.#outcomeOf(
-        () => this.#readContent((opened = openExpected(root, file, this.#status))),
+        async () => {
+          opened = openExpected(root, file, this.#status);
+          const content = await this.#readContent(opened);
+          opened = { ...opened, extras: extrasAfterReading(opened, this.#status) };
+          return content;
+        },
         () => opened,
       );
     } finally {

@@ -27,7 +27,7 @@ export interface FileMetadata {
 
 /** What befell a file, as the snapshot lists it. */
 export interface ReadFault {
-  /** `vanished`, `replaced`, `shorter`, or the system's name (`EACCES`). */
+  /** `vanished`, `replaced`, `shorter`, `grew`, or the system's name (`EACCES`). */
   readonly code: string;
   readonly message: string;
 }

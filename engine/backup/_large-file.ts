@@ -1,11 +1,11 @@
 import type { Extent } from '../../repo-format/mod.ts';
 import type { PackTable } from '../index/mod.ts';
-import type { Descriptor } from '../system/mod.ts';
+import { type Descriptor, FileStatus } from '../system/mod.ts';
 import type { ContentTree } from './_content-tree.ts';
 import { readExtents } from './_extent-records.ts';
 import { shorter } from './_file-reader.ts';
 import type { FileOutcome, ReadFault } from './_files.ts';
-import type { OpenedFile } from './_opened-file.ts';
+import { extrasAfterReading, type OpenedFile } from './_opened-file.ts';
 import { unpackOutcomes } from './_packed-files.ts';
 import type { FilePart } from './_stretches.ts';
 import type { StoredContent } from './_tokens.ts';
@@ -48,8 +48,9 @@ export class LargeFile {
   async finish(fault?: ReadFault): Promise<StoredContent> {
     await this.#assembled;
     this.#fault ??= fault;
-    const { size, metadata, extras } = this.#opened;
+    const { size, metadata } = this.#opened;
     await this.#fill(size);
+    const extras = extrasAfterReading(this.#opened, new FileStatus());
     return {
       content: await this.#parts.content.finish(),
       outcome: { start: 0, extents: 0, bytes: this.#end, metadata, extras, error: this.#fault },

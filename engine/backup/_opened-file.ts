@@ -1,6 +1,6 @@
 import { closeDescriptor, type Descriptor, type FileStatus, mayHaveHoles, openBeneath, statDescriptor } from '../system/mod.ts';
 import { readExtras } from './_entry-fields.ts';
-import type { ExpectedFile, FileExtras, FileMetadata } from './_files.ts';
+import type { ExpectedFile, FileExtras, FileMetadata, ReadFault } from './_files.ts';
 import { backupLimits } from './_limits.ts';
 import { ofSource, SourceError } from './_source-errors.ts';
 
@@ -31,6 +31,25 @@ export function openExpected(root: Descriptor, file: ExpectedFile, status: FileS
     closeDescriptor(descriptor);
     throw error;
   }
+}
+
+/** What is known of a file, now that it is read: it may have grown. What it had when it was opened is stored, so its entry is whole, but it is told. `status` is filled. */
+export function extrasAfterReading(opened: OpenedFile, status: FileStatus): FileExtras | undefined {
+  const { extras } = opened;
+  const growth = growthOf(opened, status);
+  if (growth === undefined) return extras;
+  return { extendedAttributes: [], flags: 0, projectId: 0, ...extras, faults: [...(extras?.faults ?? []), growth] };
+}
+
+function growthOf({ descriptor, size }: OpenedFile, status: FileStatus): ReadFault | undefined {
+  try {
+    ofSource(() => statDescriptor(descriptor, status));
+  } catch (error) {
+    if (error instanceof SourceError) return error.fault;
+    throw error;
+  }
+  if (status.size <= size) return undefined;
+  return { code: 'grew', message: `grew from ${size} to ${status.size} bytes while it was read; the first ${size} are stored` };
 }
 
 /** A second change within one tick of the kernel's clock may leave no trace in a file's times: then nobody would notice that what was read is old. */

@@ -7,7 +7,7 @@ import type { BackupProgress } from './progress.ts';
 export interface ReadError {
   /** Absolute path, raw bytes. */
   readonly path: Uint8Array;
-  /** `vanished`, `replaced`, `shorter`, or the system's name (`EACCES`). */
+  /** `vanished`, `replaced`, `shorter`, `grew`, or the system's name (`EACCES`). */
   readonly code: string;
   readonly message: string;
 }

@@ -4,16 +4,7 @@
  */
 import { checkLimits } from './_limits.ts';
 
-let garbageBytes = 0;
 let nodes = 0;
-
-/** Bytes were left behind right after they were used: a short collection of the young generation now and then. */
-export function leaveGarbage(bytes: number): void {
-  garbageBytes += bytes;
-  if (garbageBytes < checkLimits.garbageSizeBytes) return;
-  garbageBytes = 0;
-  globalThis.gc?.({ type: 'minor' });
-}
 
 /** A node was read: the blocks of nodes live long enough to be moved to the old generation, so that it takes a whole collection (some 20 ms) now and then. */
 export function leaveNode(): void {

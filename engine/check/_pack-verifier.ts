@@ -3,9 +3,9 @@
  * computed anew from its bytes.
  */
 import {
-  type Codec,
   decodeBlock,
   decodePackContents,
+  expectBlock,
   footerLayout,
   isLaganError,
   LaganError,
@@ -22,7 +22,6 @@ import { decompressPayload } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { isDamage, type Problem } from './_findings.ts';
-import { leaveGarbage } from './_garbage.ts';
 import { SegmentReader } from './_segments.ts';
 
 const nameSizeBytes = 32;
@@ -91,7 +90,6 @@ export class PackVerifier {
       if (isStopping()) throw new LaganError('interrupted', 'interrupted');
       const block = blocks[segment.number]!;
       const problem = error ?? this.#verifyBlock(plaintext, block, { kind, objectName: object.name });
-      leaveGarbage(block.sealedLength);
       if (problem !== undefined)
         problems.push({ ...problemOf(problem, object.name), offset: block.offset, lostChunks: block.names.slice() });
     }
@@ -105,8 +103,9 @@ export class PackVerifier {
     { kind, objectName }: { kind: PackKind; objectName: string },
   ): LaganError | undefined {
     try {
-      const { codec, rawLength, chunkLengths, payload } = decodeBlock(plaintext, objectName, kind);
-      expectAgreement(block, { codec, rawLength, chunkLengths, objectName });
+      const decoded = decodeBlock(plaintext, objectName, kind);
+      expectBlock(decoded, block, objectName);
+      const { codec, rawLength, payload } = decoded;
       const area = this.#kernel.data.subarray(rawOffset);
       const raw = decompressPayload(payload, { codec, rawLength, objectName, into: area });
       if (raw.buffer !== area.buffer) area.set(raw);
@@ -164,18 +163,6 @@ export function wrongLengthField(
     object,
     offset,
   };
-}
-
-/** The block's own header says the same as the pack's contents. */
-function expectAgreement(
-  block: PackBlock,
-  { codec, rawLength, chunkLengths, objectName }: { codec: Codec; rawLength: number; chunkLengths: readonly number[]; objectName: string },
-): void {
-  const sameLengths =
-    chunkLengths.length === block.chunkLengths.length && chunkLengths.every((length, index) => length === block.chunkLengths[index]);
-  if (codec === block.codec && rawLength === block.rawLength && sameLengths) return;
-  const message = `${objectName}: the block at offset ${block.offset} does not agree with the contents of its pack`;
-  throw new LaganError('malformed', message, { object: objectName, offset: block.offset });
 }
 
 function problemOf({ code, message, object, offset }: LaganError, name: string): Problem {

@@ -1,5 +1,5 @@
-import { LaganError, openStoredSegment, sealedLayout } from '../../repo-format/mod.ts';
-import type { SegmentedObject, SegmentPlace } from '../objects/mod.ts';
+import { LaganError, sealedLayout } from '../../repo-format/mod.ts';
+import { openSegmentOf, type SegmentedObject, type SegmentPlace } from '../objects/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { isDamage } from './_findings.ts';
 import { checkLimits } from './_limits.ts';
@@ -10,7 +10,7 @@ export interface NumberedSegment {
   readonly place: SegmentPlace;
 }
 
-/** A segment that was read: its plaintext, or what is wrong with it. */
+/** A segment that was read: its plaintext, valid until the next is read, or what is wrong with it. */
 export type ReadSegment =
   | { readonly segment: NumberedSegment; readonly plaintext: Uint8Array; readonly error: undefined }
   | { readonly segment: NumberedSegment; readonly plaintext: undefined; readonly error: LaganError };
@@ -67,10 +67,12 @@ export class SegmentReader {
   }
 }
 
-function openOne({ key, header, name }: SegmentedObject, segment: NumberedSegment, stored: Uint8Array): ReadSegment {
+/** The plaintext takes the place of the ciphertext. */
+function openOne(object: SegmentedObject, segment: NumberedSegment, stored: Uint8Array): ReadSegment {
   const { number, place } = segment;
   try {
-    const plaintext = openStoredSegment(key, header, { number, offset: place.offset, objectName: name }, stored);
+    const into = stored.subarray(sealedLayout.lengthFieldSizeBytes);
+    const plaintext = openSegmentOf(object, { number, offset: place.offset }, stored, into);
     return { segment, plaintext, error: undefined };
   } catch (error) {
     if (isDamage(error)) return { segment, plaintext: undefined, error };

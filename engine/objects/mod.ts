@@ -1,6 +1,7 @@
 /** Sealed objects that are written and read in segments: packs and index tables. */
 export {
   openSegmentedObject,
+  openSegmentOf,
   readSegment,
   type SealingKeys,
   type SegmentedObject,

@@ -14,7 +14,9 @@ import {
   sealedHeader,
   sealedLayout,
   sealSegment,
+  segmentOverheadBytes,
 } from '../../repo-format/mod.ts';
+import { aead } from '../native/mod.ts';
 import type { ObjectWriter, Storage } from '../storage/mod.ts';
 
 /** How much of an object's end is fetched at first: footer and contents of nearly all packs and small index tables. */
@@ -44,6 +46,8 @@ export class SegmentedObjectWriter {
   readonly #header: Uint8Array;
   readonly #key: Uint8Array;
   #segments = 0;
+  /** Where segments are sealed, one after another. */
+  #buffer = new Uint8Array(0);
 
   static async create(storage: Storage, options: { name: string; kind: ObjectKind; keys: SealingKeys }): Promise<SegmentedObjectWriter> {
     const { name, kind, keys } = options;
@@ -90,9 +94,14 @@ export class SegmentedObjectWriter {
 
   async #append(number: number, parts: Uint8Array[]): Promise<SegmentPlace> {
     const offset = this.#writer.sizeBytes;
-    const sealed = sealSegment(this.#key, this.#header, { number, offset }, parts);
-    await this.#writer.append(sealed);
-    return { offset, sealedLength: this.#writer.sizeBytes - offset - 4 };
+    const into = this.#bufferOf(parts.reduce((sum, part) => sum + part.length, segmentOverheadBytes));
+    await this.#writer.append([sealSegment(this.#key, this.#header, { number, offset }, parts, { aead: aead(), into })]);
+    return { offset, sealedLength: this.#writer.sizeBytes - offset - sealedLayout.lengthFieldSizeBytes };
+  }
+
+  #bufferOf(size: number): Uint8Array {
+    if (this.#buffer.length < size) this.#buffer = new Uint8Array(size);
+    return this.#buffer;
   }
 }
 
@@ -141,8 +150,19 @@ export async function openSegmentedObject(
     object.header,
     { number: contentsSegmentNumber, offset: place.offset, objectName: name },
     sealed,
+    { aead: aead() },
   );
   return { object, contents };
+}
+
+/** Opens a segment as it is stored; `into` is where the plaintext goes, by default a new buffer. Errors: `authentication-failed`, `malformed`. */
+export function openSegmentOf(
+  { key, header, name }: SegmentedObject,
+  { number, offset }: { number: number; offset: number },
+  stored: Uint8Array,
+  into?: Uint8Array,
+): Uint8Array {
+  return openStoredSegment(key, header, { number, offset, objectName: name }, stored, { aead: aead(), into });
 }
 
 /** Reads and opens one segment of an opened object. */
@@ -156,5 +176,5 @@ export async function readSegment(
     { offset: place.offset, length: sealedLayout.lengthFieldSizeBytes + place.sealedLength },
     { signal },
   );
-  return openStoredSegment(object.key, object.header, { number, offset: place.offset, objectName: object.name }, stored);
+  return openSegmentOf(object, { number, offset: place.offset }, stored);
 }

@@ -1,6 +1,6 @@
 import { compressSync as lz4CompressSync, uncompressSync as lz4UncompressSync } from 'lz4-napi';
 import { type Codec, LaganError } from '../../repo-format/mod.ts';
-import { ZstdCompressor, ZstdDecompressor } from './_zstd.ts';
+import { zstd } from '../native/mod.ts';
 
 /** How blocks are compressed: `auto` is zstd level 1 where a probe finds that it pays, else nothing. */
 export type Compression = 'auto' | 'none' | 'lz4' | `zstd:${number}`;
@@ -25,13 +25,13 @@ export function parseCompression(text: string): Compression {
 /** Compresses blocks one after another. */
 export class BlockCompressor {
   readonly #compression: Compression;
-  readonly #zstd: ZstdCompressor | undefined;
+  readonly #zstdLevel: number | undefined;
   #output = new Uint8Array(0);
 
   constructor(compression: Compression) {
     this.#compression = compression;
-    if (compression === 'auto') this.#zstd = new ZstdCompressor(autoLevel);
-    else if (compression.startsWith('zstd:')) this.#zstd = new ZstdCompressor(Number(compression.slice(5)));
+    if (compression === 'auto') this.#zstdLevel = autoLevel;
+    else if (compression.startsWith('zstd:')) this.#zstdLevel = Number(compression.slice(5));
   }
 
   /** The payload as it is stored: raw where compression gains nothing. It is valid until the next call. */
@@ -39,17 +39,15 @@ export class BlockCompressor {
     const raw = { codec: 'raw', payload } as const;
     if (this.#compression === 'none' || (this.#compression === 'auto' && looksIncompressible())) return raw;
     const worthwhileSize = Math.floor(payload.length * worthwhileShare);
-    if (this.#zstd === undefined) {
+    if (this.#zstdLevel === undefined) {
       const compressed = compressLz4(payload);
       return compressed.length > worthwhileSize ? raw : { codec: 'lz4', payload: compressed };
     }
     if (this.#output.length <= worthwhileSize) this.#output = new Uint8Array(payload.length);
-    const length = this.#zstd.compress(payload, this.#output.subarray(0, worthwhileSize + 1));
+    const length = zstd().compress(payload, this.#output.subarray(0, worthwhileSize + 1), this.#zstdLevel);
     return length < 0 || length > worthwhileSize ? raw : { codec: 'zstd', payload: this.#output.subarray(0, length) };
   }
 }
-
-const decompressor = new ZstdDecompressor();
 
 /**
  * The raw bytes of a block's payload, in `into` if it is given and large enough, else in a buffer of their own. Errors: `malformed` where they
@@ -81,7 +79,7 @@ export function decompressPayload(
 /** A byte more than expected is offered, so that a frame that is too long is noticed. */
 function decompressZstd(payload: Uint8Array, rawLength: number, into: Uint8Array | undefined): Uint8Array {
   const output = into !== undefined && into.length > rawLength ? into.subarray(0, rawLength + 1) : new Uint8Array(rawLength + 1);
-  const length = decompressor.decompress(payload, output);
+  const length = zstd().decompress(payload, output);
   if (length < 0) throw new RangeError('the data is longer than its header says');
   return output.subarray(0, length);
 }

@@ -1,15 +1,15 @@
 import {
   decodeBlock,
   type Extent,
+  expectBlock,
   LaganError,
-  openStoredSegment,
   type PackBlock,
   type PackId,
   sealedLayout,
   toHex,
 } from '../../repo-format/mod.ts';
 import type { Kernel } from '../kernel/mod.ts';
-import { buffersDropped } from '../memory/mod.ts';
+import { openSegmentOf } from '../objects/mod.ts';
 import { decompressPayload, type OpenPack, type PackReader } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { restoreLimits } from './_limits.ts';
@@ -65,6 +65,8 @@ export class BlockCache {
   /** In the ring, oldest first. */
   readonly #ring: { readonly pack: CachedPack; readonly block: CachedBlock }[] = [];
   #ringHead = arenaStart;
+  /** Where compressed blocks are opened. */
+  #plaintext = new Uint8Array(0);
   #large: { readonly pack: CachedPack; readonly block: CachedBlock } | undefined;
   readonly #window: ReadWindow;
 
@@ -110,42 +112,61 @@ export class BlockCache {
 
   async #loadBlock(pack: CachedPack, number: number): Promise<CachedBlock> {
     const { object, blocks } = pack.open;
+    const { offset, codec, rawLength, sealedLength } = blocks[number]!;
     const stored = await this.#window.read(pack.open, number);
-    const place = blocks[number]!;
-    const plaintext = openStoredSegment(object.key, object.header, { number, offset: place.offset, objectName: object.name }, stored);
-    const block = this.#decode(pack, number, plaintext);
-    buffersDropped(plaintext.length);
+    const open = (into?: Uint8Array) => openSegmentOf(object, { number, offset }, stored, into);
+    const plaintextLength = sealedLength - sealedLayout.tagSizeBytes;
+    const block =
+      Math.max(plaintextLength, rawLength) >= restoreLimits.blockArenaBytes
+        ? this.#takeLarge(pack, number, open())
+        : this.#takeIntoRing(
+            pack,
+            number,
+            open(codec === 'raw' ? this.#roomInRing(plaintextLength) : this.#roomForPlaintext(plaintextLength)),
+          );
     pack.blocks[number] = block;
     return block;
   }
 
-  #decode(pack: CachedPack, number: number, plaintext: Uint8Array): CachedBlock {
-    const { object, blocks } = pack.open;
-    const expected = blocks[number]!;
-    const { codec, rawLength, chunkLengths, payload } = decodeBlock(plaintext, object.name, 'pack');
-    expectSame(expected, { rawLength, chunkLengths }, object.name);
-    const offsets = offsetsOf(chunkLengths);
-    const base = { object: object.name, number, offsets, names: expected.names };
-    if (rawLength >= restoreLimits.blockArenaBytes) {
-      const bytes = decompressPayload(payload, { codec, rawLength, objectName: object.name });
-      this.#dropRing();
-      const block = { ...base, bytes, start: 0, end: rawLength, misnamed: this.#misnamedOfLarge(bytes, offsets, expected.names) };
-      this.#forgetLarge();
-      this.#large = { pack, block };
-      return block;
-    }
-    const start = this.#makeRoom(rawLength + 1);
+  /** The plaintext of a block that is stored raw lies in the ring already. */
+  #takeIntoRing(pack: CachedPack, number: number, plaintext: Uint8Array): CachedBlock {
+    const { codec, rawLength, payload, ...base } = this.#decode(pack, number, plaintext);
     const { data } = this.#kernel;
-    const into = data.subarray(start, start + rawLength + 1);
-    const raw = decompressPayload(payload, { codec, rawLength, objectName: object.name, into });
-    if (raw.buffer !== data.buffer) data.set(raw, start);
-    const block = { ...base, bytes: data, start, end: start + rawLength, misnamed: this.#misnamed(start, offsets, expected.names) };
+    const room = codec === 'raw' ? payload : this.#roomInRing(rawLength + 1);
+    const raw = decompressPayload(payload, { codec, rawLength, objectName: base.object, into: room });
+    if (raw.buffer !== data.buffer) room.set(raw);
+    const start = room.byteOffset - data.byteOffset;
+    const block = { ...base, bytes: data, start, end: start + rawLength, misnamed: this.#misnamed(start, base.offsets, base.names) };
     this.#ring.push({ pack, block });
     return block;
   }
 
+  #takeLarge(pack: CachedPack, number: number, plaintext: Uint8Array): CachedBlock {
+    const { codec, rawLength, payload, ...base } = this.#decode(pack, number, plaintext);
+    const bytes = decompressPayload(payload, { codec, rawLength, objectName: base.object });
+    this.#dropRing();
+    const block = { ...base, bytes, start: 0, end: rawLength, misnamed: this.#misnamedOfLarge(bytes, base.offsets, base.names) };
+    this.#forgetLarge();
+    this.#large = { pack, block };
+    return block;
+  }
+
+  /** What a block says of itself is what the contents of its pack say. */
+  #decode(pack: CachedPack, number: number, plaintext: Uint8Array) {
+    const { object, blocks } = pack.open;
+    const block = decodeBlock(plaintext, object.name, 'pack');
+    expectBlock(block, blocks[number]!, object.name);
+    const { codec, rawLength, chunkLengths, payload } = block;
+    return { codec, rawLength, payload, object: object.name, number, offsets: offsetsOf(chunkLengths), names: blocks[number]!.names };
+  }
+
+  #roomForPlaintext(size: number): Uint8Array {
+    if (this.#plaintext.length < size) this.#plaintext = new Uint8Array(size);
+    return this.#plaintext;
+  }
+
   /** Room for `size` bytes in the ring. Blocks follow each other in it by age, so the oldest are always the next that are in the way; they are forgotten. */
-  #makeRoom(size: number): number {
+  #roomInRing(size: number): Uint8Array {
     if (this.#ringHead + size > blockCacheDataBytes) {
       while (this.#ring.length > 0 && this.#ring[0]!.block.start >= this.#ringHead) forget(this.#ring.shift()!);
       this.#ringHead = arenaStart;
@@ -154,7 +175,7 @@ export class BlockCache {
     this.#ringHead += size;
     while (this.#ring.length > 0 && this.#ring[0]!.block.start >= start && this.#ring[0]!.block.start < this.#ringHead)
       forget(this.#ring.shift()!);
-    return start;
+    return this.#kernel.data.subarray(start, start + size);
   }
 
   #dropRing(): void {
@@ -318,18 +339,6 @@ function wrongLength(name: Uint8Array, { object }: CachedBlock, sizes: { expecte
 
 function forget({ pack, block }: { pack: CachedPack; block: CachedBlock }): void {
   if (pack.blocks[block.number] === block) pack.blocks[block.number] = undefined;
-}
-
-function expectSame(expected: PackBlock, found: { rawLength: number; chunkLengths: readonly number[] }, object: string): void {
-  const agrees =
-    found.rawLength === expected.rawLength &&
-    found.chunkLengths.length === expected.chunkLengths.length &&
-    found.chunkLengths.every((length, index) => length === expected.chunkLengths[index]);
-  if (!agrees)
-    throw new LaganError('malformed', `a block of ${object} does not agree with the contents of its pack`, {
-      object,
-      offset: expected.offset,
-    });
 }
 
 function offsetsOf(lengths: readonly number[]): Uint32Array {

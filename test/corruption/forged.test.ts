@@ -19,7 +19,7 @@ function reseal(
   const key = objectKey(whole.keys.classKey(kind, epoch), header);
   const plaintext = Uint8Array.from(openStoredSegment(key, header, { number, offset }, bytes.subarray(offset, offset + 4 + sealedLength)));
   change(plaintext);
-  bytes.set(Buffer.concat(sealSegment(key, header, { number, offset }, [plaintext])), offset);
+  bytes.set(sealSegment(key, header, { number, offset }, [plaintext]), offset);
   objects.set(name, bytes);
 }
 

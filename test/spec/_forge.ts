@@ -81,7 +81,7 @@ export class Forge {
     const rows: format.PackBlock[] = [];
     let offset = header.length;
     const append = (number: number, plaintext: readonly Uint8Array[]) => {
-      const sealed = format.concatBytes(format.sealSegment(key, header, { number, offset }, plaintext));
+      const sealed = format.sealSegment(key, header, { number, offset }, plaintext);
       parts.push(sealed);
       offset += sealed.length;
       return sealed.length - 4;

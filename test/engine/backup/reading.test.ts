@@ -110,7 +110,7 @@ t.test('FileReader: a file that shrinks while it is read is stored as far as it 
   }
 });
 
-t.test('FileReader: a file that grows while it is read is stored as long as it was', async (t) => {
+t.test('FileReader: a file that grows while it is read is stored as long as it was, and told of', async (t) => {
   const at = folderOf(t);
   for (const size of [10_000, 700 * KiB, 2 * MiB]) {
     const bytes = randomBytesOf('growing', size);
@@ -120,6 +120,7 @@ t.test('FileReader: a file that grows while it is read is stored as long as it w
     parts.beforeRead = () => fs.appendFileSync(at('log'), randomBytesOf('line', 300_000));
     const [{ outcome, extents }] = (await parts.readFiles([expected])) as [Awaited<ReturnType<ReaderParts['readFiles']>>[0]];
     t.equal(outcome.error, undefined);
+    t.equal(outcome.extras?.faults[0]?.code, 'grew');
     t.equal(outcome.bytes, size);
     t.ok((await parts.bytesOf(extents)).equals(bytes));
   }
