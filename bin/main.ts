@@ -3,7 +3,7 @@
  *
  * Ctrl-C (SIGINT), SIGTERM and SIGHUP ask the command to end; a second one, or a command that does not end in time, ends the process at once.
  */
-import { programVersion } from './shared/version.ts';
+import { program } from '../engine/program/mod.ts';
 
 /** A command has this long to end by itself after a signal. */
 const graceMs = 900;
@@ -15,7 +15,7 @@ else await start();
 
 function printVersion(): void {
   process.stdout.on('error', () => {});
-  process.stdout.write(`lagan ${programVersion()}\n`);
+  process.stdout.write(`${program}\n`);
 }
 
 async function start(): Promise<void> {

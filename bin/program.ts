@@ -1,8 +1,8 @@
 /** The commands and the options that they share. A command's own file is loaded only if its name is among the arguments. */
 import { Command, Option } from 'commander';
+import { program as nameAndVersion } from '../engine/program/mod.ts';
 import type { Io } from './shared/context.ts';
 import { exitCodeMeanings } from './shared/errors.ts';
-import { programVersion } from './shared/version.ts';
 
 /** A file of `commands/`. */
 export interface CommandModule {
@@ -86,7 +86,7 @@ function addSharedOptions(program: Command): void {
       new Option('-v, --verbose', 'print more; twice: even more').argParser((_, previous: number | undefined) => (previous ?? 0) + 1),
     )
     .option('--no-progress', 'show no progress')
-    .version(`lagan ${programVersion()}`, '-V, --version', 'print the version');
+    .version(nameAndVersion, '-V, --version', 'print the version');
 }
 
 function outputOf(io: Pick<Io, 'stdout' | 'stderr'>) {

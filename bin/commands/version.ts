@@ -1,10 +1,10 @@
 /** `lagan version`: versions of what is running. */
 import { arch, platform, release } from 'node:os';
 import type { Command } from 'commander';
+import { version } from '../../engine/program/mod.ts';
 import { type Context, contextOf } from '../shared/context.ts';
 import { addExamples } from '../shared/options.ts';
 import { formatFields } from '../shared/table.ts';
-import { programVersion } from '../shared/version.ts';
 
 /** The format of repositories that this version writes. */
 const formatVersion = 1;
@@ -21,7 +21,7 @@ export function define(command: Command): void {
 
 async function run({ output }: Context): Promise<void> {
   const versions = {
-    lagan: programVersion(),
+    lagan: version,
     format: formatVersion,
     node: process.versions.node,
     v8: process.versions.v8,

@@ -3,6 +3,7 @@
  * looked at, so that the estimate may be too high.
  */
 import { Worker } from 'node:worker_threads';
+import { threadModule } from '../../engine/program/mod.ts';
 
 export interface EstimateRequest {
   readonly paths: readonly Uint8Array[];
@@ -16,8 +17,7 @@ export interface Estimate {
 
 /** Counts in the background. Returns what ends the counting. */
 export function startEstimate(request: EstimateRequest, onEstimate: (estimate: Estimate) => void): () => void {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const worker = new Worker(new URL(`./estimate-worker.${extension}`, import.meta.url), { workerData: request });
+  const worker = new Worker(threadModule('bin/shared/estimate-worker'), { workerData: request });
   worker.unref();
   worker.on('message', onEstimate);
   worker.on('error', () => {});

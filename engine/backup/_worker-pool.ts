@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { StoredPack } from '../packs/mod.ts';
+import { threadModule } from '../program/mod.ts';
 import { backupLimits } from './_limits.ts';
 import type { WorkerJob, WorkerReply, WorkerSetup } from './_messages.ts';
 import { deserializeError } from './_serialized-error.ts';
@@ -24,8 +25,7 @@ interface PendingJob {
   readonly reject: (error: unknown) => void;
 }
 
-/** The same file for `.ts` (run from source) and `.js` (compiled). */
-const workerUrl = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+const workerUrl = threadModule('engine/backup/worker');
 
 /**
  * The workers of one backup, each started when there is work for it. A job goes to the worker with the fewest jobs waiting; when all have `jobsPerWorker`, {@link give} waits.

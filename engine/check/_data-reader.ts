@@ -1,5 +1,6 @@
 import { LaganError, type PackId, type PackKind } from '../../repo-format/mod.ts';
 import { compileKernel } from '../kernel/mod.ts';
+import { threadModule } from '../program/mod.ts';
 import { describeRepository, type Repository, type RepositoryDescription } from '../repository/mod.ts';
 import { WorkerPool } from '../workers/mod.ts';
 import { checkLimits } from './_limits.ts';
@@ -17,8 +18,7 @@ export interface PackToRead {
   readonly kind: PackKind;
 }
 
-/** The same file for `.ts` (run from source) and `.js` (compiled). */
-const workerUrl = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+const workerUrl = threadModule('engine/check/worker');
 
 /**
  * Has packs verified by worker threads, or by this thread where the store lives in its memory. Packs may be added while others are read;

@@ -1,6 +1,7 @@
 // The kernel in WebAssembly: memory, bounds checks, and calls into kernel.wasm (made from assembly/ by build.mjs).
 
 import { readFileSync } from 'node:fs';
+import { programFile } from '../program/mod.ts';
 import { type CandidateScanner, createCutter } from './cutter.ts';
 import {
   checkOptions,
@@ -42,7 +43,7 @@ let compiled: WebAssembly.Module | undefined;
 
 /** Compiles kernel.wasm, once per thread. The module may be posted to workers and given as `KernelOptions.module`. */
 export function compileKernel(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(readFileSync(new URL('./kernel.wasm', import.meta.url)));
+  compiled ??= new WebAssembly.Module(readFileSync(programFile('engine/kernel/kernel.wasm')));
   return compiled;
 }
 

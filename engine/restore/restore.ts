@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { LaganError } from '../../repo-format/mod.ts';
 import { compileKernel } from '../kernel/mod.ts';
 import { PackReader } from '../packs/mod.ts';
+import { threadModule } from '../program/mod.ts';
 import { describeRepository, type Repository, type SnapshotInfo } from '../repository/mod.ts';
 import { joinPath, splitPath } from '../system/mod.ts';
 import { TreeReader } from '../trees/mod.ts';
@@ -19,7 +20,7 @@ import { RestoreWalk } from './_walk.ts';
 import type { RestoreOptions, RestoreResult } from './options.ts';
 
 /** The same file for `.ts` (run from source) and `.js` (compiled). */
-const workerModule = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+const workerModule = threadModule('engine/restore/worker');
 
 /**
  * Restores a snapshot, or a part of it, into a folder, and never outside of it.
