@@ -73,7 +73,8 @@ export class Assembler {
       const taken = queue.take();
       const token = taken instanceof Promise ? await taken : taken;
       if (token === undefined) break;
-      await this.#apply(token);
+      const applied = this.#apply(token);
+      if (applied !== undefined) await applied;
       objectDropped();
       const waiting = betweenTokens();
       if (waiting !== undefined) await waiting;
@@ -98,11 +99,12 @@ export class Assembler {
     return { root, packs };
   }
 
-  async #apply(token: Token): Promise<void> {
-    if (token.type === 'enter') this.#open.push(this.#newDirectory(token));
-    else if (token.type === 'leave') await this.#leave(token.previousPacks);
-    else if (token.type === 'entry') await this.#addEntry(token.entry, token.unchanged);
-    else await this.#addFile(token);
+  #apply(token: Token): Promise<void> | undefined {
+    if (token.type === 'entry') return this.#addEntry(token.entry, token.unchanged);
+    if (token.type === 'file') return this.#addFile(token);
+    if (token.type === 'leave') return this.#leave(token.previousPacks);
+    this.#open.push(this.#newDirectory(token));
+    return undefined;
   }
 
   async #addFile({ fields, size, stored, path, previous }: Extract<Token, { type: 'file' }>): Promise<void> {

@@ -20,8 +20,18 @@ export class GivenNames {
     return true;
   }
 
-  copyName(): Uint8Array {
+  get nameBytes(): Uint8Array {
     return this.#names[this.#index]!;
+  }
+
+  readonly nameStart = 0;
+
+  get nameEnd(): number {
+    return this.nameBytes.length;
+  }
+
+  copyName(): Uint8Array {
+    return this.nameBytes;
   }
 
   rebind(folder: Descriptor): void {

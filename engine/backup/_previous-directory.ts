@@ -1,5 +1,6 @@
 import type { Entry, LaganError, NodeReference, PackId } from '../../repo-format/mod.ts';
 import { isDamage } from '../packs/mod.ts';
+import type { NameRange } from '../system/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
 
 /** What {@link PreviousDirectory.trySeek} answers when the next leaf must be read: then await {@link PreviousDirectory.seek}. */
@@ -33,7 +34,7 @@ export class PreviousDirectory {
   }
 
   /** The entry of that name, undefined if there was none, or {@link needsLeaf}. */
-  trySeek(name: Uint8Array): Entry | undefined | typeof needsLeaf {
+  trySeek(name: NameRange): Entry | undefined | typeof needsLeaf {
     while (this.#index < this.#leaf.length) {
       const entry = this.#leaf[this.#index]!;
       const order = compareNames(entry.name, name);
@@ -45,7 +46,7 @@ export class PreviousDirectory {
     return this.#ended ? undefined : needsLeaf;
   }
 
-  async seek(name: Uint8Array): Promise<Entry | undefined> {
+  async seek(name: NameRange): Promise<Entry | undefined> {
     for (;;) {
       const found = this.trySeek(name);
       if (found !== needsLeaf) return found;
@@ -77,11 +78,12 @@ export class PreviousDirectory {
 }
 
 /** Order of names: bytewise. */
-function compareNames(a: Uint8Array, b: Uint8Array): number {
-  const length = Math.min(a.length, b.length);
+function compareNames(a: Uint8Array, { nameBytes, nameStart, nameEnd }: NameRange): number {
+  const bLength = nameEnd - nameStart;
+  const length = Math.min(a.length, bLength);
   for (let index = 0; index < length; index++) {
-    const difference = a[index]! - b[index]!;
+    const difference = a[index]! - nameBytes[nameStart + index]!;
     if (difference !== 0) return difference;
   }
-  return a.length - b.length;
+  return a.length - bLength;
 }

@@ -11,6 +11,7 @@ import {
   errnoName,
   errnoOf,
   FileStatus,
+  type NameRange,
   scanDirectory,
   statDescriptor,
   tryOpenFile,
@@ -54,14 +55,14 @@ export interface ScanOptions {
   readonly repositoryFolder: { readonly device: number; readonly inode: number | bigint } | undefined;
   readonly onFault: (fault: ScanFault) => void;
   readonly onNote: (note: ScanFault) => void;
-  readonly onEntry: (path: Uint8Array, name: Uint8Array, status: FileStatus) => void;
+  readonly onEntry: (folder: Uint8Array, name: Uint8Array) => void;
   /** Called now and then: throws once the backup is to end. */
   readonly throwIfInterrupted: () => void;
   readonly limits: BackupLimits;
 }
 
 /** Where the names of a folder come from: all that are there, or only those that lead to the sources. */
-type Names = Pick<DirectoryScan, 'next' | 'copyName' | 'status' | 'errno' | 'close' | 'rebind'>;
+type Names = Pick<DirectoryScan, 'next' | 'copyName' | 'status' | 'errno' | 'close' | 'rebind' | keyof NameRange>;
 
 interface Frame {
   readonly names: Names;
@@ -88,6 +89,7 @@ export class Scanner {
   readonly #options: ScanOptions;
   readonly #stack: DirectoryStack;
   readonly #excludes: PathPatterns;
+  readonly #mayExcludeFiles: boolean;
   readonly #frames: Frame[] = [];
   readonly #linked = new Map<string, LinkedFile>();
   #sliceEnd = performance.now() + backupLimits.scanSliceMs;
@@ -96,6 +98,7 @@ export class Scanner {
     this.#options = options;
     this.#stack = new DirectoryStack(options.root);
     this.#excludes = new PathPatterns(options.excludes.patterns);
+    this.#mayExcludeFiles = !this.#excludes.isEmpty || options.excludes.excludeLargerThanBytes !== undefined;
   }
 
   async run(): Promise<void> {
@@ -108,8 +111,8 @@ export class Scanner {
       );
       while (this.#frames.length > 0) {
         const frame = this.#frames.at(-1)!;
-        if (frame.names.next()) await this.#visit(frame);
-        else await this.#leave(frame);
+        const waiting = frame.names.next() ? this.#visit(frame) : this.#leave(frame);
+        if (waiting !== undefined) await waiting;
         if (performance.now() > this.#sliceEnd) await this.#breathe();
       }
       await this.#options.dispatcher.sendBatch();
@@ -141,7 +144,21 @@ export class Scanner {
     return { names, folder, previous, device, children: above ? source.children : undefined };
   }
 
-  async #visit(frame: Frame): Promise<void> {
+  /** Nothing is awaited or copied for what most entries of most backups are: a file that is as the parent snapshot has it. */
+  #visit(frame: Frame): Promise<void> | undefined {
+    const { names, previous, folder } = frame;
+    const { status } = names;
+    if (names.errno !== 0 || status.type !== 'file' || previous.length !== 1 || frame.children !== undefined) return this.#visitAny(frame);
+    if (this.#mayExcludeFiles && this.#isExcluded(frame, names.copyName(), false)) return undefined;
+    const entry = previous[0]!.trySeek(names);
+    if (entry === needsLeaf) return this.#visitAny(frame);
+    if (entry?.type !== 'file' || !this.#isAsItWas(entry, status)) return this.#visitAny(frame, [entry]);
+    this.#options.onEntry(folder, entry.name);
+    return this.#push({ type: 'entry', entry, unchanged: true });
+  }
+
+  /** `met`: the entries of that name in the snapshots to compare with, if they were looked for already. */
+  async #visitAny(frame: Frame, met?: (Entry | undefined)[]): Promise<void> {
     const { names, folder, children } = frame;
     const name = names.copyName();
     const source = children?.get(Buffer.from(name).toString('latin1'));
@@ -153,11 +170,11 @@ export class Scanner {
     const isFolder = status.type === 'directory';
     if (isFolder && this.#isRepository(folder, name, status)) return;
     if (source === undefined && this.#isExcluded(frame, name, isFolder)) return;
-    const found = this.#options.previous.length === 0 ? undefined : await this.#seek(frame, name);
-    this.#options.onEntry(folder, name, status);
-    if (isFolder) await this.#visitFolder(frame, { name, source, found: found ?? [] });
-    else if (status.type === 'file') await this.#visitFile(frame, { name, found: found ?? [] });
-    else await this.#visitOther(frame, { name, type: status.type, found: found ?? [] });
+    const found = met ?? (await this.#seek(frame));
+    this.#options.onEntry(folder, name);
+    if (isFolder) await this.#visitFolder(frame, { name, source, found });
+    else if (status.type === 'file') await this.#visitFile(frame, { name, found });
+    else await this.#visitOther(frame, { name, type: status.type, found });
   }
 
   #isRepository(folder: Uint8Array, name: Uint8Array, { device, inode }: FileStatus): boolean {
@@ -174,12 +191,12 @@ export class Scanner {
     return this.#excludes.match(folder, name, isFolder);
   }
 
-  /** The entries of that name in the snapshots to compare with. */
-  async #seek({ previous }: Frame, name: Uint8Array): Promise<(Entry | undefined)[]> {
+  /** The entries of the current name in the snapshots to compare with. */
+  async #seek({ previous, names }: Frame): Promise<(Entry | undefined)[]> {
     const found: (Entry | undefined)[] = [];
     for (const directory of previous) {
-      const entry = directory.trySeek(name);
-      found.push(entry === needsLeaf ? await directory.seek(name) : entry);
+      const entry = directory.trySeek(names);
+      found.push(entry === needsLeaf ? await directory.seek(names) : entry);
     }
     return found;
   }
@@ -351,6 +368,10 @@ export class Scanner {
     return file;
   }
 
+  #isAsItWas(entry: FileEntry, status: FileStatus): boolean {
+    return isSameStatus(entry, status) && this.#looksTheSame(entry, status) && this.#goodContent(entry) === entry.content;
+  }
+
   #looksTheSame({ size, mtime, ctime, inode, extensions }: FileEntry, status: FileStatus): boolean {
     const { ignoreCtime, ignoreInode } = this.#options;
     return (
@@ -423,11 +444,9 @@ export class Scanner {
     return this.#push({ type: 'entry', entry, unchanged: false });
   }
 
-  async #push(token: Token): Promise<void> {
+  #push(token: Token): Promise<void> | undefined {
     const waiting = this.#options.queue.push(token);
-    if (waiting === undefined) return;
-    await this.#options.dispatcher.sendBatch();
-    await waiting;
+    return waiting === undefined ? undefined : this.#options.dispatcher.sendBatch().then(() => waiting);
   }
 
   #fault(folder: Uint8Array, name: Uint8Array, errno: number): void {
