@@ -30,8 +30,6 @@ export const backupLimits = {
   listedErrors: 1_000,
   /** Tables of one level that a session has before they are merged. */
   tablesPerLevel: 8,
-  /** Memory for the filters of index tables: 1.5 bytes for each chunk. Tables beyond it are asked page by page. */
-  residentFilterBytes: 48 * 1024 * 1024,
   /** How often it is looked whether a checkpoint is due while a large file is stored. */
   largeFilePollMs: 500,
   /** How long workers may take to clean up when a backup ends: one that hangs in a call of the system is not waited for. */

@@ -20,7 +20,7 @@ import {
 import type { TreeReader } from '../trees/mod.ts';
 import { entryFields, expectedFile, isSameStatus, isSameTime, otherEntry, readExtras, readExtrasAt } from './_entry-fields.ts';
 import type { FileDispatcher, FileUnderWay } from './_file-dispatcher.ts';
-import type { FileExtras, ReadFault } from './_files.ts';
+import type { ExpectedFile, FileExtras, ReadFault } from './_files.ts';
 import { GivenNames } from './_given-names.ts';
 import { type BackupLimits, backupLimits } from './_limits.ts';
 import { needsLeaf, PreviousDirectory } from './_previous-directory.ts';
@@ -358,7 +358,9 @@ export class Scanner {
     const linked = key === undefined ? undefined : this.#linked.get(key);
     if (linked !== undefined) {
       if (--linked.namesLeft === 0) this.#linked.delete(key!);
-      return { stored: linked.stored, given: undefined };
+      const stored = this.#orByThisName(linked.stored, expectedFile(path, status));
+      stored.catch(() => undefined);
+      return { stored, given: undefined };
     }
     const file = dispatcher.store(root, expectedFile(path, status));
     if (key !== undefined) {
@@ -366,6 +368,16 @@ export class Scanner {
       if (this.#linked.size > limits.linkedFiles) this.#linked.delete(this.#linked.keys().next().value!);
     }
     return file;
+  }
+
+  /** What another name of the file gave; if that name was gone when it was to be opened, this one is tried. */
+  async #orByThisName(byOtherName: Promise<StoredContent>, file: ExpectedFile): Promise<StoredContent> {
+    const { root, dispatcher } = this.#options;
+    const { outcome } = await byOtherName;
+    if (outcome.error === undefined || !isGone(outcome.error)) return byOtherName;
+    const { stored, given } = dispatcher.store(root, file);
+    await Promise.all([given, dispatcher.sendBatch()]);
+    return stored;
   }
 
   #isAsItWas(entry: FileEntry, status: FileStatus): boolean {

@@ -1,5 +1,5 @@
-import { objectNames } from '../../repo-format/mod.ts';
-import { mergeIndexTables, openTable, type StoredTable, writeIndexTable } from '../index/mod.ts';
+import { objectNames, type PackId } from '../../repo-format/mod.ts';
+import { closeTable, filterMemory, mergeIndexTables, openTable, type StoredTable, writeIndexTable } from '../index/mod.ts';
 import type { StoredPack } from '../packs/mod.ts';
 import type { Repository, Session } from '../repository/mod.ts';
 import { backupLimits } from './_limits.ts';
@@ -20,13 +20,23 @@ interface OwnTable {
 export class SessionTables {
   readonly #repository: Repository;
   readonly #session: Session;
-  readonly #earlier: readonly StoredTable[];
-  readonly #own: OwnTable[] = [];
+  #earlier: StoredTable[] = [];
+  #own: OwnTable[] = [];
 
-  constructor(repository: Repository, session: Session, earlier: readonly StoredTable[]) {
+  constructor(repository: Repository, session: Session) {
     this.#repository = repository;
     this.#session = session;
-    this.#earlier = earlier;
+  }
+
+  /** Opens the tables that were there when the session began. Returns the packs that they list. */
+  async openEarlier(): Promise<Set<PackId>> {
+    const listed = new Set<PackId>();
+    for (const { name } of this.#session.indexTables) {
+      const { table, packs } = await this.#open(name);
+      this.#earlier.push(table);
+      for (const { id } of packs) listed.add(id);
+    }
+    return listed;
   }
 
   /** The newest first: what was written last is met again soonest. */
@@ -38,7 +48,7 @@ export class SessionTables {
   async write(checkpoint: number, packs: readonly StoredPack[]): Promise<void> {
     const name = this.#name(checkpoint, checkpoint);
     await writeIndexTable(this.#repository.storage, { name, keys: this.#repository.keys, packs });
-    this.#own.push({ name, from: checkpoint, to: checkpoint, level: 0, table: await this.#open(name) });
+    this.#own.push({ name, from: checkpoint, to: checkpoint, level: 0, table: (await this.#open(name)).table });
   }
 
   /** Merges where there are many of one level. */
@@ -49,16 +59,23 @@ export class SessionTables {
       const [from, to] = [last[0]!.from, last.at(-1)!.to];
       const name = this.#name(from, to);
       await mergeIndexTables(this.#repository.storage, { name, keys: this.#repository.keys, tables: last.map((table) => table.name) });
-      this.#own.splice(-last.length, last.length, { name, from, to, level: last[0]!.level + 1, table: await this.#open(name) });
+      for (const { table } of last) closeTable(table, filterMemory);
+      this.#own.splice(-last.length, last.length, { name, from, to, level: last[0]!.level + 1, table: (await this.#open(name)).table });
     }
+  }
+
+  /** Gives back the memory of all. They must not be asked any more. */
+  close(): void {
+    for (const table of this.all) closeTable(table, filterMemory);
+    this.#earlier = [];
+    this.#own = [];
   }
 
   #name(from: number, to: number): string {
     return objectNames.sessionIndex(this.#session.generation, this.#session.id, from, to);
   }
 
-  async #open(name: string): Promise<StoredTable> {
-    const residentFilterBytes = backupLimits.residentFilterBytes - this.all.reduce((sum, { filter }) => sum + (filter?.length ?? 0), 0);
-    return (await openTable(this.#repository.storage, { name, keys: this.#repository.keys, residentFilterBytes })).table;
+  #open(name: string): ReturnType<typeof openTable> {
+    return openTable(this.#repository.storage, { name, keys: this.#repository.keys, memory: filterMemory });
   }
 }

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { NodeReference, PackId, Snapshot } from '../../repo-format/mod.ts';
-import { ChunkTable, Deduplicator, openTable, PackTable, StoredIndex, type StoredTable } from '../index/mod.ts';
+import { ChunkTable, Deduplicator, PackTable, StoredIndex } from '../index/mod.ts';
 import { compileKernel, createKernel, preferredLanes } from '../kernel/mod.ts';
 import { type Compression, listPresentPacks, PackReader, type StoredPack } from '../packs/mod.ts';
 import { beginSession, describeRepository, type Repository, type Session } from '../repository/mod.ts';
@@ -50,43 +50,40 @@ export class BackupSession {
   static async begin(repository: Repository, options: SessionOptions & { signal?: AbortSignal | undefined }): Promise<BackupSession> {
     const { signal } = options;
     const session = await beginSession(repository, { signal });
-    const tables: StoredTable[] = [];
-    const listed = new Set<PackId>();
-    const alive = new Set<PackId>();
-    const lost = new Set<PackId>();
-    let room: number = backupLimits.residentFilterBytes;
-    for (const { name } of session.indexTables) {
-      const { table, packs } = await openTable(repository.storage, { name, keys: repository.keys, residentFilterBytes: room });
-      room -= table.filter?.length ?? 0;
-      tables.push(table);
-      for (const { id } of packs) listed.add(id);
+    const tables = new SessionTables(repository, session);
+    try {
+      const listed = await tables.openEarlier();
+      // A pack that the index lists and the store has lost is not relied on: its chunks are stored again (kopia 3492). Listed after the tables: all that they name was there first.
+      const present = listed.size === 0 ? listed : await listPresentPacks(repository.storage, { signal });
+      const alive = new Set<PackId>();
+      const excludedPacks = new Set(session.excludedPacks);
+      for (const id of listed) {
+        if (excludedPacks.has(id)) continue;
+        if (present.has(id)) alive.add(id);
+        else excludedPacks.add(id);
+      }
+      return new BackupSession(repository, { session: { ...session, excludedPacks }, tables, alive }, options);
+    } catch (error) {
+      tables.close();
+      throw error;
     }
-    // A pack that the index lists and the store has lost is not relied on: its chunks are stored again (kopia 3492). Listed after the tables: all that they name was there first.
-    const present = listed.size === 0 ? listed : await listPresentPacks(repository.storage, { signal });
-    for (const id of listed) {
-      if (session.excludedPacks.has(id)) continue;
-      if (present.has(id)) alive.add(id);
-      else lost.add(id);
-    }
-    const excludedPacks = new Set([...session.excludedPacks, ...lost]);
-    return new BackupSession(repository, { session: { ...session, excludedPacks }, tables, alive }, options);
   }
 
   private constructor(
     repository: Repository,
-    { session, tables, alive }: { session: Session; tables: readonly StoredTable[]; alive: Set<PackId> },
+    { session, tables, alive }: { session: Session; tables: SessionTables; alive: Set<PackId> },
     { workers = availableParallelism(), compression, dryRun, limits }: SessionOptions,
   ) {
     const { storage, keys, configuration } = repository;
     this.session = session;
     this.limits = { ...backupLimits, ...limits };
-    this.#tables = new SessionTables(repository, session, tables);
+    this.#tables = tables;
     this.#alive = alive;
     this.#dryRun = dryRun;
     const packs = new PackTable();
     const kernelModule = compileKernel();
     this.#chunkTable = new ChunkTable({ capacityRows: this.limits.chunkTableRows });
-    this.#index = new StoredIndex(storage, tables);
+    this.#index = new StoredIndex(storage, tables.all);
     const packReader = new PackReader({ storage, keys });
     this.reader = new TreeReader(packReader);
     const onPack = (pack: StoredPack) => this.#remember(pack);
@@ -99,7 +96,7 @@ export class BackupSession {
         dryRun,
         chunkTable: this.#chunkTable.buffer,
         packTable: packs.buffers,
-        storedTables: tables,
+        storedTables: tables.all,
         excludedPacks: [...session.excludedPacks],
       },
       { workers, jobsPerWorker: backupLimits.batchesPerWorker, onPack },
@@ -173,6 +170,7 @@ export class BackupSession {
     await Promise.all([this.#pool.stop(), this.nodes.abort()]);
     await this.#storing.catch(() => undefined);
     this.dispatcher.close();
+    this.#tables.close();
   }
 
   /** Remembers what is being stored: {@link end} waits for it. */

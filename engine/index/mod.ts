@@ -1,8 +1,9 @@
 /** Which pack has which chunk: the tables in the store, and the chunks that the running backup has written. */
 export { ChunkTable, claimed, notFound, tableFull } from './chunk-table.ts';
 export { Deduplicator, unresolved } from './deduplicator.ts';
+export { FilterMemory, filterMemory } from './filter-memory.ts';
 export { PackTable, type PackTableBuffers } from './pack-table.ts';
 export { StoredIndex } from './stored-index.ts';
-export { openTable, type StoredTable } from './stored-table.ts';
+export { closeTable, openTable, type StoredTable } from './stored-table.ts';
 export { mergeIndexTables } from './table-merger.ts';
 export { writeIndexTable } from './table-writer.ts';

@@ -14,6 +14,7 @@ import {
 } from '../../repo-format/mod.ts';
 import { openSegmentedObject, readSegment, type SealingKeys, type SegmentedObject, type SegmentPlace } from '../objects/mod.ts';
 import type { Storage } from '../storage/mod.ts';
+import type { FilterMemory } from './filter-memory.ts';
 
 const nameSizeBytes = 32;
 const filterBlockSizeBytes = 64;
@@ -37,10 +38,10 @@ export interface StoredTable {
   readonly packIds: Uint8Array;
 }
 
-/** Opens an index table; its filter becomes resident if `residentFilterBytes` has room for it. */
+/** Opens an index table; its filter becomes resident if `memory` has room for it: {@link closeTable} gives it back. */
 export async function openTable(
   storage: Storage,
-  { name, keys, residentFilterBytes }: { name: string; keys: SealingKeys; residentFilterBytes: number },
+  { name, keys, memory }: { name: string; keys: SealingKeys; memory: FilterMemory | undefined },
 ): Promise<{ table: StoredTable; packs: PackRow[] }> {
   const { object, contents } = await openSegmentedObject(storage, { name, kind: 'index-table', keys });
   const { rows, filterBlocks, packSegments, pages, filter } = decodeIndexContents(contents, name);
@@ -65,8 +66,19 @@ export async function openTable(
       idSizeBytes,
     ),
   };
-  const resident = filterBlocks * filterBlockSizeBytes <= residentFilterBytes;
-  return { table: resident ? { ...table, filter: await readFilter(storage, table) } : table, packs };
+  const filterSizeBytes = filterBlocks * filterBlockSizeBytes;
+  if (memory?.take(filterSizeBytes) !== true) return { table, packs };
+  try {
+    return { table: { ...table, filter: await readFilter(storage, table) }, packs };
+  } catch (error) {
+    memory.giveBack(filterSizeBytes);
+    throw error;
+  }
+}
+
+/** Gives back what {@link openTable} took. */
+export function closeTable({ filter }: StoredTable, memory: FilterMemory): void {
+  memory.giveBack(filter?.length ?? 0);
 }
 
 /** Whether the table may have the chunk: `false` is sure; `true` is wrong about once in a hundred, or where no filter is resident. */

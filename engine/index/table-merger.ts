@@ -72,7 +72,7 @@ async function openSources(
   const sources: Source[] = [];
   const packs: PackRow[] = [];
   for (const name of tables) {
-    const opened = await openTable(storage, { name, keys, residentFilterBytes: 0 });
+    const opened = await openTable(storage, { name, keys, memory: undefined });
     sources.push({ table: opened.table, firstPack: packs.length });
     packs.push(...opened.packs);
   }

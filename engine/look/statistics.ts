@@ -99,7 +99,7 @@ async function readIndex(repository: Repository, { signal }: CallOptions): Promi
   const packs = new Map<PackId, PackRow>();
   for (const { name } of tables) {
     throwIfInterrupted(signal);
-    for (const row of (await openTable(storage, { name, keys, residentFilterBytes: 0 })).packs) packs.set(row.id, row);
+    for (const row of (await openTable(storage, { name, keys, memory: undefined })).packs) packs.set(row.id, row);
   }
   return { tables: tables.length, sizeBytes: sum(tables, ({ sizeBytes }) => sizeBytes), packs };
 }

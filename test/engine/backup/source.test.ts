@@ -279,6 +279,23 @@ t.test('backup: what changes between scan and opening: the backup goes on, and s
   t.equal(second.statistics.unchangedFiles, 5, 'what was stored is of the moment of opening');
 });
 
+t.test('backup: a name of a file that vanishes does not take the other names with it', async (t) => {
+  const { folder, source } = await makePlace(t);
+  const at = (name: string) => path.join(source, name);
+  const bytes = randomBytesOf('linked', 3_000);
+  write(source, 'a-first', bytes);
+  for (const name of ['b-second', 'c-third']) fs.linkSync(at('a-first'), at(name));
+  // The batch with these files is still waiting when the scan meets the repository, of which it tells.
+  const storage = new LocalFolder(at('repository'));
+  const repository = await createRepository(storage, { slots: [{ secret, label: 'inside' }], patienceMs: 0 });
+  const place: Place = { folder, source, repository, repositoryFolder: storage.location };
+  const { errors } = await backUp(place, { onWarning: ({ code }) => code === 'repository' && fs.unlinkSync(at('a-first')) });
+  t.same(codes(errors), [['a-first', 'vanished']]);
+  const contents = await contentsOf(repository, source);
+  t.same([...contents.keys()], ['b-second', 'c-third']);
+  for (const found of contents.values()) t.ok(found.equals(bytes));
+});
+
 t.test(
   'backup: what an ordinary user may not read is said, and marked; with the right it goes in',
   { skip: !canRunAs(65_534) && 'there is no other user to be' },

@@ -1,5 +1,13 @@
 import t from 'tap';
-import { mergeIndexTables, openTable, StoredIndex, type StoredTable, writeIndexTable } from '../../../engine/index/mod.ts';
+import {
+  closeTable,
+  FilterMemory,
+  mergeIndexTables,
+  openTable,
+  StoredIndex,
+  type StoredTable,
+  writeIndexTable,
+} from '../../../engine/index/mod.ts';
 import type { StoredPack } from '../../../engine/packs/mod.ts';
 import { InMemory } from '../../../engine/storage/mod.ts';
 import { idFromBytes, type LaganError, objectNames, type PackId, type SessionId } from '../../../repo-format/mod.ts';
@@ -18,7 +26,7 @@ function packsOf(names: Uint8Array, firstPack = 0): StoredPack[] {
 }
 
 async function openBoth(storage: InMemory, name: string): Promise<StoredTable[]> {
-  const open = (residentFilterBytes: number) => openTable(storage, { name, keys, residentFilterBytes });
+  const open = (residentFilterBytes: number) => openTable(storage, { name, keys, memory: new FilterMemory(residentFilterBytes) });
   return [(await open(Number.POSITIVE_INFINITY)).table, (await open(0)).table];
 }
 
@@ -72,7 +80,7 @@ t.test('writeIndexTable: a chunk in two packs is listed once, in the first', asy
   const names = randomNames('twice', 2_000);
   const packs = [...packsOf(names), ...packsOf(names.slice(500 * 32), 100)];
   await writeIndexTable(storage, { name: tableName(0), keys, packs });
-  const { table, packs: rows } = await openTable(storage, { name: tableName(0), keys, residentFilterBytes: 1 << 20 });
+  const { table, packs: rows } = await openTable(storage, { name: tableName(0), keys, memory: new FilterMemory(1 << 20) });
   t.equal(table.rows, 2_000);
   t.same(
     rows.map(({ id, chunkCount }) => [id, chunkCount]),
@@ -97,13 +105,30 @@ t.test('writeIndexTable: names that begin with the same 32 bits are all found', 
   }
 });
 
+t.test('openTable: filters are resident while the shared memory lasts, and give it back', async (t) => {
+  const storage = new InMemory();
+  for (const number of [0, 1, 2])
+    await writeIndexTable(storage, { name: tableName(number), keys, packs: packsOf(randomNames(`table ${number}`, 1_000)) });
+  const memory = new FilterMemory(5_000);
+  const open = async (number: number) => (await openTable(storage, { name: tableName(number), keys, memory })).table;
+  const tables = [await open(0), await open(1), await open(2)];
+  const sizes = tables.map(({ filter }) => filter?.length ?? 0);
+  t.ok(sizes[0]! > 1_400 && sizes[0]! * 4 > 5_000, 'a filter takes 1.5 bytes for each chunk');
+  t.equal(sizes.filter((size) => size > 0).length, Math.floor(5_000 / sizes[0]!));
+  t.equal(memory.freeBytes, 5_000 - sizes[0]! - sizes[1]! - sizes[2]!);
+  for (const table of tables) closeTable(table, memory);
+  t.equal(memory.freeBytes, 5_000);
+  await t.rejects(openTable(new InMemory(), { name: tableName(0), keys, memory }), { code: 'not-found' });
+  t.equal(memory.freeBytes, 5_000);
+});
+
 t.test('StoredIndex: several tables; of packs that have a chunk the first that is accepted', async (t) => {
   const storage = new InMemory();
   const names = randomNames('shared', 10);
   await writeIndexTable(storage, { name: tableName(0), keys, packs: [{ pack: packId(0), kind: 'pack', names, sizeBytes: 1 }] });
   await writeIndexTable(storage, { name: tableName(1), keys, packs: [{ pack: packId(1), kind: 'pack', names, sizeBytes: 1 }] });
   const tables = await Promise.all(
-    [0, 1].map(async (number) => (await openTable(storage, { name: tableName(number), keys, residentFilterBytes: 1 << 20 })).table),
+    [0, 1].map(async (number) => (await openTable(storage, { name: tableName(number), keys, memory: new FilterMemory(1 << 20) })).table),
   );
   const index = new StoredIndex(storage, tables);
   t.equal(await index.find(names, 0), packId(0));
@@ -142,9 +167,9 @@ t.test('openTable: a damaged table is told by its code, and leaves no table behi
   const bytes = await storage.get(tableName(0));
   const damaged = new InMemory();
   await damaged.create(tableName(0), [bytes.map((byte, at) => (at === bytes.length - 40 ? byte ^ 1 : byte))]);
-  await t.rejects(openTable(damaged, { name: tableName(0), keys, residentFilterBytes: 0 }), {
+  await t.rejects(openTable(damaged, { name: tableName(0), keys, memory: undefined }), {
     code: 'authentication-failed',
   } satisfies Partial<LaganError>);
-  await t.rejects(openTable(new InMemory(), { name: tableName(0), keys, residentFilterBytes: 0 }), { code: 'not-found' });
+  await t.rejects(openTable(new InMemory(), { name: tableName(0), keys, memory: undefined }), { code: 'not-found' });
   await t.rejects(writeIndexTable(storage, { name: tableName(0), keys, packs: [] }), { code: 'exists' });
 });
