@@ -13,6 +13,11 @@ export const repositoryLimits = {
   /** What looks like an unfinished creation may be another process's that goes on: it is left alone for so long. */
   creationPatienceMs: 2000,
   creationPollMs: 20,
+  /** A hold lasts so much longer than it says: more than a clock in a wrong time zone is off. */
+  holdMarginSeconds: 24 * 3600,
+  /** How long a changed hold or mark waits for a collection that is deciding just now. */
+  collectionPatienceMs: 10_000,
+  collectionPollMs: 250,
   /** Hex digits that a shortened snapshot or key id needs. */
   shortestIdPrefix: 4,
   /** Largest small object, as stored: header, length field and the one segment. */

@@ -1,9 +1,20 @@
-/** A repository: made, opened, its roots, snapshots, sessions, annotations and keys. */
+/** A repository: made, opened, its roots, snapshots, sessions, annotations, marks, holds and keys. */
 
 export { inspectPlace, type PlaceContent } from './_place.ts';
 export { type AnnotateOptions, annotateSnapshot } from './annotate.ts';
 export type { Annotated } from './annotations.ts';
 export { type CreateOptions, createRepository } from './create.ts';
+export {
+  type ChangeOptions,
+  type Fate,
+  type HoldOptions,
+  holdSnapshots,
+  type MarkOptions,
+  markSnapshots,
+  releaseSnapshots,
+  removeHold,
+  unmarkSnapshots,
+} from './hold-and-mark.ts';
 export {
   type AddKeyOptions,
   addKey,
@@ -17,6 +28,17 @@ export {
 } from './key-slots.ts';
 export { repositoryDefaults, repositoryLimits } from './limits.ts';
 export { type OpenOptions, openRepository, readFormatFile } from './open.ts';
+export {
+  heldSnapshots,
+  isHolding,
+  type ListRecordsOptions,
+  listDroppable,
+  listHolds,
+  listMarks,
+  type StoredHold,
+  type StoredMark,
+  type StoredRecord,
+} from './owner-records.ts';
 export {
   attachRepository,
   describeRepository,

@@ -5,7 +5,6 @@
 import pLimit from 'p-limit';
 import {
   decodeCatalogue,
-  decodeDeletionMark,
   decodeSnapshot,
   equalBytes,
   isLaganError,
@@ -21,8 +20,10 @@ import type { CallOptions } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
 import { openSealed, orMissing, readReferenced, readSealed } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
+import { now } from './_time.ts';
 import { type Annotated, listAnnotations, readAnnotation } from './annotations.ts';
 import { repositoryLimits } from './limits.ts';
+import { droppable, listHolds, listMarks } from './owner-records.ts';
 import type { Repository } from './repository.ts';
 import { readUnderRoot } from './roots.ts';
 
@@ -47,7 +48,7 @@ export interface SnapshotInfo {
   /** As they are now. */
   readonly tags: readonly string[];
   readonly description: string;
-  /** It has a deletion mark: the next collection removes it. */
+  /** It has a deletion mark and no hold: the next collection removes it. */
   readonly deleted: boolean;
   /** `pending`: the collector is about to confirm it; it can be read. */
   readonly standing: 'valid' | 'pending';
@@ -154,12 +155,15 @@ interface ReadContext {
 
 async function readAll(repository: Repository, { root, options, onDamage }: ReadContext): Promise<SnapshotInfo[]> {
   const { idPrefix = '', signal } = options;
-  const [catalogued, commits, annotations, deleted] = await Promise.all([
+  const records = { onDamage: (error: LaganError, name: string) => onDamage(name, error), signal };
+  const [catalogued, commits, annotations, marks, holds] = await Promise.all([
     readCatalogue(repository, root, { signal }),
     listCommits(repository, root, { signal }),
     listAnnotations(repository, { signal }),
-    listDeleted(repository, { signal, onDamage }),
+    listMarks(repository, records),
+    listHolds(repository, records),
   ]);
+  const deleted = droppable(marks, { holds, at: now() });
   const standing = new Map([...commits, ...catalogued].map((snapshot) => [snapshot.id, snapshot]));
   const chosen = [...standing.values()].filter(({ id }) => id.startsWith(idPrefix));
   const infos = await pLimit(repositoryLimits.concurrentReads).map(chosen, (snapshot) =>
@@ -194,30 +198,6 @@ async function readInfo(
       ? original
       : await orDamage(annotation, onDamage, () => readAnnotation(repository, { name: annotation, original, signal }));
   return { id, generation, name, snapshot, ...(annotated ?? original), deleted, standing };
-}
-
-/** Snapshots with a deletion mark. A mark that is damaged marks nothing. */
-async function listDeleted(
-  repository: Repository,
-  { signal, onDamage }: CallOptions & Pick<ReadContext, 'onDamage'>,
-): Promise<Set<SnapshotId>> {
-  const names: string[] = [];
-  for await (const { name } of repository.storage.list(objectPrefixes.deletionMarks, { signal })) {
-    if (parseObjectName(name)?.type === 'deletion-mark') names.push(name);
-  }
-  const marks = await pLimit(repositoryLimits.concurrentReads).map(names, (name) =>
-    orDamage(name, onDamage, async () => {
-      const payload = await readSealed(contextOf(repository), name, { kind: 'deletion-mark', signal }).catch(nullIfAbsent);
-      return payload === null ? null : decodeDeletionMark(payload, name);
-    }),
-  );
-  return new Set(marks.flatMap((mark) => mark?.snapshots ?? []));
-}
-
-/** A mark that was removed since it was listed. */
-function nullIfAbsent(error: unknown): null {
-  if (isLaganError(error, 'not-found')) return null;
-  throw error;
 }
 
 /** What `read` gives; null if it finds damage, which is told. */
