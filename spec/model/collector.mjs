@@ -1,403 +1,206 @@
-// Exhaustive exploration of the collector's protocol (spec/root.md, docs/decisions/001-numbered-roots.md): every interleaving of the steps of
-// some writers and collectors within bounds. No dependencies. What is abstract: two chunks exist; pack 0 holds chunk 0 from the beginning and no
-// snapshot refers to it; attempt t of writer w stores chunk c in pack 1 + (w * attempts + t) * 2 + c. Sets are bit masks.
-//
-// Steps that the world takes at any time: a commit that is in flight lands; a doomed pack is deleted.
+// A collector: replaces the root three times (A: condemns; B: raises the floor; C: freezes the catalogue, marks again, dooms). Any number may run, and stop and
+// go on at any step. Before A it may copy what is needed of a pack into a new one.
 
-import { createHash } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
+import { doomingRoot, isNeeded, neededPacks } from './marking.mjs';
+import { landedCheckpoints, landedCommits, step, tablesFrom } from './model.mjs';
+import { noticedByCollector, RECOVERED } from './rollback.mjs';
+import { bit, bitsOf, CHUNKS, CONDEMNED, FENCING, listings, newCollector, OPEN, subsets } from './state.mjs';
 
-export const defaults = {
-  writers: 1,
-  collectors: 2,
-  /** Collections begin while the generation is below. */
-  generations: 2,
-  /** How often a writer may begin (the first time included). */
-  attempts: 2,
-  /** `any`: every set of packs may be condemned; `unused`: what no valid snapshot needs. */
-  condemn: 'any',
-  /** Chunks that each writer's snapshot has. */
-  wanted: [3, 3],
-  mistakes: [],
-  stateLimit: 6_000_000,
-};
+export const IDLE = 0;
+const DECIDE = 1;
+const COMMITS = 2;
+const COMMITS_RUNNING = 3;
+const TABLES = 4;
+const TABLES_RUNNING = 5;
+const DOOM = 6;
+const DELETE = 7;
 
-const CHUNKS = [0, 1];
-const OPEN = 0;
-const CONDEMNED = 1;
-const FENCING = 2;
-const ABSENT = 0;
-const IN_FLIGHT = 1;
-const LANDED = 2;
+export function* collectorSteps(model, state, index) {
+  const own = state.collectors[index];
+  const context = { model, state, index, own };
+  if (own.step === IDLE) yield* begin(context);
+  else if (own.step === DELETE) yield* deleteByOwnRoot(context);
+  else if (own.step === COMMITS || own.step === COMMITS_RUNNING) yield* listCommits(context);
+  else if (own.step === TABLES || own.step === TABLES_RUNNING) yield* listTables(context);
+  else if (own.step === DOOM) yield* doom(context);
+  else if (own.root.phase === OPEN) yield* condemn(context);
+  else if (own.root.phase === CONDEMNED) yield fence(context);
+  else yield* beginListing(context);
+}
 
-/** Explores; the result's `verdict` is `ok`, `state limit`, or what went wrong at `depth` (the least one). */
-export function explore(options = {}) {
-  const model = createModel({ ...defaults, ...options });
-  const first = model.initial();
-  const seen = new Set([digest(first)]);
-  const counts = { transitions: 0, acknowledged: 0, deleted: 0 };
-  let frontier = [first];
-  for (let depth = 0; frontier.length > 0; depth++) {
-    const next = [];
-    for (const state of frontier) {
-      for (const successor of model.successors(state)) {
-        counts.transitions++;
-        const id = digest(successor);
-        if (seen.has(id)) continue;
-        seen.add(id);
-        const fault = model.fault(successor);
-        if (fault !== null) return { verdict: fault, depth: depth + 1, states: seen.size, ...counts };
-        if (seen.size > model.config.stateLimit) return { verdict: 'state limit', depth: depth + 1, states: seen.size, ...counts };
-        if (successor.writers.every(({ acknowledged }) => acknowledged >= 0)) counts.acknowledged++;
-        if ((successor.packs | successor.root.doomed) !== successor.packs) counts.deleted++;
-        next.push(successor);
-      }
-    }
-    frontier = next;
-    if (frontier.length === 0) return { verdict: 'ok', depth: depth + 1, states: seen.size, ...counts };
+/** Reads the root, then lists packs. With a store that may have been rolled back: nothing is done if that shows. */
+function* begin({ model, state, index }) {
+  const { root } = state;
+  if (root.phase === OPEN && root.generation >= lastGeneration(model, state)) return;
+  if (noticedByCollector(model, state)) return;
+  yield step(model, state, `collector ${index} reads the root`, (next) => {
+    const present = model.features.has('prune') ? state.packs : 0;
+    next.collectors[index] = { ...newCollector(model), step: DECIDE, root: copyRoot(root), present };
+  });
+}
+
+/** Replacement A: publishes what is condemned, a hint. */
+function* condemn(context) {
+  const { model, state, own } = context;
+  if (own.moveFrom < 0) yield* repack(context);
+  const root = prunedRoot(model, { ...copyRoot(own.root), generation: own.root.generation + 1, phase: CONDEMNED }, own);
+  if (own.moveFrom >= 0) {
+    root.replaced[own.moveFrom] |= bit(own.moveTo);
+    if (!model.mistakes.has('copyUnlisted')) root.base |= bit(own.moveTo);
+  }
+  if (model.mistakes.has('staleMarks')) root.noted = state.marks & ~state.holds;
+  for (const condemned of condemnable(model, state, root)) {
+    const chosen = own.moveFrom >= 0 ? condemned | bit(own.moveFrom) : condemned;
+    yield replaceRoot(context, { label: `A, condemning packs ${bitsOf(chosen)}`, root: { ...root, condemned: chosen } });
   }
 }
 
-function createModel(config) {
-  const { writers: writerCount, collectors: collectorCount, attempts, wanted } = config;
-  const mistakes = new Set(config.mistakes);
-  const sessions = writerCount * attempts;
-  const packCount = 1 + sessions * 2;
-  const sessionOf = (writer, attempt) => writer * attempts + attempt;
-  const packOf = (session, chunk) => (mistakes.has('nameReuse') && chunk === 0 ? 0 : 1 + session * 2 + chunk);
-  const wantedBy = (writer) => wanted[writer % wanted.length];
-  const wantedOf = (session) => wantedBy(Math.floor(session / attempts));
-  /** For each chunk, the packs that can hold it. */
-  const holders = CHUNKS.map((chunk) =>
-    range(packCount).reduce((mask, pack) => ((pack === 0 ? 0 : (pack - 1) % 2) === chunk ? mask | bit(pack) : mask), 0),
-  );
-  const chunksOf = (mask) => CHUNKS.filter((chunk) => mask & bit(chunk));
-
-  return { config, initial, successors, fault };
-
-  function initial() {
-    return {
-      root: { number: 0, generation: 0, floor: 0, pastFloor: 0, phase: OPEN, catalogue: 0, condemned: 0, doomed: 0, base: 1 },
-      // Roots that were replaced, for the mistake `pruneAll`, which brings them back.
-      replaced: [],
-      packs: 1,
-      indexPacks: Array(sessions).fill(0),
-      indexGeneration: Array(sessions).fill(-1),
-      commit: Array(sessions).fill(ABSENT),
-      commitGeneration: Array(sessions).fill(-1),
-      writers: range(writerCount).map(() => ({
-        step: 'begin',
-        attempt: 0,
-        generation: -1,
-        excluded: 0,
-        base: 0,
-        floor: 0,
-        uploads: 0,
-        listed: 0,
-        acknowledged: -1,
-      })),
-      collectors: range(collectorCount).map(idle),
-    };
-  }
-
-  /** What must never be: the reason, or null. */
-  function fault(state) {
-    const { root } = state;
-    for (const session of range(sessions)) {
-      const acknowledged = state.writers[Math.floor(session / attempts)].acknowledged === session % attempts;
-      const landed = state.commit[session] === LANDED;
-      const generation = state.commitGeneration[session];
-      const catalogued = Boolean(root.catalogue & bit(session));
-      let valid = landed && (generation >= root.floor || catalogued);
-      if (mistakes.has('noCatalogue') || mistakes.has('minAge')) valid = landed;
-      const pending = landed && root.phase === FENCING && generation >= root.pastFloor && generation < root.floor;
-      if (acknowledged && !(valid || pending)) return 'an acknowledged snapshot is lost';
-      if ((valid || acknowledged) && !restorable(state, session)) return 'a valid snapshot refers to a doomed or deleted pack';
-    }
-    return null;
-  }
-
-  function restorable(state, session) {
-    const usable = visible(state) & state.packs & ~state.root.doomed;
-    return chunksOf(wantedOf(session)).every((chunk) => usable & holders[chunk]);
-  }
-
-  /** Packs that the base index or an index table that counts lists. */
-  function visible({ root, indexPacks, indexGeneration }) {
-    const lowest = root.phase === FENCING ? root.pastFloor : root.floor;
-    return range(sessions).reduce((mask, session) => (indexGeneration[session] >= lowest ? mask | indexPacks[session] : mask), root.base);
-  }
-
-  function* successors(state) {
-    yield* worldSteps(state);
-    for (const writer of range(writerCount)) yield* writerSteps(state, writer);
-    for (const collector of range(collectorCount)) yield* collectorSteps(state, collector);
-  }
-
-  function* worldSteps(state) {
-    for (const session of range(sessions)) {
-      if (state.commit[session] === IN_FLIGHT) yield change(state, (next) => (next.commit[session] = LANDED));
-    }
-    for (const pack of range(packCount)) {
-      if (state.root.doomed & state.packs & bit(pack)) yield change(state, (next) => (next.packs &= ~bit(pack)));
-    }
-    if (state.replaced.length > 0) yield change(state, (next) => (next.root = next.replaced.pop()));
-  }
-
-  function* writerSteps(state, index) {
-    const writer = state.writers[index];
-    const session = sessionOf(index, writer.attempt);
-    const move = (edit) => change(state, (next) => edit(next.writers[index], next));
-    if (writer.step === 'done') return;
-    if (writer.step === 'begin') yield move((own) => beginSession(own, state.root));
-    if (writer.step === 'list') {
-      yield move((own) => {
-        own.listed = range(sessions).reduce(
-          (mask, other) => (state.indexGeneration[other] >= own.floor ? mask | state.indexPacks[other] : mask),
-          0,
-        );
-        own.step = 'decide';
-      });
-    }
-    if (writer.step === 'decide') yield move((own) => decide(own, { root: state.root, session, wanted: wantedBy(index) }));
-    if (writer.step === 'upload') {
-      yield move((own, next) => {
-        next.packs |= own.uploads;
-        own.step = mistakes.has('commitFirst') ? 'commit' : 'index';
-      });
-    }
-    if (writer.step === 'index') {
-      yield move((own, next) => {
-        if (own.uploads) {
-          next.indexPacks[session] = own.uploads;
-          next.indexGeneration[session] = own.generation;
-        }
-        own.step = mistakes.has('commitFirst') ? 'check' : 'commit';
-      });
-    }
-    if (writer.step === 'commit') {
-      yield move((own, next) => {
-        next.commit[session] = IN_FLIGHT;
-        next.commitGeneration[session] = own.generation;
-        own.step = mistakes.has('commitFirst') ? 'index' : 'check';
-      });
-    }
-    if (writer.step === 'check') yield* checkSteps(state, { index, writer, session });
-  }
-
-  /** Step 1: read the root. */
-  function beginSession(own, root) {
-    own.generation = root.generation;
-    own.base = root.base;
-    own.floor = mistakes.has('staleIndex') && root.phase === FENCING ? root.pastFloor : root.floor;
-    own.listed = 0;
-    if (mistakes.has('lazyRebase') && own.attempt > 0) {
-      own.step = 'commit';
-      return;
-    }
-    own.excluded = mistakes.has('dedupCondemned') ? root.doomed : root.condemned | root.doomed;
-    own.step = 'list';
-  }
-
-  /** Step 2: read the root again after the listing; then decide what must be uploaded. */
-  function decide(own, { root, session, wanted: chunks }) {
-    if (root.floor !== own.floor && !mistakes.has('staleIndex')) {
-      own.step = 'begin';
-      own.listed = 0;
-      return;
-    }
-    const known = (own.base | own.listed) & ~own.excluded;
-    own.listed = 0;
-    own.uploads = chunksOf(chunks).reduce((mask, chunk) => (known & holders[chunk] ? mask : mask | bit(packOf(session, chunk))), 0);
-    own.step = 'upload';
-  }
-
-  /** Step 4: once the commit has landed, read the root; or give up waiting for it. */
-  function* checkSteps(state, { index, writer, session }) {
-    const again = writer.attempt + 1 < attempts;
-    if (state.commit[session] === LANDED) {
-      const stands = commitStands(state, session);
-      yield change(state, (next) => {
-        const own = next.writers[index];
-        if (stands) Object.assign(own, { acknowledged: own.attempt, step: 'done' });
-        else if (again) rebase(own);
-        else own.step = 'done';
-      });
-    }
-    if (again && state.commit[session] === IN_FLIGHT) yield change(state, (next) => rebase(next.writers[index]));
-  }
-
-  function commitStands({ root, commitGeneration }, session) {
-    if (mistakes.has('noPostCheck') || mistakes.has('minAge')) return true;
-    const generation = commitGeneration[session];
-    if (root.floor <= generation) return true;
-    const pending = root.phase === FENCING && generation >= root.pastFloor;
-    return !pending && Boolean(root.catalogue & bit(session));
-  }
-
-  function rebase(own) {
-    const uploads = mistakes.has('lazyRebase') ? own.uploads : 0;
-    Object.assign(own, { step: 'begin', attempt: own.attempt + 1, generation: -1, excluded: 0, base: 0, floor: 0, listed: 0, uploads });
-  }
-
-  function* collectorSteps(state, index) {
-    const own = state.collectors[index];
-    if (own.step === 'idle') {
-      const finished = state.root.phase === OPEN && state.root.generation >= config.generations;
-      if (!finished) yield change(state, (next) => (next.collectors[index] = { ...idle(), step: 'decide', root: { ...state.root } }));
-    } else if (own.step === 'delete') {
-      yield* deleteSteps(state, index);
-    } else if (own.step === 'decide' && own.root.phase === OPEN) {
-      for (const condemned of condemnable(state, own.root)) {
-        yield replaceRoot(state, { index, root: { ...own.root, generation: own.root.generation + 1, condemned, phase: CONDEMNED } });
-      }
-    } else if (own.step === 'decide' && own.root.phase === CONDEMNED) {
-      yield fence(state, index);
-    } else if (own.step === 'decide') {
-      yield change(state, (next) => {
-        const listedCommits = mistakes.has('listBeforeFence') ? (own.root.listed ?? 0) : listCommits(state);
-        next.collectors[index] = { ...own, step: 'doom', listedCommits, listedIndexes: listIndexes(state) };
-      });
-    } else if (own.step === 'doom') {
-      yield replaceRoot(state, { index, root: doom(state, own) });
-    }
-  }
-
-  /** Replacement A: the sets of packs that may be condemned. */
-  function condemnable({ packs, root, commit, commitGeneration }, own) {
-    const existing = packs & ~own.doomed;
-    if (config.condemn === 'any') return subsets(existing);
-    const valid = range(sessions).filter(
-      (session) => commit[session] === LANDED && (commitGeneration[session] >= root.floor || root.catalogue & bit(session)),
-    );
-    const needed = valid.flatMap((session) => chunksOf(wantedOf(session))).reduce((mask, chunk) => mask | holders[chunk], 0);
-    return [existing & ~needed];
-  }
-
-  /** Replacement B: floor becomes the generation. */
-  function fence(state, index) {
-    const own = state.collectors[index];
-    if (mistakes.has('listBeforeFence') && !own.listedIndexes) {
-      return change(state, (next) => Object.assign(next.collectors[index], { listedCommits: listCommits(state), listedIndexes: 1 }));
-    }
-    const root = {
-      ...own.root,
-      phase: FENCING,
-      pastFloor: own.root.floor,
-      floor: mistakes.has('minAge') ? own.root.floor : own.root.generation,
-    };
-    if (mistakes.has('listBeforeFence')) root.listed = own.listedCommits;
-    return replaceRoot(state, { index, root });
-  }
-
-  /** Replacement C: the catalogue is frozen, what it needs is rescued, the rest is doomed. */
-  function doom({ commitGeneration, indexPacks, indexGeneration }, { root, listedCommits, listedIndexes }) {
-    const below = (generation) => generation >= root.pastFloor && (generation < root.floor || mistakes.has('minAge'));
-    let { catalogue, base } = root;
-    for (const session of range(sessions)) {
-      if (listedCommits & bit(session) && below(commitGeneration[session])) catalogue |= bit(session);
-      if (listedIndexes & bit(session) && below(indexGeneration[session])) base |= indexPacks[session];
-    }
-    const doomed = root.doomed | (root.condemned & ~rescued(root, { catalogue, base }));
-    const { listed: _, ...rest } = root;
-    return { ...rest, catalogue, base: base & ~doomed, doomed, condemned: 0, phase: OPEN, pastFloor: root.floor };
-  }
-
-  /** Condemned packs without which a chunk of a catalogued snapshot would be lost. */
-  function rescued(root, { catalogue, base }) {
-    if (mistakes.has('noRemark')) return 0;
-    let needed = 0;
-    for (const session of range(sessions).filter((one) => catalogue & bit(one))) {
-      for (const chunk of chunksOf(wantedOf(session))) {
-        const copies = base & ~root.doomed & holders[chunk];
-        if (!(copies & ~root.condemned)) needed |= copies & root.condemned;
-      }
-    }
-    return needed;
-  }
-
-  /**
-   * The collector stores `root` as the successor of the one that it has read. Numbered roots: creation succeeds if the number is above all others, and also
-   * if the number is below the highest and was pruned, which may have happened to any of them. Then it lists again, by beginning anew.
-   */
-  function replaceRoot(state, { index, root: content }) {
-    const root = { ...content, number: state.collectors[index].root.number + 1 };
-    const wins = root.number > state.root.number;
-    return change(state, (next) => {
-      next.collectors[index] = idle();
-      if (wins || mistakes.has('blindPut')) {
-        if (mistakes.has('pruneAll')) next.replaced.push(next.root);
-        next.root = { ...root, number: state.root.number + 1 };
-      }
-      // Whoever trusts the creation goes on with its own root.
-      const created = wins || root.number < state.root.number;
-      if (mistakes.has('trustCreate') && created) next.collectors[index] = { ...idle(), step: 'delete', root };
+/** Copies the chunks that are needed of some pack into a new pack, before A. */
+function* repack({ model, state, index, own }) {
+  if (model.settling || state.movedCount >= model.config.repacks) return;
+  for (const pack of bitsOf(own.root.base & ~own.root.doomed & state.packs)) {
+    const chunks = CHUNKS.filter((chunk) => isNeeded(model, state, { root: own.root, pack, chunk }));
+    if (chunks.length === 0) continue;
+    yield step(model, state, `collector ${index} copies chunks ${chunks} of pack ${pack}`, (next) => {
+      const moved = model.firstMoved + state.movedCount;
+      next.moved[next.movedCount++] = chunks.reduce((mask, chunk) => mask | bit(chunk), 0);
+      next.packs |= bit(moved);
+      Object.assign(next.collectors[index], { moveFrom: pack, moveTo: moved });
     });
   }
+}
 
-  /** A collector that believes in its own root deletes what that one dooms, and goes on with it. */
-  function* deleteSteps(state, index) {
-    const { root } = state.collectors[index];
-    for (const pack of range(packCount)) {
-      if (root.doomed & state.packs & bit(pack)) yield change(state, (next) => (next.packs &= ~bit(pack)));
+/** The sets of packs that may be condemned: of those that exist before A. */
+function condemnable(model, state, root) {
+  let existing = state.packs & ~root.doomed;
+  if (model.config.condemn === 'any') return subsets(existing);
+  // The root as it would be: a pack that was moved is not needed any more, its replacement is.
+  if (model.mistakes.has('indexedOnly')) existing &= root.base | tablesFrom(state, root.floor);
+  return [existing & ~neededPacks(model, state, root)];
+}
+
+/** Replacement B: floor becomes the generation. */
+function fence(context) {
+  const { model, state, index, own } = context;
+  const { mistakes } = model;
+  if (mistakes.has('listBeforeFence') && own.marks === 0)
+    return step(model, state, `collector ${index} lists commits too early`, (next) =>
+      Object.assign(next.collectors[index], { commits: landedCommits(state), marks: 1 }),
+    );
+  const root = { ...copyRoot(own.root), phase: FENCING, pastFloor: own.root.floor };
+  if (!mistakes.has('minAge')) root.floor = own.root.generation;
+  if (mistakes.has('listBeforeFence')) root.noted = own.commits;
+  return replaceRoot(context, { label: 'B', root });
+}
+
+/** Marks and holds are read after the root that fences. */
+function* beginListing({ model, state, index }) {
+  yield step(model, state, `collector ${index} has read marks and holds`, (next) => {
+    const { marks, holds } = state;
+    Object.assign(next.collectors[index], { marks, holds, step: model.mistakes.has('indexBeforeCommits') ? TABLES : COMMITS });
+  });
+}
+
+function* listCommits({ model, state, index, own }) {
+  const now = model.mistakes.has('listBeforeFence') ? own.root.noted : landedCommits(state);
+  if (model.features.has('pages') && own.step === COMMITS) {
+    yield step(model, state, `collector ${index} begins to list commits`, (next) =>
+      Object.assign(next.collectors[index], { first: now, step: COMMITS_RUNNING }),
+    );
+    return;
+  }
+  const following = model.mistakes.has('indexBeforeCommits') ? DOOM : TABLES;
+  for (const commits of own.step === COMMITS_RUNNING ? listings(own.first, now) : [now])
+    yield step(model, state, `collector ${index} has listed commits of sessions ${bitsOf(commits)}`, (next) => {
+      const checkpoints = model.mistakes.has('checkpointsIgnored') ? 0 : landedCheckpoints(state);
+      Object.assign(next.collectors[index], { commits, checkpoints, first: 0, step: following });
+    });
+}
+
+/** After the commits: a commit that was listed has its tables in this listing. */
+function* listTables({ model, state, index, own }) {
+  const { pastFloor, floor } = own.root;
+  const now = tablesFrom(state, pastFloor) & ~(model.mistakes.has('minAge') ? 0 : tablesFrom(state, floor));
+  if (model.features.has('pages') && own.step === TABLES) {
+    yield step(model, state, `collector ${index} begins to list tables`, (next) =>
+      Object.assign(next.collectors[index], { first: now, step: TABLES_RUNNING }),
+    );
+    return;
+  }
+  const following = model.mistakes.has('indexBeforeCommits') ? COMMITS : DOOM;
+  for (const tables of own.step === TABLES_RUNNING ? listings(own.first, now) : [now])
+    yield step(model, state, `collector ${index} has listed tables of packs ${bitsOf(tables)}`, (next) =>
+      Object.assign(next.collectors[index], { tables, first: 0, step: following }),
+    );
+}
+
+/** Replacement C. Which checkpoints are given up is policy. */
+function* doom(context) {
+  const { model, state, own } = context;
+  for (const abandoned of model.features.has('abandon') || model.settling ? subsets(own.root.checkpoints | own.checkpoints) : [0]) {
+    const root = prunedRoot(model, doomingRoot(model, state, { own, abandoned }), own);
+    yield replaceRoot(context, { label: `C, dooming packs ${bitsOf(root.doomed & ~own.root.doomed)}`, root });
+  }
+}
+
+/** Leaves out of the doomed list of the root that was read the packs that a listing after it no longer showed. */
+function prunedRoot(model, root, { root: read, present }) {
+  if (!model.features.has('prune')) return root;
+  const gone = model.mistakes.has('pruneUnconfirmed') ? read.doomed : read.doomed & ~present;
+  if (model.mistakes.has('replacedDropped')) for (const pack of bitsOf(gone)) root.replaced[pack] = 0;
+  return { ...root, doomed: root.doomed & ~gone };
+}
+
+/**
+ * The collector stores `root` as the successor of the one that it has read. Numbered roots: creation succeeds if the number is above all others, and also
+ * if the number is below the highest and was pruned, which may have happened to any of them. Then it lists again, by beginning anew.
+ */
+function replaceRoot({ model, state, index, own }, { label, root: content }) {
+  const { mistakes } = model;
+  const root = { ...content, number: own.root.number + 1, line: lineOf(state), gap: 0 };
+  const wins = root.number > state.root.number;
+  const { number, line } = state.root;
+  if (state.rollback.length > 0 && (number !== own.root.number || line !== own.root.line)) root.gap = 1;
+  return step(model, state, `collector ${index} creates root ${root.number}: ${label}${wins ? '' : ' (loses)'}`, (next) => {
+    next.collectors[index] = newCollector(model);
+    if (wins || mistakes.has('blindPut')) {
+      if (mistakes.has('pruneAll')) next.previous = [state.root];
+      next.root = { ...root, number: mistakes.has('blindPut') ? state.root.number + 1 : root.number };
+      next.doomedEver |= root.doomed;
+      noteHighest(next);
     }
-    if (root.phase === OPEN && root.generation >= config.generations) return;
-    yield change(state, (next) => (next.collectors[index].step = 'decide'));
-  }
-
-  function listCommits({ commit }) {
-    return range(sessions).reduce((mask, session) => (commit[session] === LANDED ? mask | bit(session) : mask), 0);
-  }
-
-  function listIndexes({ indexGeneration }) {
-    return range(sessions).reduce((mask, session) => (indexGeneration[session] >= 0 ? mask | bit(session) : mask), 0);
-  }
+    // Whoever trusts the creation goes on with its own root.
+    const created = wins || root.number < state.root.number;
+    if (mistakes.has('trustCreate') && created) next.collectors[index] = { ...newCollector(model), step: DELETE, root };
+  });
 }
 
-function idle() {
-  return { step: 'idle', root: null, listedCommits: 0, listedIndexes: 0 };
+/** A collector that believes in its own root deletes what that one dooms, and goes on with it. */
+function* deleteByOwnRoot({ model, state, index, own }) {
+  const { root } = own;
+  for (const pack of bitsOf(root.doomed & state.packs))
+    yield step(model, state, `collector ${index} deletes pack ${pack}`, (next) => (next.packs &= ~bit(pack)));
+  if (root.phase === OPEN && root.generation >= model.config.generations) return;
+  yield step(model, state, `collector ${index} goes on with its root`, (next) => (next.collectors[index].step = DECIDE));
 }
 
-/** A copy of the state, edited. */
-function change(state, edit) {
-  const next = {
-    root: { ...state.root },
-    replaced: [...state.replaced],
-    packs: state.packs,
-    indexPacks: [...state.indexPacks],
-    indexGeneration: [...state.indexGeneration],
-    commit: [...state.commit],
-    commitGeneration: [...state.commitGeneration],
-    writers: state.writers.map((writer) => ({ ...writer })),
-    collectors: state.collectors.map((collector) => ({ ...collector })),
-  };
-  edit(next);
-  return next;
+function lineOf({ rollback: [rollback] }) {
+  return rollback === undefined ? 0 : Math.max(0, rollback.step - 1);
 }
 
-function digest(state) {
-  return createHash('md5').update(JSON.stringify(state)).digest('latin1');
+/** After a recovery there is room for it and for one more collection. */
+function lastGeneration({ config }, { rollback: [rollback] }) {
+  return config.generations + (rollback?.step === RECOVERED ? 2 : 0);
 }
 
-function range(count) {
-  return Array.from({ length: count }, (_, index) => index);
+/** What was ever reached, whatever the store forgets. */
+export function noteHighest({ root, rollback: [rollback] }) {
+  if (rollback === undefined) return;
+  rollback.highestNumber = Math.max(rollback.highestNumber, root.number);
+  rollback.highestGeneration = Math.max(rollback.highestGeneration, root.generation);
+  rollback.catalogued |= root.catalogue;
 }
 
-function bit(index) {
-  return 1 << index;
-}
-
-function subsets(mask) {
-  const found = [];
-  for (let subset = mask; ; subset = (subset - 1) & mask) {
-    found.push(subset);
-    if (subset === 0) return found;
-  }
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const options = JSON.parse(process.argv[2] ?? '{}');
-  const start = performance.now();
-  const result = explore(options);
-  console.log(JSON.stringify({ ...result, seconds: Math.round(performance.now() - start) / 1000, options }));
+function copyRoot(root) {
+  return { ...root, replaced: [...root.replaced] };
 }

@@ -5,8 +5,13 @@ export interface ExploreOptions {
   attempts?: number;
   condemn?: 'any' | 'unused';
   wanted?: number[];
+  firstPack?: number;
+  repacks?: number;
+  features?: string[];
   mistakes?: string[];
+  quietCollections?: number;
   stateLimit?: number;
+  trace?: boolean;
 }
 
 export interface ExploreResult {
@@ -19,7 +24,8 @@ export interface ExploreResult {
   acknowledged: number;
   /** States in which a pack has been deleted. */
   deleted: number;
+  /** With `trace`: what led to the fault. */
+  trace?: string[];
 }
 
-export const defaults: Required<ExploreOptions>;
 export function explore(options?: ExploreOptions): ExploreResult;

@@ -1,0 +1,209 @@
+// A writer: begins a session, stores packs, then tables, then (perhaps) a checkpoint, then the commit, and reads the root again.
+
+import { checkpointStanding, holders, lowest, packOf, sessionOf, step, tablesFrom, wantedBy } from './model.mjs';
+import { beganInThisLine, noticedByWriter, ranAcross, rootSeen } from './rollback.mjs';
+import { ABSENT, bit, bitsOf, CHUNKS, DELETED, FENCING, IN_FLIGHT, LANDED, listings, newWriter } from './state.mjs';
+
+const BEGIN = 0;
+const LIST = 1;
+const LISTING = 2;
+const DECIDE = 3;
+const UPLOAD = 4;
+const TABLE = 5;
+const CHECKPOINT = 6;
+const CHECKPOINTED = 7;
+const COMMIT = 8;
+const CHECK = 9;
+export const DONE = 10;
+
+export function* writerSteps(model, state, index) {
+  const own = state.writers[index];
+  const context = { model, state, index, own, session: sessionOf(model, index, own.attempt) };
+  if (own.step === BEGIN) yield begin(context);
+  if (own.step === LIST || own.step === LISTING) yield* listTables(context);
+  if (own.step === DECIDE) yield* decide(context);
+  if (own.step === UPLOAD) yield upload(context);
+  if (own.step === TABLE) yield storeTable(context);
+  if (own.step === CHECKPOINT) yield storeCheckpoint(context);
+  if (own.step === CHECKPOINTED) yield checkCheckpoint(context);
+  if (own.step === COMMIT) yield commit(context);
+  if (own.step === CHECK) yield* check(context);
+}
+
+/** Step 1: read the root. */
+function begin({ model, state, index, session }) {
+  const { root } = state;
+  const { mistakes } = model;
+  return step(model, state, `writer ${index} reads the root, session ${session}`, (next) => {
+    const own = next.writers[index];
+    next.generation[session] = root.generation;
+    if (state.rollback.length > 0) Object.assign(own, rootSeen(state));
+    if (mistakes.has('lazyRebase') && own.attempt > 0) {
+      for (const chunk of CHUNKS) next.relies[session * CHUNKS.length + chunk] = state.relies[(session - 1) * CHUNKS.length + chunk];
+      own.step = COMMIT;
+      return;
+    }
+    own.base = root.base;
+    const early = mistakes.has('staleIndex') || mistakes.has('pendingTables');
+    own.floor = early ? lowest(root) : root.floor;
+    own.excluded = mistakes.has('dedupCondemned') ? root.doomed : root.condemned | root.doomed;
+    own.step = LIST;
+  });
+}
+
+/** Step 2: list the tables; with the feature `pages` that takes a while. */
+function* listTables({ model, state, index, own }) {
+  const now = tablesFrom(state, own.floor);
+  const paged = model.features.has('pages');
+  if (paged && own.step === LIST) {
+    yield step(model, state, `writer ${index} begins to list tables`, (next) => {
+      Object.assign(next.writers[index], { first: now, step: LISTING });
+    });
+    return;
+  }
+  for (const listed of paged ? listings(own.first, now) : [now])
+    yield step(model, state, `writer ${index} has listed tables`, (next) =>
+      Object.assign(next.writers[index], { listed, first: 0, step: DECIDE }),
+    );
+}
+
+/** Read the root again after the listing; then decide what each chunk relies on and what must be uploaded. */
+function* decide({ model, state, index, own, session }) {
+  if (state.rollback.length > 0 && noticedByWriter(model, state, own)) {
+    yield step(model, state, `writer ${index} notices that the store was rolled back`, (next) => stop(next.writers[index]));
+    return;
+  }
+  const floor = model.mistakes.has('pendingTables') ? lowest(state.root) : state.root.floor;
+  if (floor !== own.floor && !model.mistakes.has('staleIndex')) {
+    yield step(model, state, `writer ${index} finds another floor`, (next) =>
+      Object.assign(next.writers[index], { step: BEGIN, listed: 0 }),
+    );
+    return;
+  }
+  const { known, taken } = usable(model, state, own);
+  for (const choice of choices({ model, state, session, chunks: bitsOf(wantedBy(model, index)), known: known | taken })) {
+    yield step(model, state, `writer ${index} relies on packs ${Object.values(choice)}`, (next) => {
+      const writer = next.writers[index];
+      let packs = 0;
+      for (const [chunk, pack] of Object.entries(choice)) {
+        next.relies[session * CHUNKS.length + Number(chunk)] = pack;
+        packs |= bit(pack);
+      }
+      const uploads = packs & ~(known | taken);
+      Object.assign(writer, { uploads, adopted: packs & taken & ~known, base: 0, floor: 0, excluded: 0, listed: 0, step: UPLOAD });
+    });
+  }
+}
+
+/** Packs to deduplicate against: those that an index lists, and those that its earlier sessions stored without getting them into one. */
+function usable(model, state, own) {
+  const { mistakes, features } = model;
+  let known = (own.base | own.listed) & ~own.excluded;
+  if (state.rollback.length > 0) known &= state.packs;
+  if (mistakes.has('trustParent') && model.elder >= 0) known |= bit(state.relies[model.elder * CHUNKS.length]) & ~own.excluded;
+  let taken = features.has('takeOver') ? own.stored & ~own.excluded : 0;
+  if (!mistakes.has('takeOverBlindly')) taken &= state.packs;
+  return { known, taken };
+}
+
+/** All ways to choose a pack for each chunk; a new one where none is known. */
+function choices({ model, state, session, chunks, known }) {
+  let found = [{}];
+  for (const chunk of chunks) {
+    const packs = bitsOf(known & holders(model, state, chunk));
+    if (packs.length === 0) packs.push(packOf(model, session, chunk));
+    found = found.flatMap((choice) => packs.map((pack) => ({ ...choice, [chunk]: pack })));
+  }
+  return found;
+}
+
+/** Packs of the part that is being stored: with checkpoints the first chunk, then the rest. */
+function partOf({ model, own, session }) {
+  if (!model.features.has('checkpoints')) return own.uploads;
+  const first = own.uploads & bit(packOf(model, session, 0));
+  return own.part === 0 ? first : own.uploads & ~first;
+}
+
+function upload(context) {
+  const { model, state, index } = context;
+  const packs = partOf(context);
+  return step(model, state, `writer ${index} stores packs ${bitsOf(packs)}`, (next) => {
+    const own = next.writers[index];
+    next.packs |= packs;
+    if (model.features.has('takeOver')) own.stored |= packs;
+    own.step = model.mistakes.has('commitFirst') ? COMMIT : TABLE;
+  });
+}
+
+function storeTable(context) {
+  const { model, state, index, own, session } = context;
+  return step(model, state, `writer ${index} stores its table`, (next) => {
+    next.tables[session] |= partOf(context) | own.adopted;
+    let following = model.features.has('checkpoints') && own.part === 0 ? CHECKPOINT : COMMIT;
+    if (model.mistakes.has('commitFirst')) following = CHECK;
+    next.writers[index].step = following;
+  });
+}
+
+function storeCheckpoint({ model, state, index, session }) {
+  return step(model, state, `writer ${index} stores a checkpoint`, (next) => {
+    next.checkpoint[session] = LANDED;
+    next.writers[index].step = CHECKPOINTED;
+  });
+}
+
+/** Whoever finds its checkpoint passed begins anew at once: nothing more of this session can become valid. */
+function checkCheckpoint({ model, state, index, own, session }) {
+  const stands = checkpointStanding(state, session) === 'valid';
+  return step(model, state, `writer ${index} finds its checkpoint ${stands ? 'standing' : 'passed'}`, (next) => {
+    const writer = next.writers[index];
+    if (stands) Object.assign(writer, { checkpointed: session, part: 1, step: UPLOAD });
+    else if (own.attempt + 1 < model.config.attempts) rebase(writer);
+    else stop(writer);
+  });
+}
+
+function commit({ model, state, index, session }) {
+  return step(model, state, `writer ${index} sends its commit`, (next) => {
+    if (state.commit[session] === ABSENT) next.commit[session] = IN_FLIGHT;
+    next.writers[index].step = model.mistakes.has('commitFirst') ? TABLE : CHECK;
+  });
+}
+
+/** Step 4: once the commit has landed, read the root; or give up waiting for it. */
+function* check({ model, state, index, own, session }) {
+  const again = own.attempt + 1 < model.config.attempts;
+  if (state.commit[session] === LANDED || state.commit[session] === DELETED) {
+    const stands = commitStands(model, state, { own, session });
+    yield step(model, state, `writer ${index} finds its commit ${stands ? 'standing' : 'passed'}`, (next) => {
+      const writer = next.writers[index];
+      if (stands && ranAcross(state, own)) next.rollback[0].excused |= bit(session);
+      if (stands) stop(Object.assign(writer, { acknowledged: own.attempt }));
+      else if (again) rebase(writer);
+      else stop(writer);
+    });
+  }
+  if (again && state.commit[session] === IN_FLIGHT)
+    yield step(model, state, `writer ${index} gives up waiting`, (next) => rebase(next.writers[index]));
+}
+
+function commitStands(model, state, { own, session }) {
+  const { mistakes } = model;
+  if (mistakes.has('noPostCheck') || mistakes.has('minAge')) return true;
+  if (state.rollback.length > 0) {
+    if (state.root.gap && !mistakes.has('gapAccepted')) return false;
+    if (!beganInThisLine(state, own) && !mistakes.has('lineIgnored')) return false;
+  }
+  if (state.root.floor <= state.generation[session]) return true;
+  const pending = state.root.phase === FENCING && state.generation[session] >= lowest(state.root);
+  return !pending && Boolean(state.root.catalogue & bit(session));
+}
+
+function rebase(own) {
+  const { attempt, stored, acknowledged, checkpointed } = own;
+  Object.assign(own, newWriter(), { attempt: attempt + 1, stored, acknowledged, checkpointed });
+}
+
+function stop(own) {
+  Object.assign(own, { ...newWriter(), attempt: own.attempt, acknowledged: own.acknowledged, checkpointed: own.checkpointed, step: DONE });
+}
