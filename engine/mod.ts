@@ -37,7 +37,12 @@ export {
   backupStream,
   type CommonBackupOptions,
   type ExcludeRules,
+  originOf,
   type ReadError,
+  type RemovedEntry,
+  type RewriteOptions,
+  type RewriteResult,
+  rewriteSnapshot,
   type StreamBackupOptions,
 } from './backup/mod.ts';
 // What is kept on this machine of repositories that are far away.
@@ -103,9 +108,14 @@ export {
   type CreateOptions,
   changeKey,
   createRepository,
+  type Fate,
+  heldSnapshots,
+  holdSnapshots,
   inspectPlace,
+  isHolding,
   type KeySlotInfo,
   type ListSnapshotsOptions,
+  listHolds,
   listKeys,
   listSnapshots,
   type OpenOptions,
@@ -113,10 +123,14 @@ export {
   type PlaceContent,
   type Repository,
   type RepositoryMode,
+  releaseSnapshots,
+  removeHold,
   removeKey,
   resolveSnapshot,
   type SnapshotFilter,
   type SnapshotInfo,
+  type StoredHold,
+  unmarkSnapshots,
 } from './repository/mod.ts';
 // Restoring.
 export {
@@ -130,5 +144,23 @@ export {
   type RestoreStatistics,
   restore,
 } from './restore/mod.ts';
+// Which snapshots to keep.
+export {
+  type ForgetResult,
+  forgetSnapshots,
+  type GroupKey,
+  type KeepReason,
+  type PlannedGroup,
+  type PlannedSnapshot,
+  type PlanOptions,
+  parseKeepCount,
+  parseKeepDuration,
+  parseTimeZone,
+  planRetention,
+  type RetentionGroupValues,
+  type RetentionPolicy,
+  type RetentionSource,
+  retentionSnapshotOf,
+} from './retention/mod.ts';
 // Where a repository is kept.
 export { abandonAll, openStorage, type Storage, type StorageDescription } from './storage/mod.ts';

@@ -8,6 +8,7 @@ import type { BackupResult, ExcludeRules, SnapshotId, SnapshotLabels } from '../
 import { systemError, usageError } from '../shared/errors.ts';
 import { problemFields } from '../shared/json.ts';
 import { addExamples, countOption, listOption, sizeOption, timeOption } from '../shared/options.ts';
+import { readPatterns } from '../shared/patterns.ts';
 import { type OpenedRepository, repeatedOptions } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCount, formatCountOf, formatSize } from '../shared/sizes.ts';
@@ -222,16 +223,6 @@ async function excludeRules(context: Context, options: BackupCommandOptions, con
     excludeCaches: options.excludeCaches ?? configuration.excludeCaches ?? false,
     excludeLargerThanBytes: options.excludeLargerThan ?? configuration.excludeLargerThan,
   };
-}
-
-/** Lines of a file as in .gitignore: blank ones and comments count for nothing, blanks at the end neither unless after a backslash. */
-async function readPatterns(path: string): Promise<string[]> {
-  try {
-    const lines = textOfBytes(await readFile(path)).split(/\r?\n/);
-    return lines.map((line) => line.replace(/(?<!\\)\s+$/, '')).filter((line) => line !== '' && !line.startsWith('#'));
-  } catch (error) {
-    throw systemError('read the patterns of --exclude-file from', path, error);
-  }
 }
 
 async function labelsOf(

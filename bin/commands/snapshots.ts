@@ -2,9 +2,8 @@
 import type { Command } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
 import type { SnapshotInfo } from '../shared/engine.ts';
-import { usageError } from '../shared/errors.ts';
+import { type GroupKey, groupKeys, parseGroupKeys } from '../shared/groups.ts';
 import { snapshotFields } from '../shared/json.ts';
-import { nearest } from '../shared/nearest.ts';
 import { addExamples, addFilterOptions, countOption } from '../shared/options.ts';
 import { openRepository } from '../shared/repository.ts';
 import { formatCount, formatCountOf, formatSize } from '../shared/sizes.ts';
@@ -17,9 +16,6 @@ interface SnapshotsOptions extends FilterOptions {
   readonly latest?: number;
   readonly groupBy?: GroupKey[];
 }
-
-const groupKeys = ['host', 'paths', 'tags'] as const;
-type GroupKey = (typeof groupKeys)[number];
 
 /** Snapshots that have the same host, paths or tags, oldest first. */
 interface Group {
@@ -125,13 +121,4 @@ function groupValue(info: SnapshotInfo, key: GroupKey): string {
 
 function latestOf(group: Group, count: number | undefined): Group {
   return count === undefined ? group : { ...group, snapshots: group.snapshots.slice(-count) };
-}
-
-function parseGroupKeys(text: string): GroupKey[] {
-  return text.split(',').map((word) => {
-    const key = groupKeys.find((name) => name === word || name === `${word}s`);
-    if (key) return key;
-    const near = nearest(word, groupKeys);
-    throw usageError(`--group-by: '${word}' is nothing to group by`, near ? `did you mean ${near}?` : `valid are ${groupKeys.join(', ')}`);
-  });
 }

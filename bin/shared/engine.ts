@@ -13,21 +13,30 @@ export type {
   Entry,
   EntryType,
   ExcludeRules,
+  Fate,
   FileEntry,
   Finding,
   FindOptions,
   FoundEntry,
+  KeepReason,
   KeySlotInfo,
   NewSlot,
+  PlannedGroup,
+  PlannedSnapshot,
+  RemovedEntry,
   Repository,
   RepositoryStatistics,
   RestoreOptions,
   RestoreResult,
+  RetentionPolicy,
+  RetentionSource,
+  RewriteResult,
   Secret,
   SnapshotFilter,
   SnapshotId,
   SnapshotInfo,
   Storage,
+  StoredHold,
   Time,
   WalkedEntry,
 } from '../../engine/mod.ts';
@@ -47,8 +56,13 @@ export type Engine = Pick<
   | 'createRepository'
   | 'diffSnapshots'
   | 'findEntries'
+  | 'forgetSnapshots'
+  | 'heldSnapshots'
+  | 'holdSnapshots'
   | 'inspectPlace'
+  | 'isHolding'
   | 'keyText'
+  | 'listHolds'
   | 'listKeys'
   | 'listSnapshots'
   | 'lookup'
@@ -56,15 +70,24 @@ export type Engine = Pick<
   | 'openFile'
   | 'openRepository'
   | 'openStorage'
+  | 'parseKeepCount'
+  | 'parseKeepDuration'
   | 'parseKeyText'
   | 'parseRecipient'
+  | 'parseTimeZone'
+  | 'planRetention'
   | 'publicKeyOf'
   | 'readKeyFile'
   | 'readPasswordFile'
+  | 'releaseSnapshots'
+  | 'removeHold'
   | 'removeKey'
   | 'resolveSnapshot'
   | 'restore'
+  | 'retentionSnapshotOf'
+  | 'rewriteSnapshot'
   | 'statistics'
+  | 'unmarkSnapshots'
   | 'walkSnapshot'
   | 'withCache'
   | 'writeKeyFile'

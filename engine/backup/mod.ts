@@ -1,6 +1,7 @@
-/** Backing up: from files and streams to a snapshot. */
+/** Backing up: from files and streams to a snapshot; and from a snapshot to one without some of its paths. */
 export { backup } from './backup.ts';
 export { backupStream, type StreamBackupOptions } from './backup-stream.ts';
 export type { ExcludeRules } from './excludes.ts';
 export type { BackupOptions, BackupResult, CommonBackupOptions, ReadError } from './options.ts';
 export type { BackupProgress } from './progress.ts';
+export { originOf, type RemovedCounts, type RemovedEntry, type RewriteOptions, type RewriteResult, rewriteSnapshot } from './rewrite.ts';

@@ -16,6 +16,7 @@ import {
   secondId,
   snapshotInfo,
   socketEntry,
+  storedHold,
   walked,
 } from './fake-engine.ts';
 import { problems, schemaNames } from './schemas.ts';
@@ -541,6 +542,290 @@ t.test('init, completion and version as JSON', async (t) => {
   await json(t, ['completion', 'fish']);
   t.match(await json(t, ['version']), [{ type: 'version', node: process.versions.node }]);
   t.match((await run(['--version'])).stdout, /^lagan \d+\.\d+\.\d+\n$/);
+});
+
+const days = (...counts: number[]) =>
+  counts.map((day) => snapshotInfo(day.toString(16).padStart(8, '0').padEnd(32, '0'), { seconds: 1_700_000_000 + day * 86_400 }));
+const idsOf = (calls: Calls, name: string) => calls.filter((call) => call.name === name).flatMap(({ options }) => options.ids as string[]);
+
+t.test('forget: a table with the reason of each snapshot, and what is marked', async (t) => {
+  const calls: Calls = [];
+  const snapshots = days(1, 2, 3);
+  const { stdout, stderr, exitCode } = await lagan(['forget', '--keep-last', '1', '--timezone', 'UTC'], { snapshots, calls });
+  t.equal(exitCode, 0);
+  t.match(
+    stdout,
+    /^host web1, paths \/srv\/data\n +ID +Time +Host +Tags +Why\nremove +00000001 +2023-11-15 22:13:20 +web1\nremove +00000002 .*\nkeep +00000003 .* last 1\n\n1 snapshot kept, 2 removed\n$/,
+  );
+  t.match(stderr, /lagan undelete/);
+  t.same(
+    idsOf(calls, 'forgetSnapshots'),
+    snapshots.slice(0, 2).map(({ id }) => id),
+  );
+});
+
+t.test('forget --dry-run marks nothing, and says the same as JSON', async (t) => {
+  const calls: Calls = [];
+  const argv = ['forget', '--dry-run', '--keep-daily', '1', '--keep-tag', 'a,b', '--group-by', 'none'];
+  const [message] = await json(t, argv, { snapshots: days(1, 2), calls });
+  t.match(message, {
+    type: 'forget',
+    outcome: 'dry-run',
+    kept: 1,
+    removed: 1,
+    groups: [
+      {
+        group: {},
+        snapshots: [
+          { action: 'remove', reasons: [] },
+          { action: 'keep', reasons: [{ rule: 'daily', number: 1 }] },
+        ],
+      },
+    ],
+  });
+  t.same(idsOf(calls, 'forgetSnapshots'), []);
+  t.match(calls, [{ name: 'openRepository', options: { mode: 'metadata' } }]);
+  t.match((await lagan(argv, { snapshots: days(1, 2) })).stdout, /dry run: 1 snapshot kept, 1 removed\n$/);
+});
+
+t.test('forget: every reason has a text and fits the schema', async (t) => {
+  const [a, b, c, d, e, f] = days(1, 2, 3, 4, 5, 900_000);
+  const withErrors = { ...e!, snapshot: { ...e!.snapshot, statistics: { ...e!.snapshot.statistics, errors: 2 } } };
+  const late = { ...b!, snapshot: { ...b!.snapshot, parent: d!.id } };
+  const snapshots = [{ ...a!, tags: ['x'] }, late, c!, d!, withErrors, f!];
+  const holds = [storedHold(c!.id, { until: { seconds: 4_000_000_000, nanoseconds: 0 } })];
+  const argv = ['forget', '--keep-last', '1', '--keep-tag', 'x', '--keep-yearly', '2'];
+  const { stdout } = await lagan(argv, { snapshots, holds });
+  for (const text of [
+    'tag x',
+    'oldest yearly 2',
+    'a clock was wrong',
+    /pinned until 2096-/,
+    'last good one',
+    'last 1, yearly 1',
+    'in the future',
+  ])
+    t.match(stdout, text);
+  const [message] = await json(t, argv, { snapshots, holds });
+  t.match(message, { kept: 6, removed: 0, groups: [{ group: { host: 'web1', paths: [{ path: '/srv/data' }] } }] });
+  t.match((await lagan(['forget', '--keep-tag', 'x', '--group-by', 'tags'], { snapshots: [c!] })).stdout, /^tags \(none\)\n/);
+  t.match((await lagan(['forget', '--keep-within', '1h'], { snapshots: [c!] })).stdout, / within\n/);
+});
+
+t.test('forget: every rule reaches the engine', async (t) => {
+  let policy: unknown;
+  const overrides: FakeOptions['overrides'] = {
+    planRetention: (_snapshots, options) => {
+      policy = options;
+      return [];
+    },
+  };
+  const names = ['hourly', 'daily', 'weekly', 'monthly', 'quarterly', 'yearly'];
+  const counts = names.flatMap((name, index) => [`--keep-${name}`, String(index + 1)]);
+  const within = names.flatMap((name, index) => [`--keep-within-${name}`, `${index + 1}m`]);
+  const others = [
+    '--keep-last',
+    'unlimited',
+    '--keep-within',
+    '1y2m3d4h',
+    '--keep-tag',
+    'a,b',
+    '--keep-tag',
+    'c',
+    '--group-by',
+    'tag,host',
+  ];
+  await lagan(['forget', ...counts, ...within, ...others, '--timezone', 'Europe/Berlin'], { overrides });
+  t.match(policy, {
+    policy: {
+      last: Number.POSITIVE_INFINITY,
+      counts: Object.fromEntries(names.map((name, index) => [name, index + 1])),
+      within: { years: 1, months: 2, days: 3, hours: 4 },
+      withinCounts: Object.fromEntries(names.map((name, index) => [name, { months: index + 1 }])),
+      tags: [['a', 'b'], ['c']],
+    },
+    groupBy: ['tags', 'host'],
+    timeZone: 'Europe/Berlin',
+  });
+});
+
+t.test('forget: errors of usage; without a rule nothing goes', async (t) => {
+  const calls: Calls = [];
+  for (const argv of [
+    [],
+    ['--group-by', 'host'],
+    ['--keep-last', '0'],
+    ['--keep-daily', 'x'],
+    ['--keep-within', '7'],
+    ['--keep-tag', 'a,,b'],
+    ['--keep-last', '1', '--timezone', 'Mars'],
+    ['--keep-last', '1', '--group-by', 'user'],
+    ['latest', '--keep-last', '1'],
+    ['latest', '--group-by', 'host'],
+  ])
+    t.match(await lagan(['--json', 'forget', ...argv], { calls }), { exitCode: 2, error: { code: 'usage' } }, argv.join(' '));
+  t.same(calls, []);
+});
+
+t.test('forget by hand: those that are named; the last of a source is told; a pinned one is refused', async (t) => {
+  const calls: Calls = [];
+  const [a, b] = days(1, 2);
+  const other = snapshotInfo('cc'.repeat(16), { paths: ['/etc'] });
+  const snapshots = [a!, b!, { ...other, snapshot: { ...other.snapshot, source: 'etc' } }];
+  const messages = await json(t, ['forget', '00000001', 'cccc'], { snapshots, calls });
+  t.match(messages, [
+    { type: 'warning', code: 'last-snapshot', message: /\/etc on web1/ },
+    { kept: 0, removed: 2 },
+  ]);
+  t.same(idsOf(calls, 'forgetSnapshots'), [a!.id, snapshots[2]!.id]);
+  const holds = [storedHold(b!.id)];
+  const refused = await lagan(['--json', 'forget', '00000001', '00000002'], { snapshots, holds, calls });
+  t.match(refused, { exitCode: 8, error: { code: 'held', hint: /lagan pin --remove 00000002/ } });
+  t.equal(idsOf(calls, 'forgetSnapshots').length, 2);
+});
+
+t.test('forget: what was pinned after the plan was made is told and counts as kept', async (t) => {
+  const overrides: FakeOptions['overrides'] = {
+    forgetSnapshots: async (_repository, ids) => ({ marked: [], held: new Map([[ids[0]!, null]]) }),
+  };
+  const messages = await json(t, ['forget', '--keep-last', '1'], { snapshots: days(1, 2), overrides });
+  t.match(messages, [
+    { type: 'warning', code: 'held' },
+    { kept: 2, removed: 0, groups: [{ snapshots: [{ action: 'keep', reasons: [{ rule: 'held', until: null }] }, {}] }] },
+  ]);
+});
+
+t.test('pin: for ever, until a date, or a stretch from now', async (t) => {
+  const calls: Calls = [];
+  t.match(await lagan(['pin', 'latest', '--reason', 'why'], { calls }), { exitCode: 0, stdout: 'aaaaaaaa pinned\n' });
+  const messages = await json(t, ['pin', '1111', 'latest', '--until', '2096-01-01T00:00:00Z'], { calls });
+  t.match(messages, [{ type: 'pinned', outcome: 'pinned', until: '2096-01-01T00:00:00.000000000Z', snapshots: [{ fate: 'kept' }, {}] }]);
+  await lagan(['pin', 'latest', '--until', '13m1d'], { calls });
+  const [first, second, third] = calls.filter(({ name }) => name === 'holdSnapshots').map(({ options }) => options);
+  t.match(first, { ids: [secondId], until: null, reason: 'why' });
+  t.match(second, { ids: [firstId, secondId], until: { seconds: 3_976_214_400 } });
+  const days = ((third!.until as { seconds: number }).seconds - Date.now() / 1000) / 86_400;
+  t.ok(days > 392 && days < 399, `${days} days`);
+  t.match(await json(t, ['pin', 'latest', '-n'], { calls }), [{ outcome: 'dry-run', until: null, snapshots: [{ id: secondId }] }]);
+  t.equal(calls.filter(({ name }) => name === 'holdSnapshots').length, 3);
+});
+
+t.test('pin: the list, and removal by snapshot or by the id of a pin', async (t) => {
+  const calls: Calls = [];
+  const holds = [storedHold(firstId), storedHold(firstId, { until: { seconds: 1000, nanoseconds: 0 } })];
+  t.match(
+    (await lagan(['pin'], { holds })).stdout,
+    /^Snapshot +Until +Pin +Reason\n11111111 +removed +f0111111 +audit\n11111111 +1970-.* \(over\) /,
+  );
+  t.match(await json(t, ['pin'], { holds }), [
+    { type: 'pins', pins: [{ snapshot: firstId, until: null, isOver: false }, { isOver: true }] },
+  ]);
+  t.match(await lagan(['pin']), { stdout: '', stderr: 'no pins\n' });
+  const one = holds.slice(0, 1);
+  t.match(await json(t, ['pin', '--remove', '1111'], { holds: one, calls }), [{ type: 'unpinned', snapshots: [firstId], pins: [] }]);
+  t.match(await json(t, ['pin', '--remove', 'f011'], { holds: one, calls }), [{ snapshots: [], pins: [one[0]!.id] }]);
+  t.match(await lagan(['pin', '--remove', 'latest'], { holds: one, calls }), { exitCode: 0, stderr: 'aaaaaaaa was not pinned\n' });
+  t.match(await json(t, ['pin', '--remove', '-n', 'f011'], { holds: one, calls }), [{ outcome: 'dry-run' }]);
+  t.equal(calls.filter(({ name }) => name === 'removeHold').length, 1);
+  t.same(idsOf(calls, 'releaseSnapshots'), [firstId]);
+  t.match(await lagan(['--json', 'pin', '--remove', 'f011'], { holds }), { exitCode: 2, error: { code: 'ambiguous' } });
+});
+
+t.test('pin: a damaged pin is told, and removed by its id', async (t) => {
+  const calls: Calls = [];
+  const name = `owner/holds/${'d0'.repeat(16)}`;
+  const overrides: FakeOptions['overrides'] = {
+    listHolds: async (_repository, options) => {
+      options?.onDamage?.(new LaganError('authentication-failed', `${name} was changed`, { object: name }), name);
+      return [];
+    },
+  };
+  t.match(await json(t, ['pin'], { overrides }), [
+    { type: 'warning', code: 'authentication-failed' },
+    { type: 'pins', pins: [] },
+  ]);
+  t.match(await json(t, ['pin', '--remove', 'd0d0'], { overrides, calls }), [{ pins: ['d0'.repeat(16)] }]);
+  t.match(calls.at(-1), { name: 'removeHold', options: { id: 'd0'.repeat(16) } });
+});
+
+t.test('pin: errors of usage', async (t) => {
+  for (const argv of [
+    ['--remove'],
+    ['--until', '3d'],
+    ['latest', '--until', '2001-01-01'],
+    ['latest', '--until', 'soon'],
+    ['latest', '--until', '5min'],
+    ['latest', '--remove', '--until', '3d'],
+    ['nothing'],
+  ])
+    t.match(await lagan(['--json', 'pin', ...argv]), { exitCode: 2, error: { code: 'usage' } }, argv.join(' '));
+});
+
+t.test('pin and undelete: what a collection was faster with is an error, what it decides is a warning', async (t) => {
+  for (const [command, method] of [
+    ['pin', 'holdSnapshots'],
+    ['undelete', 'unmarkSnapshots'],
+  ] as const) {
+    const answering = (fate: 'undecided' | 'dropped') => ({
+      [method]: async (_repository: unknown, ids: SnapshotId[]) => new Map([[ids[0]!, fate]]),
+    });
+    t.match(await json(t, [command, '1111'], { overrides: answering('undecided') }), [
+      { type: 'warning', code: 'undecided' },
+      { snapshots: [{ fate: 'undecided' }] },
+    ]);
+    const dropped = await lagan(['--json', command, '1111'], { overrides: answering('dropped') });
+    t.match(dropped, { exitCode: 10, error: { code: 'snapshot-not-found' } });
+  }
+});
+
+t.test('undelete: what can be brought back, and bringing it back', async (t) => {
+  const calls: Calls = [];
+  const deleted = { ...snapshotInfo(firstId), deleted: true };
+  const snapshots = [deleted, snapshotInfo(secondId)];
+  t.match((await lagan(['undelete'], { snapshots })).stdout, /^11111111 of .* on web1\n$/);
+  t.match(await json(t, ['undelete'], { snapshots }), [{ type: 'deleted', snapshots: { length: 1 } }]);
+  t.match(await lagan(['undelete'], { snapshots: [] }), { stderr: 'no snapshots to bring back\n' });
+  t.match(await json(t, ['undelete', '1111', '-n'], { snapshots, calls }), [{ outcome: 'dry-run', snapshots: [{ id: firstId }] }]);
+  t.same(idsOf(calls, 'unmarkSnapshots'), []);
+  t.match(await lagan(['undelete', '1111'], { snapshots, calls }), { exitCode: 0, stdout: '11111111 is back\n' });
+  const overrides: FakeOptions['overrides'] = { unmarkSnapshots: async () => new Map() };
+  t.match(await json(t, ['undelete', 'aaaa'], { snapshots, overrides }), [{ snapshots: [{ id: secondId, fate: 'not-removed' }] }]);
+  t.match(await lagan(['--json', 'undelete', 'latest'], { snapshots }), { exitCode: 2, error: { code: 'usage' } });
+});
+
+t.test('rewrite: all that fit, or those that are named', async (t) => {
+  const calls: Calls = [];
+  const rewritten = () => calls.filter(({ name }) => name === 'rewriteSnapshot').map(({ options }) => options.id);
+  t.match(
+    (await lagan(['rewrite', '--exclude', 'x'], { calls })).stdout,
+    /^11111111 of .*: now aaaaaaaa, without 1 file \(5 B\)\naaaaaaaa of /,
+  );
+  t.same(rewritten(), [firstId, secondId]);
+  const cwd = scratchFolder(t);
+  writeFileSync(join(cwd, 'patterns'), '# comment\n*.iso\n');
+  await lagan(['rewrite', 'latest', '--exclude', 'x', '--exclude-file', 'patterns', '--keep-original'], { calls, cwd });
+  t.same(rewritten(), [firstId, secondId, secondId]);
+  t.match(calls.at(-1)!.options, { patterns: ['x', '*.iso'], keepOriginal: true });
+  t.match(await json(t, ['rewrite', 'latest', '--exclude', 'x', '-n']), [
+    { type: 'removed', snapshot: secondId, path: '/srv/data/a.txt', kind: 'file' },
+    { type: 'rewritten', outcome: 'dry-run', snapshots: [{ id: secondId, snapshot: null, outcome: 'dry-run', removed: { bytes: 5 } }] },
+  ]);
+  t.match((await lagan(['rewrite', 'latest', '--exclude', 'x', '-n'])).stdout, /^aaaaaaaa {2}\/srv\/data\/a\.txt\ndry run: aaaaaaaa of/);
+  t.match(await lagan(['--json', 'rewrite', 'latest']), { exitCode: 2, error: { code: 'usage' } });
+});
+
+t.test('rewrite: of all snapshots those that are pinned are passed over; one that is named is refused', async (t) => {
+  const overrides: FakeOptions['overrides'] = {
+    rewriteSnapshot: async (_repository, { id }) => {
+      if (id === firstId) throw new LaganError('held', `snapshot ${id} is pinned`);
+      return { outcome: 'unchanged', snapshotId: null, removed: { files: 0, bytes: 0, entries: 0 } };
+    },
+  };
+  t.match(await json(t, ['rewrite', '--exclude', 'x'], { overrides }), [
+    { type: 'warning', code: 'held' },
+    { snapshots: [{ id: firstId, outcome: 'held' }, { outcome: 'unchanged' }] },
+  ]);
+  t.match(await lagan(['--json', 'rewrite', '1111', '--exclude', 'x'], { overrides }), { exitCode: 8, error: { code: 'held' } });
 });
 
 t.test('there is a schema for every command, and every schema was tested', async (t) => {

@@ -1,7 +1,9 @@
 /**
  * An engine that is told what there is: for what commands print and how they end. What the real engine does is tested with the real one.
  */
-import type { Difference, Engine, Entry, KeySlotInfo, Repository, SnapshotInfo, WalkedEntry } from '../../bin/shared/engine.ts';
+import type { Difference, Engine, Entry, KeySlotInfo, Repository, SnapshotInfo, StoredHold, WalkedEntry } from '../../bin/shared/engine.ts';
+import { heldSnapshots, isHolding } from '../../engine/repository/mod.ts';
+import { parseKeepCount, parseKeepDuration, parseTimeZone, planRetention, retentionSnapshotOf } from '../../engine/retention/mod.ts';
 import { LaganError, noExtensions } from '../../repo-format/mod.ts';
 
 export const firstId = '1111111122222222333333334444444a';
@@ -70,6 +72,11 @@ export function snapshotInfo(
   };
 }
 
+export function storedHold(snapshot: string, more: Partial<StoredHold['value']> = {}): StoredHold {
+  const id = `f0${snapshot.slice(2)}` as StoredHold['id'];
+  return { id, name: `owner/holds/${id}`, value: { snapshots: [snapshot as SnapshotInfo['id']], until: null, reason: 'audit', ...more } };
+}
+
 export function keySlot(id: string, more: Partial<KeySlotInfo> = {}): KeySlotInfo {
   return { id: id as KeySlotInfo['id'], label: 'laptop', kind: 'password', grants: 'full', created: mtime, isCurrent: true, ...more };
 }
@@ -91,6 +98,7 @@ export interface FakeOptions {
   readonly tree?: WalkedEntry[];
   readonly contents?: Record<string, string>;
   readonly differences?: Difference[];
+  readonly holds?: StoredHold[];
   readonly overrides?: Partial<Engine>;
   readonly calls?: Calls;
 }
@@ -151,6 +159,24 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
     }),
     diffSnapshots: async function* () {
       yield* options.differences ?? [];
+    },
+    heldSnapshots,
+    isHolding,
+    parseKeepCount,
+    parseKeepDuration,
+    parseTimeZone,
+    planRetention,
+    retentionSnapshotOf,
+    listHolds: async () => options.holds ?? [],
+    holdSnapshots: async (_repository, ids, given) => noted('holdSnapshots', { ids, ...given }, new Map(ids.map((id) => [id, 'kept']))),
+    releaseSnapshots: async (_repository, ids) => noted('releaseSnapshots', { ids }, new Set(ids)),
+    removeHold: async (_repository, id) => noted('removeHold', { id }, undefined),
+    unmarkSnapshots: async (_repository, ids) => noted('unmarkSnapshots', { ids }, new Map(ids.map((id) => [id, 'kept']))),
+    forgetSnapshots: async (_repository, ids) => noted('forgetSnapshots', { ids }, { marked: ids, held: new Map() }),
+    rewriteSnapshot: async (_repository, info, given) => {
+      await given.onRemoved?.({ path: Buffer.from('/srv/data/a.txt'), entry: fileEntry('a.txt') });
+      const [outcome, snapshotId] = given.dryRun ? (['dry-run', null] as const) : (['rewritten', secondId as SnapshotInfo['id']] as const);
+      return noted('rewriteSnapshot', { id: info.id, ...given }, { outcome, snapshotId, removed: { files: 1, bytes: 5, entries: 1 } });
     },
     listKeys: async () => [
       keySlot('7c01'.repeat(8)),

@@ -1,0 +1,296 @@
+/** `lagan forget`: removes snapshots by rules of what to keep, or those that are named. */
+import { type Command, Option } from 'commander';
+import { type Context, contextOf } from '../shared/context.ts';
+import type {
+  Engine,
+  KeepReason,
+  PlannedGroup,
+  PlannedSnapshot,
+  RetentionPolicy,
+  RetentionSource,
+  SnapshotInfo,
+} from '../shared/engine.ts';
+import { LaganError, usageError } from '../shared/errors.ts';
+import { type GroupKey, groupKeys, parseGroupKeys } from '../shared/groups.ts';
+import { pathFields, snapshotFields } from '../shared/json.ts';
+import { addExamples, addFilterOptions, listOption } from '../shared/options.ts';
+import { type OpenedRepository, openRepository } from '../shared/repository.ts';
+import { formatCountOf } from '../shared/sizes.ts';
+import { describeSnapshot, type FilterOptions, filterOf, parseSnapshotReference, shortId } from '../shared/snapshots.ts';
+import { formatTable } from '../shared/table.ts';
+import { textOfBytes } from '../shared/text.ts';
+import { formatExactTime, formatTime, type Time, timeOfDate } from '../shared/times.ts';
+
+const periods = ['hourly', 'daily', 'weekly', 'monthly', 'quarterly', 'yearly'] as const;
+type Period = (typeof periods)[number];
+type Capitalized = Capitalize<Period>;
+
+interface ForgetOptions extends FilterOptions, Partial<Record<`keep${'Last' | Capitalized | 'Within' | `Within${Capitalized}`}`, string>> {
+  readonly keepTag?: string[];
+  readonly groupBy?: GroupKey[];
+  readonly timezone?: string;
+  readonly dryRun?: boolean;
+}
+
+const periodWords: Record<Period, string> = {
+  hourly: 'hour',
+  daily: 'day',
+  weekly: 'week',
+  monthly: 'month',
+  quarterly: 'quarter',
+  yearly: 'year',
+};
+
+export function define(command: Command): void {
+  addFilterOptions(command)
+    .description(
+      'Removes the snapshots that no rule keeps, or those that are named. Every rule is for each group by itself; a snapshot stays if one of them keeps it. What is removed can be brought back by lagan undelete until lagan maintain frees the space. Pinned snapshots, those dated in the future and the last good one of every source stay.',
+    )
+    .argument('[snapshots...]', 'ids, latest, latest~2: these are removed, whatever the rules');
+  command.option('--keep-last <count>', 'keep the newest ones: a number, or unlimited');
+  for (const period of periods)
+    command.option(`--keep-${period} <count>`, `the newest one of each ${periodWords[period]}, for so many of them`);
+  command.option('--keep-within <duration>', 'all made so long before the newest one: 7d, 12h, 2y5m7d3h (m: months)');
+  for (const period of periods)
+    command.option(`--keep-within-${period} <duration>`, `the newest one of each ${periodWords[period]} in that time`);
+  command
+    .addOption(listOption('--keep-tag <tags>', 'those with this tag, or with all of several with commas (may be repeated)'))
+    .addOption(
+      new Option(
+        '--group-by <keys>',
+        `what makes a group: ${groupKeys.join(', ')}, several with commas, or none (default: host,paths)`,
+      ).argParser((text: string) => (text === 'none' ? [] : parseGroupKeys(text))),
+    )
+    .option('--timezone <zone>', 'time zone of days, weeks and so on, such as Europe/Berlin (default: that of this machine)')
+    .option('-n, --dry-run', 'only say what would be done, and why')
+    .action(async (snapshots: string[], _options: object, self: Command) => run(contextOf(self), snapshots, self.opts()));
+  addExamples(command, [
+    ['lagan forget --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --dry-run', 'what would stay, and why'],
+    ['lagan forget --keep-within-daily 14d --keep-within-monthly 1y', 'by age instead of number'],
+    ['lagan forget --host web1 --tag temporary --keep-last 1', 'only some'],
+    ['lagan forget 3f2a91c0', 'this one'],
+  ]);
+}
+
+async function run(context: Context, texts: string[], options: ForgetOptions): Promise<void> {
+  context.output.goOnWhenClosed();
+  const engine = await context.engine();
+  const policy = policyOf(engine, options);
+  const timeZone = options.timezone === undefined ? undefined : engine.parseTimeZone(options.timezone, '--timezone');
+  const hasRules = Object.keys(options).some((name) => name.startsWith('keep'));
+  if (texts.length > 0 && (hasRules || options.groupBy))
+    throw usageError('named snapshots and rules contradict each other', 'give one of them');
+  if (texts.length === 0 && !hasRules) {
+    throw usageError('there is no rule of what to keep', 'say for example --keep-daily 7 --keep-weekly 4, or name the snapshots to remove');
+  }
+  const opened = await openRepository(context, options.dryRun ? 'metadata' : 'write');
+  const now = timeOfDate(new Date());
+  const groups =
+    texts.length > 0
+      ? await named(context, opened, texts, { options, now })
+      : await planned(context, opened, { policy, timeZone, options, now });
+  await forget(context, opened, groups, { options, now, timeZone });
+}
+
+function policyOf(engine: Engine, options: ForgetOptions): RetentionPolicy {
+  const count = (name: string, text: string | undefined) =>
+    text === undefined ? undefined : engine.parseKeepCount(text, `--keep-${name}`);
+  const duration = (name: string, text: string | undefined) =>
+    text === undefined ? undefined : engine.parseKeepDuration(text, `--keep-${name}`);
+  return {
+    last: count('last', options.keepLast),
+    counts: Object.fromEntries(periods.map((period) => [period, count(period, options[`keep${capitalized(period)}`])])),
+    within: duration('within', options.keepWithin),
+    withinCounts: Object.fromEntries(
+      periods.map((period) => [period, duration(`within-${period}`, options[`keepWithin${capitalized(period)}`])]),
+    ),
+    tags: options.keepTag?.map(parseTags),
+  };
+}
+
+function parseTags(text: string): string[] {
+  const tags = text.split(',');
+  if (tags.every((tag) => tag !== '')) return tags;
+  throw usageError(`--keep-tag: '${text}' has an empty tag`, 'give a tag, or several with commas');
+}
+
+function capitalized(period: Period): Capitalized {
+  return `${period[0]!.toUpperCase()}${period.slice(1)}` as Capitalized;
+}
+
+type Groups = readonly PlannedGroup<RetentionSource>[];
+
+async function planned(
+  context: Context,
+  { engine, repository }: OpenedRepository,
+  { policy, timeZone, options, now }: { policy: RetentionPolicy; timeZone: string | undefined; options: ForgetOptions; now: Time },
+): Promise<Groups> {
+  const { signal } = context;
+  const onDamage = (error: Error) => void context.output.warning(error.message).catch(() => {});
+  const [infos, holds] = await Promise.all([
+    engine.listSnapshots(repository, { filter: filterOf(options, context), onDamage, signal }),
+    engine.listHolds(repository, { signal }),
+  ]);
+  const snapshots = infos.filter(({ deleted }) => !deleted).map(engine.retentionSnapshotOf);
+  return engine.planRetention(snapshots, { policy, groupBy: options.groupBy, held: engine.heldSnapshots(holds, now), now, timeZone });
+}
+
+/** The snapshots that were named, as one group of which nothing is kept. */
+async function named(
+  context: Context,
+  { engine, repository }: OpenedRepository,
+  texts: string[],
+  { options, now }: { options: ForgetOptions; now: Time },
+): Promise<Groups> {
+  const { signal } = context;
+  const references = texts.map(parseSnapshotReference);
+  const held = engine.heldSnapshots(await engine.listHolds(repository, { signal }), now);
+  const infos = new Map<string, SnapshotInfo>();
+  for (const { snapshot } of references) {
+    const filter = filterOf(options, context);
+    const info = await engine.resolveSnapshot(repository, snapshot, { filter, includeDeleted: !snapshot.startsWith('latest'), signal });
+    const until = held.get(info.id);
+    if (until !== undefined) throw heldError(info, until);
+    infos.set(info.id, info);
+  }
+  await warnOfLast(context, { engine, repository }, infos);
+  const snapshots = [...infos.values()].map((info) => ({
+    snapshot: engine.retentionSnapshotOf(info),
+    action: 'remove' as const,
+    reasons: [],
+  }));
+  return [{ values: {}, snapshots }];
+}
+
+function heldError(info: SnapshotInfo, until: Time | null): LaganError {
+  const end = until === null ? '' : ` until ${formatTime(until)}`;
+  return new LaganError('held', `snapshot ${describeSnapshot(info)} is pinned${end} and stays`, {
+    object: info.id,
+    hint: `lagan pin --remove ${shortId(info.id)} lets it be removed`,
+  });
+}
+
+/** By hand even the last snapshot of a source can be removed; but that should be known. */
+async function warnOfLast(
+  context: Context,
+  { engine, repository }: Pick<OpenedRepository, 'engine' | 'repository'>,
+  chosen: ReadonlyMap<string, SnapshotInfo>,
+): Promise<void> {
+  const all = await engine.listSnapshots(repository, { onDamage: () => undefined, signal: context.signal });
+  const remaining = new Set(all.filter(({ id, deleted }) => !deleted && !chosen.has(id)).map(({ snapshot }) => snapshot.source));
+  for (const [source, info] of new Map([...chosen.values()].map((chosenInfo) => [chosenInfo.snapshot.source, chosenInfo]))) {
+    if (!remaining.has(source)) await context.output.warning(`no snapshot is left of ${placeOf(info)}`, { code: 'last-snapshot' });
+  }
+}
+
+function placeOf({ snapshot }: SnapshotInfo): string {
+  return `${snapshot.paths.map(textOfBytes).join(' ')} on ${snapshot.host}`;
+}
+
+async function forget(
+  context: Context,
+  { engine, repository }: OpenedRepository,
+  groups: Groups,
+  { options, now, timeZone }: { options: ForgetOptions; now: Time; timeZone: string | undefined },
+): Promise<void> {
+  const toRemove = groups.flatMap(({ snapshots }) => snapshots.filter(({ action }) => action === 'remove'));
+  const unmarked = toRemove.filter(({ snapshot }) => !snapshot.info.deleted).map(({ snapshot }) => snapshot.id);
+  const settings = { now, reason: 'forgotten', signal: context.signal };
+  const held = options.dryRun ? new Map() : (await engine.forgetSnapshots(repository, unmarked, settings)).held;
+  for (const id of held.keys()) await context.output.warning(`snapshot ${shortId(id)} was pinned just now and stays`, { code: 'held' });
+  const done = groups.map((group) => ({ ...group, snapshots: group.snapshots.map((planned) => afterPins(planned, held)) }));
+  const removed = toRemove.length - held.size;
+  const kept = done.flatMap(({ snapshots }) => snapshots).length - removed;
+  await context.output.json({ type: 'forget', outcome: options.dryRun ? 'dry-run' : 'forgotten', kept, removed, groups: done.map(jsonOf) });
+  for (const group of done) await printGroup(context, group, timeZone);
+  await printSummary(context, { kept, removed, dryRun: options.dryRun ?? false });
+}
+
+/** What was pinned after the plan was made is kept. */
+function afterPins(planned: PlannedSnapshot<RetentionSource>, held: ReadonlyMap<string, Time | null>): PlannedSnapshot<RetentionSource> {
+  const until = held.get(planned.snapshot.id);
+  return until === undefined ? planned : { ...planned, action: 'keep', reasons: [{ rule: 'held', until }] };
+}
+
+function jsonOf({ values, snapshots }: PlannedGroup<RetentionSource>): object {
+  const { host, paths, tags } = values;
+  return {
+    group: { ...(host !== undefined && { host }), ...(paths && { paths: paths.map((path) => pathFields(path)) }), ...(tags && { tags }) },
+    snapshots: snapshots.map(({ snapshot, action, reasons }) => ({
+      ...snapshotFields(snapshot.info),
+      action,
+      reasons: reasons.map((reason) => ('until' in reason ? { ...reason, until: reason.until && formatExactTime(reason.until) } : reason)),
+    })),
+  };
+}
+
+const columns = [
+  { heading: '' },
+  { heading: 'ID' },
+  { heading: 'Time' },
+  { heading: 'Host' },
+  { heading: 'Tags' },
+  { heading: 'Why' },
+] as const;
+
+async function printGroup(
+  context: Context,
+  { values, snapshots }: PlannedGroup<RetentionSource>,
+  timeZone: string | undefined,
+): Promise<void> {
+  const { output } = context;
+  const words = [
+    ...(values.host === undefined ? [] : [`host ${values.host}`]),
+    ...(values.paths === undefined ? [] : [`paths ${values.paths.map(textOfBytes).join(' ')}`]),
+    ...(values.tags === undefined ? [] : [`tags ${values.tags.join(',') || '(none)'}`]),
+  ];
+  if (words.length > 0) await output.summary(output.style('bold', output.name(words.join(', '))));
+  const rows = snapshots.map(({ snapshot, action, reasons }) => [
+    action,
+    shortId(snapshot.id),
+    formatTimeIn(snapshot.started, timeZone),
+    output.name(snapshot.host),
+    output.name(snapshot.tags.join(',')),
+    output.name(reasons.map(reasonText).join(', ')),
+  ]);
+  const [titles, ...lines] = formatTable(columns, rows);
+  if (titles !== undefined) await output.summary(output.style('dim', titles));
+  for (const [index, line] of lines.entries())
+    await output.summary(snapshots[index]!.action === 'keep' ? line : output.style('yellow', line));
+  await output.summary();
+}
+
+function reasonText(reason: KeepReason): string {
+  switch (reason.rule) {
+    case 'within':
+      return 'within';
+    case 'tag':
+      return `tag ${reason.tags.join(',')}`;
+    case 'held':
+      return reason.until === null ? 'pinned' : `pinned until ${formatTime(reason.until)}`;
+    case 'future':
+      return 'dated in the future';
+    case 'wrong-clock':
+      return 'dated before its parent: a clock was wrong';
+    case 'newest':
+      return 'newest of its source';
+    case 'last-good':
+      return 'last good one of its source';
+    default:
+      return `${reason.oldest ? 'oldest ' : ''}${reason.rule} ${reason.number}`;
+  }
+}
+
+function formatTimeIn(time: Time, timeZone: string | undefined): string {
+  if (timeZone === undefined || Math.abs(time.seconds) > 8e12) return formatTime(time);
+  return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' }).format(time.seconds * 1000);
+}
+
+async function printSummary(
+  context: Context,
+  { kept, removed, dryRun }: { kept: number; removed: number; dryRun: boolean },
+): Promise<void> {
+  const [keptText, removedText] = [`${formatCountOf(kept, 'snapshot')} kept`, `${removed} removed`];
+  await context.output.summary(dryRun ? `dry run: ${keptText}, ${removedText}` : `${keptText}, ${removedText}`);
+  if (removed > 0 && !dryRun) context.output.note('lagan undelete brings them back until lagan maintain frees their space');
+}
