@@ -44,7 +44,7 @@ export class BackupSession {
   #newPacks: StoredPack[] = [];
   #newBytesAtCheckpoint = 0;
   #lastCheckpoint = performance.now();
-  #checkpoints = 0;
+  #checkpoints: number;
   #storing: Promise<unknown> = Promise.resolve();
 
   static async begin(repository: Repository, options: SessionOptions & { signal?: AbortSignal | undefined }): Promise<BackupSession> {
@@ -52,7 +52,7 @@ export class BackupSession {
     const session = await beginSession(repository, { signal });
     const tables = new SessionTables(repository, session);
     try {
-      const listed = await tables.openEarlier();
+      const listed = await tables.openEarlier(options);
       // A pack that the index lists and the store has lost is not relied on: its chunks are stored again (kopia 3492). Listed after the tables: all that they name was there first.
       const present = listed.size === 0 ? listed : await listPresentPacks(repository.storage, { signal });
       const alive = new Set<PackId>();
@@ -78,6 +78,8 @@ export class BackupSession {
     this.session = session;
     this.limits = { ...backupLimits, ...limits };
     this.#tables = tables;
+    // Number 0 is that of the tables that it began with, if there are any: see `SessionTables.openEarlier`.
+    this.#checkpoints = session.pendingTables.length === 0 ? 0 : 1;
     this.#alive = alive;
     this.#dryRun = dryRun;
     const packs = new PackTable();
@@ -99,7 +101,12 @@ export class BackupSession {
         storedTables: tables.all,
         excludedPacks: [...session.excludedPacks],
       },
-      { workers, jobsPerWorker: backupLimits.batchesPerWorker, onPack },
+      {
+        workers,
+        jobsPerWorker: backupLimits.batchesPerWorker,
+        onPack,
+        here: storage.describe().kind === 'in-memory' ? repository : undefined,
+      },
     );
     const kernelOf = (dataSizeBytes: number) =>
       createKernel({

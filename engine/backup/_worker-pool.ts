@@ -2,6 +2,8 @@ import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { StoredPack } from '../packs/mod.ts';
 import { threadModule } from '../program/mod.ts';
+import type { Repository } from '../repository/mod.ts';
+import { beginBackupWorker } from './_backup-worker.ts';
 import { backupLimits } from './_limits.ts';
 import type { WorkerJob, WorkerReply, WorkerSetup } from './_messages.ts';
 import { deserializeError } from './_serialized-error.ts';
@@ -12,11 +14,13 @@ export type JobResult = Extract<WorkerReply, { type: 'done' }>;
 type JobWithoutNumber = WorkerJob extends infer Job ? (Job extends WorkerJob ? Omit<Job, 'job'> : never) : never;
 
 interface PooledWorker {
-  readonly thread: Worker;
-  /** Resolves when the thread has ended. */
+  /** Resolves when it has ended. */
   readonly ended: Promise<void>;
   /** Jobs posted and not answered. */
   waiting: number;
+  post(job: WorkerJob): void;
+  /** Ends it, whatever it is at. */
+  terminate(): void;
 }
 
 interface PendingJob {
@@ -38,6 +42,7 @@ export class WorkerPool {
   readonly #jobsPerWorker: number;
   readonly #pending = new Map<number, PendingJob>();
   readonly #onPack: (pack: StoredPack) => void;
+  readonly #here: Repository | undefined;
   readonly #stopFlag = new Int32Array(new SharedArrayBuffer(4));
   #nextJob = 0;
   #paused = false;
@@ -46,10 +51,17 @@ export class WorkerPool {
 
   constructor(
     setup: Omit<WorkerSetup, 'stopFlag'>,
-    options: { workers: number; jobsPerWorker: number; onPack: (pack: StoredPack) => void },
+    options: {
+      workers: number;
+      jobsPerWorker: number;
+      onPack: (pack: StoredPack) => void;
+      /** Where only this thread can reach the store: the repository. Then the workers are in this thread. */
+      here?: Repository | undefined;
+    },
   ) {
     this.#jobsPerWorker = options.jobsPerWorker;
     this.#onPack = options.onPack;
+    this.#here = options.here;
     this.#setup = { ...setup, stopFlag: this.#stopFlag.buffer as SharedArrayBuffer };
     this.#size = options.workers;
   }
@@ -102,10 +114,10 @@ export class WorkerPool {
     this.#failure ??= new Error('the backup has ended');
     Atomics.store(this.#stopFlag, 0, 1);
     this.#wake();
-    for (const { thread } of this.#workers) thread.postMessage({ type: 'stop', job: this.#nextJob++ } satisfies WorkerJob);
+    for (const worker of this.#workers) worker.post({ type: 'stop', job: this.#nextJob++ });
     const ended = Promise.all(this.#workers.map((worker) => worker.ended));
     await Promise.race([ended, setTimeout(backupLimits.stopTimeoutMs, undefined, { ref: false })]);
-    for (const { thread } of this.#workers) void thread.terminate();
+    for (const worker of this.#workers) worker.terminate();
   }
 
   get #hasRoom(): boolean {
@@ -128,7 +140,7 @@ export class WorkerPool {
     worker.waiting++;
     return new Promise((resolve, reject) => {
       this.#pending.set(number, { worker, resolve, reject });
-      worker.thread.postMessage({ ...job, job: number });
+      worker.post({ ...job, job: number } as WorkerJob);
     });
   }
 
@@ -136,17 +148,31 @@ export class WorkerPool {
   #startOne(): PooledWorker | undefined {
     if (this.#workers.length === this.#size) return undefined;
     this.#throwFailure();
+    const worker = this.#here === undefined ? this.#startThread() : this.#startHere(this.#here);
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  #startThread(): PooledWorker {
     const thread = new Worker(workerUrl, { workerData: this.#setup, resourceLimits: { maxYoungGenerationSizeMb: 6 } });
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const worker: PooledWorker = { thread, ended, waiting: 0 };
     thread.on('message', (reply: WorkerReply) => this.#receive(reply));
     thread.on('error', (error) => this.#fail(error));
     thread.on('exit', () => {
       this.#fail(new Error('a worker thread of the backup ended'));
       resolve();
     });
-    this.#workers.push(worker);
-    return worker;
+    return { ended, waiting: 0, post: (job) => thread.postMessage(job), terminate: () => void thread.terminate() };
+  }
+
+  #startHere(repository: Repository): PooledWorker {
+    const run = beginBackupWorker(this.#setup, { repository, reply: (message) => this.#receive(message) });
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const post = async (job: WorkerJob): Promise<void> => {
+      await run(job);
+      if (job.type === 'stop') resolve();
+    };
+    return { ended, waiting: 0, post, terminate: () => undefined };
   }
 
   #receive(reply: WorkerReply): void {

@@ -56,10 +56,11 @@ export interface FaultPlan {
 export class FaultyStorage implements Storage {
   readonly location: string;
   readonly calls: { operation: Operation; name: string }[] = [];
+  /** After each write: how many bytes were written until then. */
+  readonly writtenBytes: number[] = [];
   plan: FaultPlan;
   readonly #inner: Storage;
   readonly #counts = new Map<Fault, number>();
-  #writtenBytes = 0;
 
   constructor(inner: Storage, plan: FaultPlan = {}) {
     this.#inner = inner;
@@ -132,9 +133,9 @@ export class FaultyStorage implements Storage {
   }
 
   spend(parts: readonly Uint8Array[]): void {
-    for (const part of parts) this.#writtenBytes += part.length;
-    if (this.#writtenBytes > (this.plan.capacityBytes ?? Number.POSITIVE_INFINITY))
-      throw new LaganError('no-space', 'the disk of the test is full');
+    const total = parts.reduce((sum, part) => sum + part.length, this.writtenBytes.at(-1) ?? 0);
+    this.writtenBytes.push(total);
+    if (total > (this.plan.capacityBytes ?? Number.POSITIVE_INFINITY)) throw new LaganError('no-space', 'the disk of the test is full');
   }
 
   #strikes(fault: Fault, { operation, name }: { operation: Operation; name: string }): boolean {

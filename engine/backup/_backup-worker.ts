@@ -1,0 +1,113 @@
+/** What a worker of a backup does: reads files, has them cut, named, deduplicated, compressed, sealed and packed, all in one thread. */
+import { ChunkTable, Deduplicator, PackTable, StoredIndex } from '../index/mod.ts';
+import { createKernel } from '../kernel/mod.ts';
+import { PackReader, type StoredPack } from '../packs/mod.ts';
+import type { Repository } from '../repository/mod.ts';
+import { ChunkStore } from './_chunk-store.ts';
+import { ExtentRecords } from './_extent-records.ts';
+import { dataSizeBytes, FileChunker } from './_file-chunker.ts';
+import { FileReader } from './_file-reader.ts';
+import type { FileOutcome } from './_files.ts';
+import type { WorkerJob, WorkerReply, WorkerSetup } from './_messages.ts';
+import { packOutcomes } from './_packed-files.ts';
+import { serializeError } from './_serialized-error.ts';
+import { StreamChunker } from './_stream-chunker.ts';
+
+/** `transfer`: buffers that the message gives away. */
+export type Reply = (message: WorkerReply, transfer?: ArrayBuffer[]) => void;
+
+/** Makes a worker: the function that takes jobs and does one after another, in the order in which they came. */
+export function beginBackupWorker(
+  setup: WorkerSetup,
+  { repository, reply }: { repository: Repository; reply: Reply },
+): (job: WorkerJob) => Promise<void> {
+  const worker = new BackupWorker(setup, { repository, reply });
+  let working: Promise<void> = Promise.resolve();
+  return (job) => {
+    working = working.then(() => worker.run(job));
+    return working;
+  };
+}
+
+class BackupWorker {
+  readonly #reply: Reply;
+  readonly #stored: StoredIndex;
+  readonly #extents = new ExtentRecords();
+  readonly #store: ChunkStore;
+  readonly #reader: FileReader;
+  readonly #stream: StreamChunker;
+
+  constructor(setup: WorkerSetup, { repository, reply }: { repository: Repository; reply: Reply }) {
+    const { storage, keys, configuration } = repository;
+    const cutting = configuration.chunker;
+    const kernel = createKernel({
+      dataSizeBytes: dataSizeBytes(configuration.blockSizeBytes, cutting),
+      nameKey: keys.nameKey,
+      metadataNameKey: keys.metadataNameKey,
+      cutKey: keys.cutKey,
+      cutting,
+      module: setup.kernelModule,
+      lanes: setup.lanes,
+    });
+    const stopFlag = new Int32Array(setup.stopFlag);
+    const packs = new PackTable(setup.packTable);
+    this.#reply = reply;
+    this.#stored = new StoredIndex(storage, setup.storedTables);
+    this.#store = new ChunkStore({
+      kernel,
+      storage,
+      keys,
+      packs,
+      deduplicator: new Deduplicator({
+        written: new ChunkTable(setup.chunkTable),
+        packs,
+        stored: this.#stored,
+        reader: new PackReader({ storage, keys }),
+        kind: 'pack',
+        excluded: new Set(setup.excludedPacks),
+      }),
+      compression: setup.compression,
+      blockSizeBytes: configuration.blockSizeBytes,
+      packSizeBytes: configuration.packSizeBytes,
+      dryRun: setup.dryRun,
+      onPack: (stored: StoredPack) => reply({ type: 'pack', stored }),
+    });
+    const parts = { kernel, store: this.#store, extents: this.#extents };
+    this.#reader = new FileReader(new FileChunker({ ...parts, cutting, isStopping: () => Atomics.load(stopFlag, 0) === 1 }));
+    this.#stream = new StreamChunker(parts);
+  }
+
+  async run(job: WorkerJob): Promise<void> {
+    try {
+      const outcomes = await this.#perform(job);
+      const extents = this.#extents.take();
+      const counts = this.#store.takeCounts();
+      this.#reply({ type: 'done', job: job.job, outcomes: packOutcomes(outcomes), extents, ...counts }, [extents.buffer as ArrayBuffer]);
+    } catch (error) {
+      this.#extents.take();
+      this.#reply({ type: 'failed', job: job.job, error: serializeError(error) });
+    }
+  }
+
+  async #perform(job: WorkerJob): Promise<FileOutcome[]> {
+    switch (job.type) {
+      case 'files':
+        return this.#reader.readFiles(job.root, job.files);
+      case 'segment':
+        return [await this.#reader.readSegment(job.descriptor, job.region, { from: job.from, to: job.to })];
+      case 'stretches':
+        return [await this.#reader.readStretches(job.descriptor, job.stretches)];
+      case 'stream':
+        return [await this.#stream.add(job.bytes, { last: job.last })];
+      case 'tables':
+        this.#stored.replaceTables(job.tables);
+        return [];
+      case 'flush':
+        await this.#store.flush();
+        return [];
+      case 'stop':
+        await this.#store.abort();
+        return [];
+    }
+  }
+}
