@@ -35,6 +35,7 @@ export const commandList: readonly CommandEntry[] = [
   { name: 'pin', summary: 'protect snapshots from being removed', group: groups.care, load: () => import('./commands/pin.ts') },
   { name: 'undelete', summary: 'bring back snapshots that were removed', group: groups.care, load: () => import('./commands/undelete.ts') },
   { name: 'rewrite', summary: 'take paths out of snapshots', group: groups.care, load: () => import('./commands/rewrite.ts') },
+  { name: 'maintain', summary: 'free what no snapshot needs', group: groups.care, load: () => import('./commands/maintain.ts') },
   { name: 'check', summary: 'look for damage', group: groups.care, load: () => import('./commands/check.ts') },
   { name: 'stats', summary: 'show what the repository holds', group: groups.care, load: () => import('./commands/stats.ts') },
   { name: 'key', summary: 'list, add, remove and change keys', group: groups.care, load: () => import('./commands/key.ts') },

@@ -98,6 +98,15 @@ export {
   type WalkOptions,
   walkSnapshot,
 } from './look/mod.ts';
+// Freeing what no snapshot needs.
+export {
+  type MaintainOptions,
+  type MaintainPhase,
+  type MaintainProgress,
+  type MaintainResult,
+  maintain,
+  maintenanceIsDue,
+} from './maintain/mod.ts';
 export { type Compression, parseCompression } from './packs/mod.ts';
 // Repositories, their snapshots and their keys.
 export {

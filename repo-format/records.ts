@@ -5,7 +5,7 @@
 import { Field } from './_fields.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import type { Time } from './entry.ts';
-import { idToBytes, NAME_SIZE_BYTES, type PackId, type SnapshotId } from './ids.ts';
+import { idToBytes, NAME_SIZE_BYTES, type PackId, type SessionId, type SnapshotId } from './ids.ts';
 import { limits } from './limits.ts';
 
 /** Snapshots that must not be deleted. */
@@ -52,9 +52,17 @@ export interface CatalogueEntry {
   readonly object: Uint8Array;
 }
 
-/** The snapshots below the root's floor that stand. */
+/** A checkpoint below the root's floor whose packs are kept; its object stays where it is. */
+export interface CatalogueCheckpoint {
+  readonly session: SessionId;
+  readonly generation: number;
+  readonly number: number;
+}
+
+/** The snapshots below the root's floor that stand, and the checkpoints of sessions that have not ended. */
 export interface Catalogue {
   readonly snapshots: readonly CatalogueEntry[];
+  readonly checkpoints: readonly CatalogueCheckpoint[];
 }
 
 /** Chunks and packs, such as those that are lost. */
@@ -108,13 +116,22 @@ export function decodeDamageReport(payload: Uint8Array, objectName?: string): Da
   };
 }
 
-export function encodeCatalogue({ snapshots }: Catalogue): Uint8Array {
-  return encodeRecord({ snapshots: snapshots.map((entry) => ({ ...entry, id: idToBytes(entry.id) })) });
+/** A catalogue without checkpoints is written without that key. */
+export function encodeCatalogue({ snapshots, checkpoints = [] }: Pick<Catalogue, 'snapshots'> & Partial<Catalogue>): Uint8Array {
+  return encodeRecord({
+    snapshots: snapshots.map(({ id, generation, object }) => ({ id: idToBytes(id), generation, object })),
+    ...(checkpoints.length > 0 && {
+      checkpoints: checkpoints.map(({ session, generation, number }) => ({ session: idToBytes(session), generation, number })),
+    }),
+  });
 }
 
 export function decodeCatalogue(payload: Uint8Array, objectName?: string): Catalogue {
   const root = readRecord(payload, objectName);
-  return { snapshots: root.at('snapshots').list(limits.snapshotsPerRecord, readCatalogueEntry) };
+  return {
+    snapshots: root.at('snapshots').list(limits.snapshotsPerRecord, readCatalogueEntry),
+    checkpoints: root.at('checkpoints').orNull((field) => field.list(limits.snapshotsPerRecord, readCatalogueCheckpoint)) ?? [],
+  };
 }
 
 export function encodeLostList({ chunks, packs }: LostList): Uint8Array {
@@ -164,5 +181,13 @@ function readCatalogueEntry(field: Field): CatalogueEntry {
     id: field.at('id').id<SnapshotId>(),
     generation: field.at('generation').uint(),
     object: field.at('object').byteString(limits.smallObjectSizeBytes),
+  };
+}
+
+function readCatalogueCheckpoint(field: Field): CatalogueCheckpoint {
+  return {
+    session: field.at('session').id<SessionId>(),
+    generation: field.at('generation').uint(),
+    number: field.at('number').uint(limits.u32),
   };
 }

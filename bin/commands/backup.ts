@@ -16,6 +16,7 @@ import { findSnapshot, parseSnapshotReference, type SnapshotReference, shortId }
 import { commandStream, readAll } from '../shared/streams.ts';
 import { bytesOfText, splitAtByte, splitAtNul, textOfBytes } from '../shared/text.ts';
 import { dateOfTime, formatDuration, type Time } from '../shared/times.ts';
+import { maintainWhenDue } from '../shared/upkeep.ts';
 
 type Compression = NonNullable<SnapshotLabels['compression']>;
 
@@ -45,6 +46,8 @@ interface BackupCommandOptions {
   readonly compression?: Compression;
   readonly time?: Time;
   readonly workers?: number;
+  /** Only false says anything. */
+  readonly maintain?: boolean;
 }
 
 export function define(command: Command): void {
@@ -107,6 +110,7 @@ function addSnapshotOptions(command: Command): void {
     .option('--ignore-inode', 'a changed inode alone does not make a file changed')
     .option('--compression <method>', 'auto, none, lz4, or zstd:1 to zstd:22 (default: auto)', parseCompression)
     .addOption(countOption('--workers <count>', 'threads that read and compress', { minimum: 1, maximum: 256 }))
+    .option('--no-maintain', 'do not maintain the repository afterwards when that is due')
     .option('-n, --dry-run', 'only say what would be done');
 }
 
@@ -131,6 +135,8 @@ async function run(context: Context, operands: string[], options: BackupCommandO
   } finally {
     running.end();
   }
+  const maintains = options.maintain === false ? false : (configuration.maintain ?? true);
+  if (maintains && !options.dryRun) await maintainWhenDue(context, opened);
 }
 
 type Plan = (opened: OpenedRepository, labels: SnapshotLabels, running: Running) => Promise<BackupResult>;

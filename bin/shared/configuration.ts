@@ -22,6 +22,7 @@ export interface BackupConfiguration {
   readonly host?: string;
   readonly description?: string;
   readonly compression?: string;
+  readonly maintain?: boolean;
 }
 
 export interface Configuration {
@@ -52,6 +53,7 @@ const backupKeys: Keys = {
   host: 'text',
   description: 'text',
   compression: 'text',
+  maintain: 'flag',
 };
 
 const keys: Keys = {

@@ -20,6 +20,7 @@ export type {
   FoundEntry,
   KeepReason,
   KeySlotInfo,
+  MaintainResult,
   NewSlot,
   PlannedGroup,
   PlannedSnapshot,
@@ -66,6 +67,8 @@ export type Engine = Pick<
   | 'listKeys'
   | 'listSnapshots'
   | 'lookup'
+  | 'maintain'
+  | 'maintenanceIsDue'
   | 'newKeyFileSecret'
   | 'openFile'
   | 'openRepository'

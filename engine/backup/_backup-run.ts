@@ -17,6 +17,13 @@ import type { ScanFault } from './_scanner.ts';
 import type { BackupSession } from './_session.ts';
 import type { BackupResult, CommonBackupOptions, ReadError } from './options.ts';
 
+/** What earlier sessions of the same backup have stored. */
+interface EarlierCounts {
+  newBytes: number;
+  newChunks: number;
+  storedBytes: number;
+}
+
 /** What a run counts and collects beside the tree. */
 export class BackupRun {
   readonly host: string;
@@ -26,6 +33,7 @@ export class BackupRun {
   readonly #startedAt = performance.now();
   readonly #errors: ReadError[] = [];
   #errorCount = 0;
+  readonly #earlier: EarlierCounts = { newBytes: 0, newChunks: 0, storedBytes: 0 };
 
   /** Errors: `usage` for a tag, description or host that no snapshot can have. */
   constructor(options: CommonBackupOptions) {
@@ -37,6 +45,16 @@ export class BackupRun {
 
   get hasFaults(): boolean {
     return this.#errorCount > 0;
+  }
+
+  /** Another session of the same backup begins: what was met before is met again. What was stored stays counted. */
+  beginAnew({ newBytes, newChunks, storedBytes }: EarlierCounts): void {
+    this.#errors.length = 0;
+    this.#errorCount = 0;
+    this.progress.beginAnew();
+    this.#earlier.newBytes += newBytes;
+    this.#earlier.newChunks += newChunks;
+    this.#earlier.storedBytes += storedBytes;
   }
 
   /** Something of the source could not be read. */
@@ -130,7 +148,18 @@ export class BackupRun {
 
   #statistics(session: BackupSession, { files, directories, others, bytes }: AssemblyCounts): SnapshotStatistics {
     const { chunks, newChunks, newBytes } = session.dispatcher.counts;
-    return { files, directories, others, bytes, newBytes, storedBytes: session.storedBytes, chunks, newChunks, errors: this.#errorCount };
+    const earlier = this.#earlier;
+    return {
+      files,
+      directories,
+      others,
+      bytes,
+      newBytes: newBytes + earlier.newBytes,
+      storedBytes: session.storedBytes + earlier.storedBytes,
+      chunks,
+      newChunks: newChunks + earlier.newChunks,
+      errors: this.#errorCount,
+    };
   }
 }
 

@@ -24,6 +24,10 @@ export const backupLimits = {
   heldEntriesOfAll: 16_384,
   /** Files with several names whose content is remembered until the other names are met. */
   linkedFiles: 16_384,
+  /** Checkpoints of interrupted backups that one is compared with. */
+  comparedCheckpoints: 2,
+  /** Sessions of one backup: it begins another one when the collector has passed it. */
+  sessions: 1_000,
   checkpointNewBytes: 1024 * 1024 * 1024,
   checkpointIntervalMs: 60_000,
   /** Errors that the snapshot lists by path (all are counted). */
@@ -54,5 +58,6 @@ export type BackupLimits = {
     | 'chunkTableRows'
     | 'checkpointNewBytes'
     | 'checkpointIntervalMs'
-    | 'largeFilePollMs']: number;
+    | 'largeFilePollMs'
+    | 'sessions']: number;
 };

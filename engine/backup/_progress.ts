@@ -27,6 +27,14 @@ export class ProgressReporter {
     this.#name = name as Uint8Array<ArrayBuffer>;
   }
 
+  /** The source is read once more from its beginning. */
+  beginAnew(): void {
+    this.errors = 0;
+    this.#filesDone = 0;
+    this.#bytesDone = 0;
+    this.#scannedEntries = 0;
+  }
+
   /** Bytes of a stream. */
   read(bytes: number): void {
     this.#bytesDone += bytes;

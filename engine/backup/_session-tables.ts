@@ -28,10 +28,23 @@ export class SessionTables {
     this.#session = session;
   }
 
-  /** Opens the tables that were there when the session began. Returns the packs that they list. */
-  async openEarlier(): Promise<Set<PackId>> {
+  /**
+   * Opens the tables that were there when the session began. Returns the packs that they list. While the collector fences, the tables that it is about to fold are stored
+   * once more, as one table of this session's first checkpoint (number 0): see `Session.pendingTables`. `dryRun`: they are only opened.
+   */
+  async openEarlier({ dryRun }: { dryRun: boolean }): Promise<Set<PackId>> {
     const listed = new Set<PackId>();
-    for (const { name } of this.#session.indexTables) {
+    const { root, indexTables, pendingTables, excludedPacks } = this.#session;
+    const names = indexTables.map(({ name }) => name);
+    const pending = pendingTables.map(({ name }) => name);
+    if (pending.length === 0 || dryRun) names.push(...pending);
+    else {
+      const name = this.#name(0, 0);
+      await mergeIndexTables(this.#repository.storage, { name, keys: this.#repository.keys, tables: pending, without: excludedPacks });
+      names.push(name);
+    }
+    if (root.baseIndex !== null) names.push(objectNames.baseIndex(root.baseIndex.id));
+    for (const name of names) {
       const { table, packs } = await this.#open(name);
       this.#earlier.push(table);
       for (const { id } of packs) listed.add(id);

@@ -1,5 +1,15 @@
-import { type Content, type DirectoryEntry, type Entry, LaganError, type NodeReference, noExtensions } from '../../repo-format/mod.ts';
-import { commitSnapshot, listSnapshots, type Repository, type SnapshotInfo } from '../repository/mod.ts';
+import {
+  type Content,
+  type DirectoryEntry,
+  type Entry,
+  idToBytes,
+  isLaganError,
+  LaganError,
+  type NodeReference,
+  noExtensions,
+  type SessionId,
+} from '../../repo-format/mod.ts';
+import { commitSnapshot, listCheckpoints, listSnapshots, type Repository, type SnapshotInfo, writeCheckpoint } from '../repository/mod.ts';
 import { groupName, userName } from '../system/mod.ts';
 import { recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import type { AssemblyCounts } from './_assembler.ts';
@@ -45,7 +55,11 @@ export async function backupStreamWithin(
     const { compression = 'auto', dryRun = false, signal } = options;
     const session = await BackupSession.begin(repository, { workers: 1, compression, dryRun, limits, signal });
     try {
-      return await storeSnapshot(repository, { run, session, options, names, source, parent });
+      const unfinished = await listCheckpoints(repository, { signal, onDamage: () => undefined });
+      const continues = unfinished.filter(({ snapshot }) => snapshot.source === source).map(({ id }) => id);
+      return await storeSnapshot(repository, { run, session, options, names, source, parent, continues });
+    } catch (error) {
+      throw isLaganError(error, 'superseded') ? passed(error) : error;
     } finally {
       await session.end();
     }
@@ -63,6 +77,7 @@ async function storeSnapshot(
     names,
     source,
     parent,
+    continues,
   }: {
     run: BackupRun;
     session: BackupSession;
@@ -70,30 +85,55 @@ async function storeSnapshot(
     names: Uint8Array[];
     source: string;
     parent: SnapshotInfo | undefined;
+    /** Earlier backups of the stream that did not end: what they stored is of no more use once this one has. */
+    continues: readonly SessionId[];
   },
 ): Promise<BackupResult> {
   const content = session.dispatcher.newContent();
-  const size = await run.untilAborted(storeStream(session, { run, content, stream: options.stream }));
-  const counts: AssemblyCounts = { files: 1, directories: names.length - 1, others: 0, bytes: size, unchangedFiles: 0 };
+  const paths = [new Uint8Array(Buffer.from(options.name))];
+  const parentId = parent?.id ?? null;
+  const countsOf = (bytes: number): AssemblyCounts => ({ files: 1, directories: names.length - 1, others: 0, bytes, unchangedFiles: 0 });
+  /** Without a tree: nobody can go on with a stream. It makes the collector keep what was stored so far. */
+  const checkpoint = async (bytes: number): Promise<void> => {
+    const { number } = await session.checkpoint(async () => ({ root: null, packs: new Set() }));
+    const snapshot = { ...run.snapshot(session, { paths, source, parent: parentId, counts: countsOf(bytes) }), partial: true };
+    await writeCheckpoint(repository, { session: session.session, number, snapshot, signal: options.signal });
+  };
+  const size = await run.untilAborted(storeStream(session, { run, content, stream: options.stream, checkpoint }));
+  const counts = countsOf(size);
   const packs = content.packs;
   const tree = await storeTree(session, { names, size, content: await content.finish(), time: options.time ?? new Date(), packs });
   const before = parent?.snapshot.tree ?? null;
   const unchanged = before !== null && Buffer.compare(before.name, tree.name) === 0;
-  const result = { parent: parent?.id ?? null, unchanged, session, counts };
+  const result = { parent: parentId, unchanged, session, counts };
   if (options.dryRun) return run.result({ ...result, snapshotId: null });
   const stored = await run.untilAborted(session.finish(tree, packs));
   const snapshot = {
-    ...run.snapshot(session, { paths: [new Uint8Array(Buffer.from(options.name))], source, parent: parent?.id ?? null, counts }),
+    ...run.snapshot(session, { paths, source, parent: parentId, counts }),
+    extensions: continues.length === 0 ? {} : { continues: continues.map(idToBytes) },
     ...stored,
   };
   await commitSnapshot(repository, { session: session.session, snapshot, signal: options.signal });
   return run.result({ ...result, snapshotId: session.session.id });
 }
 
+/** A stream cannot be read again, so its backup cannot begin anew. */
+function passed(cause: LaganError): LaganError {
+  return new LaganError('superseded', 'a collection has passed the backup of this stream, which cannot be read twice', {
+    cause,
+    hint: 'run it again; what was stored of it is found, and is not stored again',
+  });
+}
+
 /** Has the stream chunked by one worker while the next piece is gathered. Returns its length. */
 async function storeStream(
   session: BackupSession,
-  { run, content, stream }: { run: BackupRun; content: ContentTree; stream: AsyncIterable<Uint8Array> },
+  {
+    run,
+    content,
+    stream,
+    checkpoint,
+  }: { run: BackupRun; content: ContentTree; stream: AsyncIterable<Uint8Array>; checkpoint: (bytes: number) => Promise<void> },
 ): Promise<number> {
   let size = 0;
   const underWay: Promise<void>[] = [];
@@ -104,15 +144,14 @@ async function storeStream(
     underWay.push(piece);
     if (underWay.length > piecesLimit) await underWay.shift();
   };
-  const checkpoint = async (): Promise<void> => {
-    await Promise.all(underWay.splice(0));
-    await session.checkpoint(async () => ({ root: null, packs: new Set() }));
-  };
   for await (const piece of pieces(stream)) {
     size += piece.length;
     run.progress.read(piece.length);
     await send(piece, false);
-    await run.betweenTokens(session, checkpoint);
+    await run.betweenTokens(session, async () => {
+      await Promise.all(underWay.splice(0));
+      await checkpoint(size);
+    });
   }
   await send(new Uint8Array(0), true);
   await Promise.all(underWay);

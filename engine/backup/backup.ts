@@ -1,6 +1,16 @@
-import { LaganError, type NodeReference, type Snapshot, type SnapshotId, type Time } from '../../repo-format/mod.ts';
+import {
+  idToBytes,
+  isLaganError,
+  LaganError,
+  type NodeReference,
+  type SessionId,
+  type Snapshot,
+  type SnapshotId,
+  type Time,
+} from '../../repo-format/mod.ts';
 import {
   commitSnapshot,
+  isSuperseded,
   listCheckpoints,
   listSnapshots,
   type Repository,
@@ -11,7 +21,7 @@ import {
 import { closeDescriptor, type Descriptor, openRoot, statPath } from '../system/mod.ts';
 import { Assembler, type AssemblyCounts } from './_assembler.ts';
 import { BackupRun } from './_backup-run.ts';
-import type { BackupLimits } from './_limits.ts';
+import { type BackupLimits, backupLimits } from './_limits.ts';
 import { Scanner } from './_scanner.ts';
 import { BackupSession } from './_session.ts';
 import { errnoNameOf } from './_source-errors.ts';
@@ -24,7 +34,7 @@ import type { BackupOptions, BackupResult } from './options.ts';
  * Backs up files and folders into a new snapshot.
  *
  * Files that cannot be read are in `errors` and in the snapshot; the rest goes on. Errors that end it: those of the store (`no-space`, `forbidden`, …), `source-empty` if
- * no path could be backed up, `interrupted`, `usage`. Then there is no snapshot, and nothing is left over but what the next backup finds and uses.
+ * no path could be backed up, `interrupted`, `usage`. If the collector passes the backup, it begins anew by itself and goes on from its last checkpoint. After an error there is no snapshot, and nothing is left over but what the next backup finds and uses.
  */
 export function backup(repository: Repository, options: BackupOptions): Promise<BackupResult> {
   return backupWithin(repository, options, {});
@@ -40,19 +50,71 @@ export async function backupWithin(repository: Repository, options: BackupOption
       run.host,
       sources.map(({ absolute }) => absolute),
     );
-    const parents = await findParents(repository, { source, parent: options.parent ?? 'auto', signal: options.signal });
-    run.progress.expected = parents.parent?.snapshot.statistics;
-    const { workers, compression = 'auto', dryRun = false, signal } = options;
-    const previous = options.force ? [] : parents.trees;
-    const session = await BackupSession.begin(repository, { workers, compression, dryRun, limits, signal });
-    try {
-      return await storeSnapshot(repository, { options, run, session, sources, source, parents, previous, repositoryFolder });
-    } finally {
-      await session.end();
+    for (const predecessors: Predecessor[] = []; ; ) {
+      const attempt = { options, run, limits, sources, source, repositoryFolder, predecessors };
+      const outcome = await attemptBackup(repository, attempt);
+      if ('result' in outcome) return outcome.result;
+      predecessors.push(outcome.superseded);
+      run.beginAnew(outcome.superseded);
     }
   } finally {
     run.end();
   }
+}
+
+/** A session of this backup that the collector has passed. */
+interface Predecessor {
+  readonly id: SessionId;
+  /** What its last checkpoint has; undefined if there is none. */
+  readonly tree: NodeReference | null | undefined;
+  readonly newBytes: number;
+  readonly newChunks: number;
+  readonly storedBytes: number;
+}
+
+interface Attempt {
+  readonly options: BackupOptions;
+  readonly run: BackupRun;
+  readonly limits: Partial<BackupLimits>;
+  readonly sources: readonly ResolvedSource[];
+  readonly source: string;
+  readonly repositoryFolder: FolderIdentity | undefined;
+  readonly predecessors: readonly Predecessor[];
+}
+
+/** One session. If the collector passes it, it says how far it came: the next one compares with that, so that little is stored twice. */
+async function attemptBackup(
+  repository: Repository,
+  { options, run, limits, sources, source, repositoryFolder, predecessors }: Attempt,
+): Promise<{ result: BackupResult } | { superseded: Predecessor }> {
+  const { workers, compression = 'auto', dryRun = false, signal } = options;
+  const session = await BackupSession.begin(repository, { workers, compression, dryRun, limits, signal });
+  const reached: { tree: NodeReference | null | undefined } = { tree: undefined };
+  try {
+    const parents = await findParents(repository, { source, parent: options.parent ?? 'auto', predecessors, signal });
+    run.progress.expected = parents.parent?.snapshot.statistics;
+    const previous = options.force && predecessors.length === 0 ? [] : parents.trees;
+    const plan = { options, run, session, sources, source, parents, previous, repositoryFolder, reached };
+    return { result: await storeSnapshot(repository, plan) };
+  } catch (error) {
+    if (!(await isPassed(repository, session, { error, predecessors, signal }))) throw error;
+    const { newBytes, newChunks } = session.dispatcher.counts;
+    return { superseded: { id: session.session.id, tree: reached.tree, newBytes, newChunks, storedBytes: session.storedBytes } };
+  } finally {
+    await session.end();
+  }
+}
+
+/** Whether an error is because the collector has passed the session: it says so, or what it reads has been deleted. */
+async function isPassed(
+  repository: Repository,
+  { session, limits }: BackupSession,
+  { error, predecessors, signal }: { error: unknown; predecessors: readonly Predecessor[]; signal: AbortSignal | undefined },
+): Promise<boolean> {
+  if (predecessors.length >= limits.sessions || !isLaganError(error)) return false;
+  if (error.code === 'superseded') return true;
+  const isGone = error.code === 'not-found' || error.code === 'object-missing' || error.code === 'pack-missing';
+  return isGone && (await isSuperseded(repository, session, { signal }));
 }
 
 /** All that is known when the scan begins. */
@@ -66,6 +128,8 @@ interface Plan {
   /** Root nodes of the snapshots to compare with, the one to prefer first. */
   readonly previous: readonly (NodeReference | null)[];
   readonly repositoryFolder: FolderIdentity | undefined;
+  /** Where it is written down how far the session came. */
+  readonly reached: { tree: NodeReference | null | undefined };
 }
 
 async function storeSnapshot(repository: Repository, plan: Plan): Promise<BackupResult> {
@@ -74,11 +138,13 @@ async function storeSnapshot(repository: Repository, plan: Plan): Promise<Backup
   const paths = sources.map(({ absolute }) => new Uint8Array(Buffer.from(absolute, 'latin1')));
   const snapshotOf = (counts: AssemblyCounts, more: Partial<Snapshot>): Snapshot => ({
     ...run.snapshot(session, { paths, source, parent, counts }),
+    extensions: parents.continues.length === 0 ? {} : { continues: parents.continues.map(idToBytes) },
     ...more,
   });
   const checkpoint = async (assembler: Assembler): Promise<void> => {
     const { number, ...stored } = await session.checkpoint(() => assembler.partialTree());
     const snapshot = snapshotOf(assembler.counts, { ...stored, partial: true });
+    plan.reached.tree = stored.tree;
     await writeCheckpoint(repository, { session: session.session, number, snapshot, signal: options.signal });
   };
   const { tree, assembler } = await scanAndAssemble(plan, checkpoint);
@@ -89,6 +155,7 @@ async function storeSnapshot(repository: Repository, plan: Plan): Promise<Backup
     run.result({ snapshotId, parent, unchanged, session, counts: assembler.counts });
   if (tree === null || options.dryRun || (options.skipIfUnchanged && unchanged)) return result(null);
   const stored = await run.untilAborted(session.finish(tree, assembler.packs));
+  plan.reached.tree = stored.tree;
   await commitSnapshot(repository, {
     session: session.session,
     snapshot: snapshotOf(assembler.counts, stored),
@@ -199,24 +266,44 @@ interface Parents {
   readonly parent: SnapshotInfo | undefined;
   /** What is compared with, the one to prefer first. */
   readonly trees: readonly (NodeReference | null)[];
+  /** The sessions whose checkpoints are among them, or that this one is the successor of: once it has come as far, their checkpoints are of no more use. */
+  readonly continues: readonly SessionId[];
 }
 
-/** The snapshot to compare with, and before it what an interrupted backup of the same source left since. */
+/**
+ * The snapshot to compare with; and before it what earlier sessions of this backup have, and what interrupted backups of the same source left since. To be asked when the
+ * session has begun: what stood before may be gone by then.
+ */
 async function findParents(
   repository: Repository,
-  { source, parent, signal }: { source: string; parent: 'auto' | 'none' | SnapshotId; signal: AbortSignal | undefined },
+  {
+    source,
+    parent,
+    predecessors,
+    signal,
+  }: { source: string; parent: 'auto' | 'none' | SnapshotId; predecessors: readonly Predecessor[]; signal: AbortSignal | undefined },
 ): Promise<Parents> {
-  if (parent === 'none') return { parent: undefined, trees: [] };
+  const own = predecessors.map(({ id }) => id);
+  // The last one that had a checkpoint compared with those before it.
+  const ownTrees = predecessors.flatMap(({ tree }) => (tree === undefined ? [] : [tree])).slice(-1);
+  if (parent === 'none') return { parent: undefined, trees: ownTrees, continues: own };
   if (parent !== 'auto') {
     const given = await resolveSnapshot(repository, parent, { signal });
-    return { parent: given, trees: [given.snapshot.tree] };
+    return { parent: given, trees: [...ownTrees, given.snapshot.tree], continues: own };
   }
   const latest = (await listSnapshots(repository, { filter: { source }, signal, onDamage: () => undefined })).at(-1);
   const checkpoints = (await listCheckpoints(repository, { signal, onDamage: () => undefined })).filter(
-    ({ snapshot }) => snapshot.source === source && isAfter(snapshot.started, latest?.snapshot.started),
+    ({ id, snapshot }) => snapshot.source === source && isAfter(snapshot.started, latest?.snapshot.started) && !own.includes(id),
   );
-  const newest = checkpoints.toSorted((a, b) => a.snapshot.started.seconds - b.snapshot.started.seconds).at(-1);
-  return { parent: latest, trees: [newest?.snapshot.tree, latest?.snapshot.tree].filter((tree) => tree !== undefined) };
+  const furthest = checkpoints
+    .toSorted((a, b) => b.snapshot.statistics.bytes - a.snapshot.statistics.bytes)
+    .slice(0, backupLimits.comparedCheckpoints);
+  const trees = [...ownTrees, ...furthest.map(({ snapshot }) => snapshot.tree), latest?.snapshot.tree];
+  return {
+    parent: latest,
+    trees: trees.filter((tree) => tree !== undefined),
+    continues: [...own, ...furthest.map(({ id }) => id)],
+  };
 }
 
 function isAfter(time: Time, other: Time | undefined): boolean {

@@ -1,7 +1,7 @@
 import { objectNames, objectPrefixes, type PackId } from '../../repo-format/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { PackReader } from '../packs/mod.ts';
-import { listSnapshots, type Repository, readPackList, type SnapshotInfo } from '../repository/mod.ts';
+import { listSnapshots, type Repository, readPackList, readRoot, type SnapshotInfo } from '../repository/mod.ts';
 import { TreeReader } from '../trees/mod.ts';
 import { AffectedFiles } from './_affected.ts';
 import { ChunkSet } from './_chunk-set.ts';
@@ -94,9 +94,13 @@ export class CheckRun {
 
   /** Every pack that an index table names is in the store with the size that it says, unless the collector was about to delete it. */
   async #checkIndexedPacks(): Promise<void> {
-    const { root } = this.#repository;
+    const before = this.#repository.root;
+    // The collector may have deleted since.
+    const now = await readRoot(this.#repository, { signal: this.#signal });
     const lists = await Promise.all(
-      [root.condemned, root.doomed].map((list) => readPackList(this.#repository, list, { signal: this.#signal })),
+      [before.condemned, before.doomed, now.condemned, now.doomed].map((list) =>
+        readPackList(this.#repository, list, { signal: this.#signal }),
+      ),
     );
     const leaving = new Set(lists.flat());
     for (const { id, indexed, storedSizeBytes: found } of this.#packs.all) {

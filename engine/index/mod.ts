@@ -5,5 +5,5 @@ export { FilterMemory, filterMemory } from './filter-memory.ts';
 export { PackTable, type PackTableBuffers } from './pack-table.ts';
 export { StoredIndex } from './stored-index.ts';
 export { closeTable, openTable, type StoredTable } from './stored-table.ts';
-export { mergeIndexTables } from './table-merger.ts';
+export { type MergeOptions, mergeIndexTables } from './table-merger.ts';
 export { writeIndexTable } from './table-writer.ts';

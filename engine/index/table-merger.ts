@@ -1,10 +1,12 @@
 import {
+  checkRows,
   compareNames,
   encodeIndexContents,
   filterAdd,
   filterBlockCount,
   isSampled,
   limits,
+  type PackId,
   type PackRow,
   packOrdinalAt,
   writeRow,
@@ -18,10 +20,13 @@ const nameSizeBytes = 32;
 const rowSizeBytes = 36;
 const filterBlockSizeBytes = 64;
 
-/** A table that is merged: its rows in order, and where its packs begin in the merged table. */
+/** A table that is merged: its rows in order, and which packs of the merged table its packs are. */
 interface Source {
   readonly table: StoredTable;
-  readonly firstPack: number;
+  /** Among the tables to be merged. */
+  readonly rank: number;
+  /** Pack ordinal in this table → in the merged one; -1: the pack is left out. */
+  readonly ordinals: Int32Array;
 }
 
 /** A row of the merge: a view that is valid until the next one. */
@@ -31,22 +36,32 @@ interface MergedRow {
   readonly packOrdinal: number;
 }
 
+export interface MergeOptions {
+  readonly name: string;
+  readonly keys: SealingKeys;
+  /** Names of the tables. */
+  readonly tables: readonly string[];
+  /** Packs that are left out, with all their rows. */
+  readonly without?: ReadonlySet<PackId> | undefined;
+  /** Where the merged table is written; default: to the storage that the others are read from. */
+  readonly target?: Pick<Storage, 'createWriter'> | undefined;
+}
+
 /**
- * Stores one index table with the rows of several, page by page: memory holds a page of each and the filter of the whole. Where several have a chunk, the first
- * counts.
+ * Stores one index table with the rows of several, page by page: memory holds a page of each, the filter of the whole (1.5 bytes a row) and its sample (36 bytes for each
+ * 64 rows). Where several have a chunk, the first counts.
  */
-export async function mergeIndexTables(
-  storage: Storage,
-  { name, keys, tables }: { name: string; keys: SealingKeys; tables: readonly string[] },
-): Promise<void> {
-  const { sources, packs } = await openSources(storage, { keys, tables });
-  const object = await SegmentedObjectWriter.create(storage, { name, kind: 'index-table', keys });
+export async function mergeIndexTables(storage: Storage, options: MergeOptions): Promise<{ rows: number; packs: number }> {
+  const { name, keys, target = storage } = options;
+  const { sources, packs } = await openSources(storage, options);
+  const object = await SegmentedObjectWriter.create(target, { name, kind: 'index-table', keys });
   try {
     const packSegments = await appendPackRows(object, packs);
     const pages = new PageWriter(object);
     const sampled = new RowBuffer();
     for await (const row of mergeRows(storage, sources)) {
-      await pages.add(row);
+      const waiting = pages.add(row);
+      if (waiting !== undefined) await waiting;
       if (isSampled(row.page, row.offset)) sampled.add(row);
     }
     await pages.flush();
@@ -59,6 +74,7 @@ export async function mergeIndexTables(
     await object.finish(
       encodeIndexContents({ ...counts, packSegments, pages: pages.places, filter: filterPlaces, sample: sample.places, replaced: [] }),
     );
+    return { rows: pages.rows, packs: packs.length };
   } catch (error) {
     await object.abort();
     throw error;
@@ -67,33 +83,59 @@ export async function mergeIndexTables(
 
 async function openSources(
   storage: Storage,
-  { keys, tables }: { keys: SealingKeys; tables: readonly string[] },
+  { keys, tables, without = noPacks }: MergeOptions,
 ): Promise<{ sources: Source[]; packs: PackRow[] }> {
   const sources: Source[] = [];
   const packs: PackRow[] = [];
-  for (const name of tables) {
+  const known = new Map<PackId, number>();
+  for (const [rank, name] of tables.entries()) {
     const opened = await openTable(storage, { name, keys, memory: undefined });
-    sources.push({ table: opened.table, firstPack: packs.length });
-    packs.push(...opened.packs);
+    const ordinals = Int32Array.from(opened.packs, (row) => {
+      if (without.has(row.id)) return -1;
+      let ordinal = known.get(row.id);
+      if (ordinal === undefined) known.set(row.id, (ordinal = packs.push(row) - 1));
+      return ordinal;
+    });
+    sources.push({ table: opened.table, rank, ordinals });
   }
   return { sources, packs };
 }
 
-/** All rows of the sources in the order of their names, each name once. */
+const noPacks: ReadonlySet<PackId> = new Set();
+
+/** All rows of the sources in the order of their names, each name once. The cursors are a heap: the one whose row comes next is the first. */
 async function* mergeRows(storage: Storage, sources: readonly Source[]): AsyncGenerator<MergedRow> {
   const cursors = await Promise.all(sources.map(async (source) => new RowCursor(storage, source).advance()));
-  const live = cursors.filter((cursor) => cursor !== undefined);
+  const heap = cursors.filter((cursor) => cursor !== undefined);
+  for (let index = heap.length >> 1; index >= 0; index--) sift(heap, index);
   const previous = new Uint8Array(nameSizeBytes);
   let isFirst = true;
-  while (live.length > 0) {
-    let least = 0;
-    for (let index = 1; index < live.length; index++) if (live[index]!.compare(live[least]!) < 0) least = index;
-    const cursor = live[least]!;
-    if (isFirst || compareNames(cursor.page, cursor.offset, previous, 0) !== 0) yield cursor;
-    isFirst = false;
-    previous.set(cursor.page.subarray(cursor.offset, cursor.offset + nameSizeBytes));
-    if ((await cursor.advance()) === undefined) live.splice(least, 1);
+  for (let cursor = heap[0]; cursor !== undefined; cursor = heap[0]) {
+    if (isFirst || compareNames(cursor.page, cursor.offset, previous, 0) !== 0) {
+      yield cursor;
+      isFirst = false;
+      for (let byte = 0; byte < nameSizeBytes; byte++) previous[byte] = cursor.page[cursor.offset + byte]!;
+    }
+    const advanced = cursor.tryAdvance() ?? (await cursor.advance());
+    if (advanced === undefined) {
+      const last = heap.pop()!;
+      if (last !== cursor) heap[0] = last;
+    }
+    sift(heap, 0);
   }
+}
+
+/** Moves the cursor at `index` down to its place in the heap. */
+function sift(heap: RowCursor[], index: number): void {
+  const cursor = heap[index];
+  if (cursor === undefined) return;
+  for (let child = 2 * index + 1; child < heap.length; child = 2 * index + 1) {
+    if (child + 1 < heap.length && heap[child + 1]!.compare(heap[child]!) < 0) child++;
+    if (cursor.compare(heap[child]!) <= 0) break;
+    heap[index] = heap[child]!;
+    index = child;
+  }
+  heap[index] = cursor;
 }
 
 /** Walks the rows of one table. */
@@ -110,26 +152,39 @@ class RowCursor implements MergedRow {
     this.#source = source;
   }
 
-  /** Moves to the next row; undefined behind the last. */
-  async advance(): Promise<this | undefined> {
-    const { table, firstPack } = this.#source;
-    this.offset += rowSizeBytes;
-    if (this.offset >= this.page.length) {
-      if (this.#nextPage === table.pagePlaces.length) return undefined;
-      const number = table.firstPage + this.#nextPage;
-      this.page = (await readSegment(this.#storage, table.object, {
-        number,
-        place: table.pagePlaces[this.#nextPage++]!,
-      })) as Uint8Array<ArrayBuffer>;
-      this.offset = 0;
+  /** Moves to the next row whose pack is not left out, if it is in the page that is read; else it stays behind the page's last. */
+  tryAdvance(): this | undefined {
+    const { ordinals } = this.#source;
+    for (;;) {
+      this.offset += rowSizeBytes;
+      if (this.offset >= this.page.length) return undefined;
+      this.packOrdinal = ordinals[packOrdinalAt(this.page, this.offset / rowSizeBytes)]!;
+      if (this.packOrdinal >= 0) return this;
     }
-    this.packOrdinal = firstPack + packOrdinalAt(this.page, this.offset / rowSizeBytes);
-    return this;
+  }
+
+  /** Moves to the next row; undefined behind the last. After a {@link tryAdvance} that found none, with the next page. */
+  async advance(): Promise<this | undefined> {
+    while (this.#nextPage < this.#source.table.pagePlaces.length) {
+      await this.#readPage();
+      const found = this.tryAdvance();
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async #readPage(): Promise<void> {
+    const { table, ordinals } = this.#source;
+    const number = table.firstPage + this.#nextPage;
+    const place = table.pagePlaces[this.#nextPage++]!;
+    this.page = (await readSegment(this.#storage, table.object, { number, place })) as Uint8Array<ArrayBuffer>;
+    checkRows(this.page, { packs: ordinals.length, objectName: table.object.name });
+    this.offset = -rowSizeBytes;
   }
 
   /** By name; of equal names the one of the earlier table comes first. */
   compare(other: RowCursor): number {
-    return compareNames(this.page, this.offset, other.page, other.offset) || this.#source.firstPack - other.#source.firstPack;
+    return compareNames(this.page, this.offset, other.page, other.offset) || this.#source.rank - other.#source.rank;
   }
 }
 
@@ -145,10 +200,11 @@ class PageWriter {
     this.#object = object;
   }
 
-  async add({ page, offset, packOrdinal }: MergedRow): Promise<void> {
+  /** A promise only when a page is full. */
+  add({ page, offset, packOrdinal }: MergedRow): Promise<void> | undefined {
     writeRow(this.#page, this.#rowsInPage++, { name: page, nameOffset: offset, packOrdinal });
     this.rows++;
-    if (this.#rowsInPage === limits.rowsPerPage) await this.flush();
+    return this.#rowsInPage === limits.rowsPerPage ? this.flush() : undefined;
   }
 
   async flush(): Promise<void> {
@@ -162,14 +218,22 @@ class PageWriter {
 
 /** Rows that are kept: those of the sample, one in 64. */
 class RowBuffer {
-  readonly #rows: { readonly page: Uint8Array; readonly offset: number; readonly packOrdinal: number }[] = [];
+  readonly #pages: Uint8Array[] = [];
+  #rowsInPage: number = limits.rowsPerPage;
 
   add({ page, offset, packOrdinal }: MergedRow): void {
-    this.#rows.push({ page: page.slice(offset, offset + nameSizeBytes), offset: 0, packOrdinal });
+    if (this.#rowsInPage === limits.rowsPerPage) {
+      this.#pages.push(new Uint8Array(limits.rowsPerPage * rowSizeBytes));
+      this.#rowsInPage = 0;
+    }
+    writeRow(this.#pages.at(-1)!, this.#rowsInPage++, { name: page, nameOffset: offset, packOrdinal });
   }
 
-  rows(): readonly MergedRow[] {
-    return this.#rows;
+  *rows(): Generator<MergedRow> {
+    for (const page of this.#pages) {
+      const rows = page === this.#pages.at(-1) ? this.#rowsInPage : limits.rowsPerPage;
+      for (let row = 0; row < rows; row++) yield { page, offset: row * rowSizeBytes, packOrdinal: packOrdinalAt(page, row) };
+    }
   }
 }
 

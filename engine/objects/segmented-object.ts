@@ -49,7 +49,10 @@ export class SegmentedObjectWriter {
   /** Where segments are sealed, one after another. */
   #buffer = new Uint8Array(0);
 
-  static async create(storage: Storage, options: { name: string; kind: ObjectKind; keys: SealingKeys }): Promise<SegmentedObjectWriter> {
+  static async create(
+    storage: Pick<Storage, 'createWriter'>,
+    options: { name: string; kind: ObjectKind; keys: SealingKeys },
+  ): Promise<SegmentedObjectWriter> {
     const { name, kind, keys } = options;
     const epoch = keys.newestEpoch;
     const header = sealedHeader({ kind, epoch, repositoryId: keys.repositoryId, objectId: objectIdOf(name), salt: randomBytes(32) });

@@ -3,6 +3,7 @@
 export { inspectPlace, type PlaceContent } from './_place.ts';
 export { type AnnotateOptions, annotateSnapshot } from './annotate.ts';
 export type { Annotated } from './annotations.ts';
+export { idForSuccessor, listRoots, type RootChanges, replaceRoot, rootNumberOf, storeCatalogue, storePackList } from './collector.ts';
 export { type CreateOptions, createRepository } from './create.ts';
 export {
   type ChangeOptions,
@@ -52,11 +53,26 @@ export { readPackList, readRoot } from './roots.ts';
 export {
   beginSession,
   type Checkpoint,
+  type CheckpointPlace,
   commitSnapshot,
+  isSuperseded,
+  listCheckpointPlaces,
   listCheckpoints,
   listIndexTables,
+  readCheckpoint,
   type Session,
   type SessionIndexTable,
   writeCheckpoint,
 } from './sessions.ts';
-export { type ListSnapshotsOptions, listSnapshots, readCatalogue, type SnapshotFilter, type SnapshotInfo } from './snapshots.ts';
+export {
+  type ListSnapshotsOptions,
+  listCommits,
+  listSnapshots,
+  lowestGeneration,
+  readCatalogue,
+  readCatalogueRecord,
+  readStandingSnapshot,
+  type SnapshotFilter,
+  type SnapshotInfo,
+  type StandingSnapshot,
+} from './snapshots.ts';

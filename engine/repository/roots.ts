@@ -64,11 +64,12 @@ export async function readUnderRoot<T>(
       (error: unknown) => ({ error }),
     );
     const after = await readNewestRoot(contextOf(repository), { atLeast: before, signal });
-    const same = after.number === before.number || sameView(before, after);
-    if (same && 'value' in result) return result.value;
-    // What vanished while the root stayed is missing; while it moved, the collector has put it elsewhere.
-    if (same && 'error' in result) throw result.error;
-    if ('error' in result && !isLaganError(result.error, 'not-found') && !isLaganError(result.error, 'object-missing')) throw result.error;
+    if ('value' in result && (after.number === before.number || sameView(before, after))) return result.value;
+    if ('error' in result) {
+      // What vanished while the root stayed is missing; while it moved, the collector has put it elsewhere.
+      const mayHaveMoved = isLaganError(result.error, 'not-found') || isLaganError(result.error, 'object-missing');
+      if (after.number === before.number || !mayHaveMoved) throw result.error;
+    }
     before = after;
   }
   throw new LaganError('unavailable', `the repository changed ${repositoryLimits.attempts} times while it was read`, { hint: 'try again' });

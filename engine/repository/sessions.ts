@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
+  type Catalogue,
   decodeSnapshot,
   encodeSnapshot,
   equalBytes,
@@ -34,6 +35,7 @@ import {
   listCommits,
   lowestGeneration,
   readCatalogue,
+  readCatalogueRecord,
   type SnapshotInfo,
   sameSnapshots,
   standingOf,
@@ -57,15 +59,25 @@ export interface Session {
   readonly root: Root;
   /** What may be deduplicated against, beside the root's base index. */
   readonly indexTables: readonly SessionIndexTable[];
+  /**
+   * While the collector fences: tables that it is about to fold, unless they came after it looked. The packs of such a table may be relied on only if a table of this session
+   * lists them, too: they were stored after the collection before began, so only this one can doom them, and then they are excluded.
+   */
+  readonly pendingTables: readonly SessionIndexTable[];
   /** Packs that are condemned or doomed: nothing may be deduplicated against them. */
   readonly excludedPacks: ReadonlySet<PackId>;
 }
 
-export interface Checkpoint {
+/** A checkpoint, by its name. */
+export interface CheckpointPlace {
+  /** Of its session. */
   readonly id: SessionId;
   readonly generation: number;
   readonly number: number;
   readonly name: string;
+}
+
+export interface Checkpoint extends CheckpointPlace {
   readonly snapshot: Snapshot;
 }
 
@@ -74,8 +86,12 @@ export async function beginSession(repository: Repository, { signal }: CallOptio
   const id = idFromBytes<SessionId>(randomBytes(16));
   const begin = async (root: Root): Promise<Session> => {
     const excluded = await Promise.all([root.condemned, root.doomed].map((list) => readPackList(repository, list, { signal })));
-    const indexTables = await listIndexTables(repository, root, { from: root.floor, signal });
-    return { id, generation: root.generation, root, indexTables, excludedPacks: new Set(excluded.flat()) };
+    const tables = await listIndexTables(repository, root, { signal });
+    const [indexTables, pendingTables] = [
+      tables.filter(({ generation }) => generation >= root.floor),
+      tables.filter(({ generation }) => generation < root.floor),
+    ];
+    return { id, generation: root.generation, root, indexTables, pendingTables, excludedPacks: new Set(excluded.flat()) };
   };
   return readUnderRoot(repository, begin, { sameView: (before, after) => before.floor === after.floor, signal });
 }
@@ -134,7 +150,12 @@ export async function commitSnapshot(
   return { id: session.id, generation: session.generation, name, snapshot, tags, description, deleted: false, standing: 'valid' };
 }
 
-/** Stores a partial snapshot, which the next backup goes on from. `number` counts up within the session. Codes: exists, and those of the storage. */
+/**
+ * Stores a partial snapshot, which the next backup goes on from. `number` counts up within the session.
+ *
+ * Codes: superseded (the collector has passed the session's generation: what it stores from now on will not count, so it must begin anew, comparing with this
+ * checkpoint), exists, and those of the storage.
+ */
 export async function writeCheckpoint(
   repository: Repository,
   { session, number, snapshot, signal }: { session: Session; number: number; snapshot: Snapshot } & CallOptions,
@@ -142,26 +163,35 @@ export async function writeCheckpoint(
   checkSession(session, snapshot);
   const name = objectNames.checkpoint(session.generation, session.id, number);
   await createOnce(repository, { name, kind: 'checkpoint', payload: encodeSnapshot(snapshot), signal });
+  const root = await readRoot(repository, { signal });
+  if (standingOf(root, { generation: session.generation, catalogued: false }) !== 'valid') throw superseded(session, { root, name });
+}
+
+/** Whether the collector has passed a session: nothing that it stores from now on will count. */
+export async function isSuperseded(repository: Repository, { generation }: Session, { signal }: CallOptions = {}): Promise<boolean> {
+  return standingOf(await readRoot(repository, { signal }), { generation, catalogued: false }) !== 'valid';
 }
 
 /**
- * The newest checkpoint of each session that has not committed and that the collector has not passed. `onDamage` as in {@link listSnapshots}.
+ * The newest checkpoint of each session that has not committed and whose checkpoints count, by generation or in the catalogue. `onDamage` as in {@link listSnapshots}.
  */
 export async function listCheckpoints(
   repository: Repository,
   { onDamage, signal }: { onDamage?: ((error: LaganError) => void) | undefined } & CallOptions = {},
 ): Promise<Checkpoint[]> {
   const read = async (root: Root) => {
-    const commits = new Set((await listCommits(repository, root, { signal })).map(({ id }) => id));
-    const newest = await newestCheckpoints(repository, root, { signal });
-    return newest.filter(({ id }) => !commits.has(id));
+    const [catalogue, commits] = await Promise.all([
+      readCatalogueRecord(repository, root, { signal }),
+      listCommits(repository, root, { signal }),
+    ]);
+    const ended = new Set([...commits, ...catalogue.snapshots].map(({ id }) => id));
+    return (await listCheckpointPlaces(repository, root, { catalogue, signal })).filter(({ id }) => !ended.has(id));
   };
   const places = await readUnderRoot(repository, read, { sameView: sameSnapshots, signal });
   const checkpoints: Checkpoint[] = [];
   for (const place of places) {
     try {
-      const payload = await readSealed(contextOf(repository), place.name, { kind: 'checkpoint', signal });
-      checkpoints.push({ ...place, snapshot: decodeSnapshot(payload, place.name) });
+      checkpoints.push({ ...place, snapshot: await readCheckpoint(repository, place, { signal }) });
     } catch (error) {
       // Removed since it was listed: its session has committed, or the collector has ended it.
       if (isLaganError(error, 'not-found')) continue;
@@ -172,12 +202,29 @@ export async function listCheckpoints(
   return checkpoints;
 }
 
-async function newestCheckpoints(repository: Repository, root: Root, { signal }: CallOptions): Promise<Omit<Checkpoint, 'snapshot'>[]> {
-  const newest = new Map<SessionId, Omit<Checkpoint, 'snapshot'>>();
+/** What a checkpoint says. Codes: not-found (it was removed) and those of damage. */
+export async function readCheckpoint(
+  repository: Repository,
+  { name }: Pick<CheckpointPlace, 'name'>,
+  { signal }: CallOptions = {},
+): Promise<Snapshot> {
+  return decodeSnapshot(await readSealed(contextOf(repository), name, { kind: 'checkpoint', signal }), name);
+}
+
+/** The newest checkpoint of each session that counts under `root`: by its generation, or in the root's catalogue. Also of sessions that have committed. */
+export async function listCheckpointPlaces(
+  repository: Repository,
+  root: Root,
+  { catalogue, signal }: { catalogue: Pick<Catalogue, 'checkpoints'> } & CallOptions,
+): Promise<CheckpointPlace[]> {
+  const newest = new Map<SessionId, CheckpointPlace>();
+  for (const { session: id, generation, number } of catalogue.checkpoints)
+    newest.set(id, { id, generation, number, name: objectNames.checkpoint(generation, id, number) });
   const prefix = objectPrefixes.checkpoints;
-  for await (const { name } of repository.storage.list(prefix, { after: generationFolder(prefix, root.floor), signal })) {
+  const lowest = lowestGeneration(root);
+  for await (const { name } of repository.storage.list(prefix, { after: generationFolder(prefix, lowest), signal })) {
     const parsed = parseObjectName(name);
-    if (parsed?.type !== 'checkpoint') continue;
+    if (parsed?.type !== 'checkpoint' || parsed.generation < lowest) continue;
     const { session: id, generation, number } = parsed;
     // Listings ascend, so the last one of a session is the newest.
     newest.set(id, { id, generation, number, name });
@@ -209,9 +256,12 @@ async function expectStanding(
     );
     standing = standingOf(root, { generation, catalogued });
   }
-  if (standing === 'valid') return;
-  throw new LaganError('superseded', `the collector has passed generation ${generation} of this backup, which must begin anew`, {
-    object: objectNames.snapshot(generation, id),
+  if (standing !== 'valid') throw superseded(session, { root, name: objectNames.snapshot(generation, id) });
+}
+
+function superseded({ generation }: Session, { root, name }: { root: Root; name: string }): LaganError {
+  return new LaganError('superseded', `the collector has passed generation ${generation} of this backup, which must begin anew`, {
+    object: name,
     expected: `at least ${root.floor}`,
     found: generation,
   });

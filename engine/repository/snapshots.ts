@@ -4,6 +4,7 @@
  */
 import pLimit from 'p-limit';
 import {
+  type Catalogue,
   decodeCatalogue,
   decodeSnapshot,
   equalBytes,
@@ -110,12 +111,17 @@ export function standingOf(
   return generation >= lowestGeneration(root) ? 'pending' : 'superseded';
 }
 
-/** The root's catalogue; empty if there is none. Codes: object-missing and those of damage. */
-export async function readCatalogue(repository: Repository, root: Root, { signal }: CallOptions = {}): Promise<StandingSnapshot[]> {
-  if (root.catalogue === null) return [];
+/** The root's catalogue as it is stored; empty if there is none. Codes: object-missing and those of damage. */
+export async function readCatalogueRecord(repository: Repository, root: Root, { signal }: CallOptions = {}): Promise<Catalogue> {
+  if (root.catalogue === null) return { snapshots: [], checkpoints: [] };
   const name = objectNames.catalogue(root.catalogue.id);
-  const payload = await readReferenced(contextOf(repository), root.catalogue, { name, kind: 'catalogue', signal });
-  return decodeCatalogue(payload, name).snapshots.map(({ id, generation, object }) => ({
+  return decodeCatalogue(await readReferenced(contextOf(repository), root.catalogue, { name, kind: 'catalogue', signal }), name);
+}
+
+/** The snapshots of the root's catalogue. Codes as of {@link readCatalogueRecord}. */
+export async function readCatalogue(repository: Repository, root: Root, options: CallOptions = {}): Promise<StandingSnapshot[]> {
+  const { snapshots } = await readCatalogueRecord(repository, root, options);
+  return snapshots.map(({ id, generation, object }) => ({
     id,
     generation,
     name: objectNames.snapshot(generation, id),
@@ -172,6 +178,20 @@ async function readAll(repository: Repository, { root, options, onDamage }: Read
   return infos.filter((info) => info !== null);
 }
 
+/** A snapshot that counts, from the catalogue or from its own object. Codes: object-missing and those of damage. */
+export async function readStandingSnapshot(
+  repository: Repository,
+  { name, bytes }: Pick<StandingSnapshot, 'name' | 'bytes'>,
+  { signal }: CallOptions = {},
+): Promise<Snapshot> {
+  const context = contextOf(repository);
+  const payload =
+    bytes === null
+      ? await orMissing(name, readSealed(context, name, { kind: 'snapshot', signal }))
+      : openSealed(context, bytes, { kind: 'snapshot', name });
+  return decodeSnapshot(payload, name);
+}
+
 /** Null if the snapshot is damaged. */
 async function readInfo(
   repository: Repository,
@@ -183,14 +203,7 @@ async function readInfo(
     onDamage,
   }: { annotation: string | undefined; deleted: boolean; onDamage: ReadContext['onDamage'] } & CallOptions,
 ): Promise<SnapshotInfo | null> {
-  const snapshot = await orDamage(name, onDamage, async () => {
-    const context = contextOf(repository);
-    const payload =
-      bytes === null
-        ? await orMissing(name, readSealed(context, name, { kind: 'snapshot', signal }))
-        : openSealed(context, bytes, { kind: 'snapshot', name });
-    return decodeSnapshot(payload, name);
-  });
+  const snapshot = await orDamage(name, onDamage, () => readStandingSnapshot(repository, { name, bytes }, { signal }));
   if (snapshot === null) return null;
   const original: Annotated = { tags: snapshot.tags, description: snapshot.description };
   const annotated =

@@ -148,6 +148,7 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
         errors: [],
         durationMs: 5,
       }),
+    maintenanceIsDue: async () => false,
     walkSnapshot: (_repository, _snapshot, given) => walk(tree, given?.path, given?.recursive ?? true),
     findEntries: (_repository, infos, given) => noted('findEntries', given ?? {}, findNamed(tree, infos, given?.patterns ?? [])),
     lookup: async (_repository, _snapshot, path) => ({ path, entry: lookUp(tree, path) }),

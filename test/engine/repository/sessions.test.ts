@@ -3,6 +3,7 @@ import t from 'tap';
 import {
   beginSession,
   commitSnapshot,
+  isSuperseded,
   listCheckpoints,
   listIndexTables,
   listSnapshots,
@@ -52,18 +53,14 @@ t.test('beginSession: index tables from floor on, without those that others cont
   t.match(indexTables[1], { generation: 0x10, session: session1, from: 1, to: 3, sizeBytes: 5 });
 });
 
-t.test('beginSession: while the collector fences, a writer begins at floor, a reader at the past one [staleDelta]', async (t) => {
+t.test('beginSession: while the collector fences, a writer knows which tables it must list itself [pendingTables]', async (t) => {
   const repository = await makeRepository();
-  await store(repository, tableName(1, session1, 0, 0), tableName(2, session2, 0, 0));
+  await store(repository, tableName(0, session1, 0, 0), tableName(1, session1, 0, 0), tableName(2, session2, 0, 0));
   const root = await advanceRoot(repository, { generation: 2, floor: 2, pastFloor: 1, phase: 'fencing' });
-  t.same(
-    (await beginSession(repository)).indexTables.map(({ generation }) => generation),
-    [2],
-  );
-  t.same(
-    (await listIndexTables(repository, root)).map(({ generation }) => generation),
-    [1, 2],
-  );
+  const generations = (tables: readonly SessionIndexTable[]) => tables.map(({ generation }) => generation);
+  const { indexTables, pendingTables } = await beginSession(repository);
+  t.same([generations(indexTables), generations(pendingTables)], [[2], [1]]);
+  t.same(generations(await listIndexTables(repository, root)), [1, 2]);
 });
 
 t.test('beginSession: condemned and doomed packs are left out [dedupCondemned]', async (t) => {
@@ -97,6 +94,20 @@ t.test('beginSession begins anew if floor moves while it lists [the read that th
     session.indexTables.map(({ generation }) => generation),
     [1],
   );
+});
+
+t.test('writeCheckpoint: stored, and told if the collector has passed the session', async (t) => {
+  const repository = await makeRepository();
+  const session = await beginSession(repository);
+  const snapshot = sampleSnapshot(session, { partial: true });
+  await writeCheckpoint(repository, { session, number: 0, snapshot });
+  t.equal(await isSuperseded(repository, session), false);
+  await advanceRoot(repository, { generation: 1, floor: 1, pastFloor: 0, phase: 'fencing' });
+  await t.rejects(writeCheckpoint(repository, { session, number: 1, snapshot }), { code: 'superseded', found: 0 });
+  t.match(await listCheckpoints(repository), [{ number: 1 }], 'it may still be catalogued');
+  t.equal(await isSuperseded(repository, session), true);
+  await advanceRoot(repository, { pastFloor: 1, phase: 'open', catalogue: null });
+  t.same(await listCheckpoints(repository), []);
 });
 
 t.test('beginSession keeps its first root if only the generation moves', async (t) => {

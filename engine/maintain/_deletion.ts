@@ -1,0 +1,201 @@
+/**
+ * Deletes what a root of phase `open` has made superfluous.
+ *
+ * - Packs that are doomed.
+ * - Snapshots, checkpoints and index tables of sessions whose generations no kept root looks at any more. They were folded two collections ago: a session that began before that is
+ *   superseded, and begins anew when it misses them; and if the store shows an older root again, what it lacks can be seen.
+ * - Checkpoints, before that, where the session has a newer one or has committed.
+ * - What no root refers to and none can ever refer to (see `idForSuccessor`).
+ * - Marks and annotations of snapshots that are gone; roots but the highest.
+ *
+ * What belongs to the catalogue is never among it: a snapshot that was too large to be put in, a checkpoint that keeps packs.
+ */
+import {
+  type Catalogue,
+  type ObjectId,
+  objectNames,
+  objectPrefixes,
+  type PackId,
+  parseObjectName,
+  type Root,
+  type SessionId,
+  type SnapshotId,
+} from '../../repo-format/mod.ts';
+import {
+  listMarks,
+  listRoots,
+  lowestGeneration,
+  type Repository,
+  readCatalogueRecord,
+  readPackList,
+  readRoot,
+  rootNumberOf,
+} from '../repository/mod.ts';
+import { maintainLimits } from './_limits.ts';
+
+export interface Deleted {
+  readonly packs: number;
+  readonly packBytes: number;
+  /** Other objects. */
+  readonly objects: number;
+}
+
+export interface DeletionOptions {
+  readonly onDeleted: (objects: number, packBytes: number) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** `root` is of phase `open`, and was read before. Codes: those of the storage. */
+export async function deleteSuperfluous(repository: Repository, root: Root, options: DeletionOptions): Promise<Deleted> {
+  const { signal } = options;
+  const deletion = new Deletion(repository, root, options);
+  await deletion.deletePacks(await readPackList(repository, root.doomed, { signal }));
+  const roots = (await listRoots(repository, { signal })).slice(0, maintainLimits.keptRoots);
+  const catalogue = await readCatalogueRecord(repository, root, { signal });
+  const lowest = Math.min(root.floor, ...roots.map(lowestGeneration));
+  await deletion.deleteOwnersRecords(catalogue);
+  await deletion.deleteCommits(catalogue, lowest);
+  await deletion.deleteCheckpoints(catalogue, lowest);
+  await deletion.deleteTables(lowest);
+  await deletion.deleteUnreferenced(roots);
+  await deletion.deleteRoots();
+  await repository.storage.removeLitter({ signal });
+  return deletion.deleted;
+}
+
+class Deletion {
+  deleted: Deleted = { packs: 0, packBytes: 0, objects: 0 };
+  readonly #repository: Repository;
+  readonly #root: Root;
+  readonly #options: DeletionOptions;
+
+  constructor(repository: Repository, root: Root, options: DeletionOptions) {
+    this.#repository = repository;
+    this.#root = root;
+    this.#options = options;
+  }
+
+  async deletePacks(doomed: readonly PackId[]): Promise<void> {
+    if (doomed.length === 0) return;
+    const wanted = new Set(doomed);
+    const found: { name: string; sizeBytes: number }[] = [];
+    for (const prefix of [objectPrefixes.writerPacks, objectPrefixes.collectorPacks]) {
+      for await (const { name, sizeBytes } of this.#list(prefix)) {
+        const parsed = parseObjectName(name);
+        if (parsed?.type === 'pack' && wanted.has(parsed.id)) found.push({ name, sizeBytes });
+      }
+    }
+    for (let first = 0; first < found.length; first += maintainLimits.namesPerDelete) {
+      const batch = found.slice(first, first + maintainLimits.namesPerDelete);
+      await this.#repository.storage.delete(
+        batch.map(({ name }) => name),
+        { signal: this.#options.signal },
+      );
+      const bytes = batch.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+      const { packs, packBytes, objects } = this.deleted;
+      this.deleted = { packs: packs + batch.length, packBytes: packBytes + bytes, objects };
+      this.#options.onDeleted(batch.length, bytes);
+    }
+  }
+
+  async deleteCommits({ snapshots }: Catalogue, lowest: number): Promise<void> {
+    const ownObject = new Set(snapshots.filter(({ object }) => object.length === 0).map(({ id }) => id));
+    const superfluous: string[] = [];
+    for await (const { name } of this.#list(objectPrefixes.snapshots)) {
+      const parsed = parseObjectName(name);
+      if (parsed?.type === 'snapshot' && parsed.generation < lowest && !ownObject.has(parsed.session)) superfluous.push(name);
+    }
+    await this.#delete(superfluous);
+  }
+
+  async deleteCheckpoints({ snapshots, checkpoints }: Catalogue, lowest: number): Promise<void> {
+    const kept = new Set(checkpoints.map(({ generation, session, number }) => objectNames.checkpoint(generation, session, number)));
+    // A commit below floor that the catalogue lacks does not count, and leaves the checkpoint as it is.
+    const committed = new Set<SessionId>(snapshots.map(({ id }) => id));
+    for await (const { name } of this.#list(objectPrefixes.snapshots)) {
+      const parsed = parseObjectName(name);
+      if (parsed?.type === 'snapshot' && parsed.generation >= this.#root.floor) committed.add(parsed.session);
+    }
+    const superfluous: string[] = [];
+    const newest = new Map<SessionId, string>();
+    for await (const { name } of this.#list(objectPrefixes.checkpoints)) {
+      const parsed = parseObjectName(name);
+      if (parsed?.type !== 'checkpoint' || kept.has(name)) continue;
+      const { session, generation } = parsed;
+      // Listings ascend: the one before it is older.
+      const older = newest.get(session);
+      if (older !== undefined) superfluous.push(older);
+      if (generation < lowest || committed.has(session)) superfluous.push(name);
+      else newest.set(session, name);
+    }
+    await this.#delete(superfluous);
+  }
+
+  async deleteTables(lowest: number): Promise<void> {
+    const superfluous: string[] = [];
+    for await (const { name } of this.#list(objectPrefixes.sessionIndexes)) {
+      const parsed = parseObjectName(name);
+      if (parsed?.type === 'session-index' && parsed.generation < lowest) superfluous.push(name);
+    }
+    await this.#delete(superfluous);
+  }
+
+  async deleteUnreferenced(roots: readonly Root[]): Promise<void> {
+    const referred = new Set<ObjectId>();
+    for (const root of [this.#root, ...roots]) {
+      for (const reference of [root.baseIndex, root.catalogue, root.lost, root.condemned, root.doomed])
+        if (reference !== null) referred.add(reference.id);
+    }
+    const superfluous: string[] = [];
+    for (const prefix of [objectPrefixes.baseIndexes, objectPrefixes.catalogues, objectPrefixes.lostLists]) {
+      for await (const { name } of this.#list(prefix)) {
+        const parsed = parseObjectName(name);
+        if (parsed?.type !== 'base-index' && parsed?.type !== 'catalogue' && parsed?.type !== 'lost-list') continue;
+        if (!referred.has(parsed.id) && rootNumberOf(parsed.id) <= this.#root.number) superfluous.push(name);
+      }
+    }
+    await this.#delete(superfluous);
+  }
+
+  /** Marks and annotations of snapshots that are gone. If the root moves meanwhile, a snapshot may have moved, and is not gone. */
+  async deleteOwnersRecords({ snapshots }: Catalogue): Promise<void> {
+    const { signal } = this.#options;
+    const marks = await listMarks(this.#repository, { onDamage: () => undefined, signal });
+    const annotations: { name: string; snapshot: SnapshotId }[] = [];
+    for await (const { name } of this.#list(objectPrefixes.annotations)) {
+      const parsed = parseObjectName(name);
+      if (parsed?.type === 'annotation') annotations.push({ name, snapshot: parsed.snapshot });
+    }
+    if (marks.length + annotations.length === 0) return;
+    const standing = new Set(snapshots.map(({ id }) => id));
+    for await (const { name } of this.#list(objectPrefixes.snapshots)) {
+      const parsed = parseObjectName(name);
+      if (parsed?.type === 'snapshot' && parsed.generation >= this.#root.floor) standing.add(parsed.session);
+    }
+    if ((await readRoot(this.#repository, { signal })).number !== this.#root.number) return;
+    await this.#delete([
+      ...marks.filter(({ value }) => !value.snapshots.some((id) => standing.has(id))).map(({ name }) => name),
+      ...annotations.filter(({ snapshot }) => !standing.has(snapshot)).map(({ name }) => name),
+    ]);
+  }
+
+  async deleteRoots(): Promise<void> {
+    const names: string[] = [];
+    for await (const { name } of this.#list(objectPrefixes.roots)) if (parseObjectName(name)?.type === 'root') names.push(name);
+    await this.#delete(names.slice(0, -maintainLimits.keptRoots));
+  }
+
+  #list(prefix: string) {
+    return this.#repository.storage.list(prefix, { signal: this.#options.signal });
+  }
+
+  async #delete(names: readonly string[]): Promise<void> {
+    for (let first = 0; first < names.length; first += maintainLimits.namesPerDelete) {
+      const batch = names.slice(first, first + maintainLimits.namesPerDelete);
+      await this.#repository.storage.delete(batch, { signal: this.#options.signal });
+      const { packs, packBytes, objects } = this.deleted;
+      this.deleted = { packs, packBytes, objects: objects + batch.length };
+      this.#options.onDeleted(batch.length, 0);
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/** Every limit of the collector, and its policies. */
+const MiB = 1024 * 1024;
+
+export const maintainLimits = {
+  /** Small objects that are read at a time. */
+  concurrentReads: 16,
+  /** How often a step is begun anew because another collector was faster. */
+  attempts: 64,
+  /** Roots that are kept. ROOT-7 asks for the highest; those that began within the last two collections find what they refer to. */
+  keptRoots: 8,
+  /** Stored snapshots up to this size are put into the catalogue, as long as all of them together are not larger than the second. */
+  cataloguedSnapshotBytes: 256 * 1024,
+  cataloguedBytes: 32 * MiB,
+  /** Index tables that are merged at once; more are merged in several rounds. Each takes a page (36 KiB) of memory. */
+  mergedTables: 64,
+  /** So many index tables of sessions, or snapshots beside the catalogue, are a reason to collect though nothing can be freed. */
+  foldedObjects: 16,
+  /** So many make a maintenance due by itself, after a backup. */
+  dueObjects: 64,
+  /** So many make it due even while a backup runs, as one seems to whose last checkpoint is not older than this. */
+  urgentObjects: 512,
+  runningSeconds: 5 * 60,
+  /** So do forgotten snapshots after this time, in which they can still be brought back. */
+  dueMarkSeconds: 24 * 3600,
+  /** Names in one call of delete. */
+  namesPerDelete: 1_000,
+  /** Opened packs and blocks of lists of packs (256 KiB each). */
+  openPacks: 64,
+  openBlocks: 32,
+  /** A checkpoint whose session neither goes on nor is gone on from ends after so many collections, or seconds. That costs uploads, never data. */
+  checkpointCollections: 7,
+  checkpointSeconds: 30 * 24 * 3600,
+} as const;

@@ -1,0 +1,205 @@
+/** What stands under a root, and which packs that needs. */
+import pLimit from 'p-limit';
+import {
+  type Catalogue,
+  idFromBytes,
+  isLaganError,
+  type LaganError,
+  type PackId,
+  type Root,
+  type SessionId,
+  type Snapshot,
+  type SnapshotId,
+} from '../../repo-format/mod.ts';
+import { openTable } from '../index/mod.ts';
+import { isDamage } from '../packs/mod.ts';
+import {
+  type CheckpointPlace,
+  listCheckpointPlaces,
+  listCommits,
+  listDroppable,
+  listIndexTables,
+  listMarks,
+  lowestGeneration,
+  type Repository,
+  readCatalogue,
+  readCatalogueRecord,
+  readCheckpoint,
+  readStandingSnapshot,
+  type SessionIndexTable,
+  type StandingSnapshot,
+} from '../repository/mod.ts';
+import { maintainLimits } from './_limits.ts';
+import { NeededPacks } from './_needed-packs.ts';
+
+/** What a collector knows under one root. */
+export interface Survey {
+  readonly root: Root;
+  readonly catalogue: Catalogue;
+  /** That stand and stay. */
+  readonly snapshots: readonly StandingSnapshot[];
+  /** That stand and go: marked, and not held. */
+  readonly dropped: readonly StandingSnapshot[];
+  /** That stand, are marked and stay because they are held. */
+  readonly held: number;
+  /** Of unfinished sessions: that stay. */
+  readonly checkpoints: readonly CheckpointPlace[];
+  /** Of sessions that were gone on from, or abandoned: that go. Those of sessions that have committed are not counted. */
+  readonly endedCheckpoints: readonly CheckpointPlace[];
+  /** Index tables of sessions that count. */
+  readonly tables: readonly SessionIndexTable[];
+  /** What snapshots and checkpoints need. */
+  readonly needed: ReadonlySet<PackId>;
+  /** Not empty: `needed` lacks what damaged snapshots need. Nothing may be freed then. */
+  readonly damage: readonly LaganError[];
+}
+
+export interface SurveyOptions {
+  /** Which snapshots and checkpoints: all that count, or only those of generations below this one. */
+  readonly below?: number | undefined;
+  readonly onSnapshot: () => void;
+  /** Is told of damage that keeps nothing from being freed, too. */
+  readonly onDamage: (error: LaganError) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Reads what stands under `root`. Commits and checkpoints are listed before the index tables: a table is stored before them, so no commit is seen without its tables.
+ *
+ * Codes: those of the storage; object-missing and not-found where another collector was faster.
+ */
+export async function survey(repository: Repository, root: Root, options: SurveyOptions): Promise<Survey> {
+  const { below = Number.POSITIVE_INFINITY, signal } = options;
+  const damage: LaganError[] = [];
+  const catalogue = await readCatalogueRecord(repository, root, { signal });
+  const standing = new Map<SnapshotId, StandingSnapshot>();
+  for (const snapshot of [...(await listCommits(repository, root, { signal })), ...(await readCatalogue(repository, root, { signal }))])
+    if (snapshot.generation < below) standing.set(snapshot.id, snapshot);
+  const places = (await listCheckpointPlaces(repository, root, { catalogue, signal })).filter(({ generation }) => generation < below);
+  const tables = (await listIndexTables(repository, root, { from: lowestGeneration(root), signal })).filter(
+    ({ generation }) => generation < below,
+  );
+  // A damaged mark marks nothing, with a damaged hold nothing is droppable.
+  const droppable = await listDroppable(repository, { onDamage: options.onDamage, signal });
+  const marked = new Set((await listMarks(repository, { onDamage: () => undefined, signal })).flatMap(({ value }) => value.snapshots));
+  const snapshots = [...standing.values()].filter(({ id }) => !droppable.has(id));
+  const marks = new Marking(repository, damage, options);
+  await marks.addSnapshots([...standing.values()], droppable);
+  const unfinished = places.filter(({ id }) => !standing.has(id));
+  const { kept, ended } = await marks.addCheckpoints(unfinished, root);
+  await marks.addTables(tables.filter(({ session }) => kept.some(({ id }) => id === session)));
+  return {
+    root,
+    catalogue,
+    snapshots,
+    dropped: [...standing.values()].filter(({ id }) => droppable.has(id)),
+    held: snapshots.filter(({ id }) => marked.has(id)).length,
+    checkpoints: kept,
+    endedCheckpoints: ended,
+    tables,
+    needed: marks.needed.packs,
+    damage,
+  };
+}
+
+/** Gathers what snapshots and checkpoints need. */
+class Marking {
+  readonly needed: NeededPacks;
+  readonly #repository: Repository;
+  readonly #damage: LaganError[];
+  readonly #options: SurveyOptions;
+  /** Sessions whose checkpoints a snapshot has gone on from. */
+  readonly #continued = new Set<SessionId>();
+
+  constructor(repository: Repository, damage: LaganError[], options: SurveyOptions) {
+    this.#repository = repository;
+    this.#damage = damage;
+    this.#options = options;
+    this.needed = new NeededPacks(repository);
+  }
+
+  async addSnapshots(snapshots: readonly StandingSnapshot[], dropped: ReadonlySet<SnapshotId>): Promise<void> {
+    await pLimit(maintainLimits.concurrentReads).map(snapshots, async (standing) => {
+      const isDropped = dropped.has(standing.id);
+      try {
+        await this.#addSnapshot(standing, isDropped);
+      } catch (error) {
+        if (!isDamage(error) && !isLaganError(error, 'object-missing')) throw error;
+        this.#options.onDamage(error);
+        if (!isDropped) this.#damage.push(error);
+      }
+      this.#options.onSnapshot();
+    });
+  }
+
+  /** Of one that is dropped only what it has gone on from is of interest. */
+  async #addSnapshot(standing: StandingSnapshot, isDropped: boolean): Promise<void> {
+    const snapshot = await readStandingSnapshot(this.#repository, standing, { signal: this.#options.signal });
+    for (const session of continuedBy(snapshot)) this.#continued.add(session);
+    if (!isDropped) await this.needed.add(snapshot);
+  }
+
+  /** Sorts the checkpoints of sessions without commits. One that cannot be read protects nothing: that costs uploads, never data. */
+  async addCheckpoints(
+    places: readonly CheckpointPlace[],
+    root: Root,
+  ): Promise<{ kept: readonly CheckpointPlace[]; ended: readonly CheckpointPlace[] }> {
+    const read: { place: CheckpointPlace; snapshot: Snapshot }[] = [];
+    const ended: CheckpointPlace[] = [];
+    for (const place of places) {
+      const snapshot = await this.#readCheckpoint(place);
+      if (snapshot === null || this.#continued.has(place.id) || isAbandoned(place, snapshot, root)) ended.push(place);
+      else read.push({ place, snapshot });
+    }
+    const kept: CheckpointPlace[] = [];
+    for (const { place, snapshot } of read) {
+      // One that went on from it and has come as far replaces it.
+      const isReplaced = read.some(
+        ({ place: other, snapshot: later }) =>
+          other.id !== place.id && continuedBy(later).includes(place.id) && later.statistics.bytes >= snapshot.statistics.bytes,
+      );
+      if (isReplaced) ended.push(place);
+      else {
+        kept.push(place);
+        await this.needed.add(snapshot).catch(ignoreDamage);
+      }
+    }
+    return { kept, ended };
+  }
+
+  /** What an unfinished session has stored since its last checkpoint is in its index tables only. */
+  async addTables(tables: readonly SessionIndexTable[]): Promise<void> {
+    const { storage, keys } = this.#repository;
+    for (const { name } of tables) {
+      const opened = await openTable(storage, { name, keys, memory: undefined }).catch(ignoreDamage);
+      for (const { id } of opened?.packs ?? []) this.needed.packs.add(id);
+    }
+  }
+
+  async #readCheckpoint(place: CheckpointPlace): Promise<Snapshot | null> {
+    try {
+      return await readCheckpoint(this.#repository, place, { signal: this.#options.signal });
+    } catch (error) {
+      if (isLaganError(error, 'not-found') || isDamage(error)) return null;
+      throw error;
+    }
+  }
+}
+
+function ignoreDamage(error: unknown): undefined {
+  if (isDamage(error)) return undefined;
+  throw error;
+}
+
+/** The sessions whose checkpoints a backup was compared with: once it has come as far, they are of no more use. See docs/decisions/004-checkpoints.md. */
+function continuedBy({ extensions }: Snapshot): SessionId[] {
+  const { continues } = extensions;
+  if (!Array.isArray(continues)) return [];
+  return continues.filter((id) => id instanceof Uint8Array && id.length === 16).map((id) => idFromBytes<SessionId>(id));
+}
+
+/** The machine's clock decides nothing but this: when an unfinished backup that nobody goes on with is given up. */
+function isAbandoned({ generation }: CheckpointPlace, { ended }: Snapshot, root: Root): boolean {
+  const { checkpointCollections, checkpointSeconds } = maintainLimits;
+  return root.generation - generation > checkpointCollections || Date.now() / 1000 - ended.seconds > checkpointSeconds;
+}

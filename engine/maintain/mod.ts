@@ -1,0 +1,4 @@
+/** Maintenance: the collector. It frees what no snapshot needs and folds snapshots and index tables together. */
+export { maintenanceIsDue } from './due.ts';
+export { maintain } from './maintain.ts';
+export type { MaintainOptions, MaintainPhase, MaintainProgress, MaintainResult } from './options.ts';

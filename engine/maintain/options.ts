@@ -1,0 +1,54 @@
+import type { LaganError } from '../../repo-format/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
+
+/** What a maintenance is doing: looking what is needed, collecting (the three replacements of the root), deleting. */
+export type MaintainPhase = 'survey' | 'collect' | 'delete';
+
+export interface MaintainProgress {
+  readonly phase: MaintainPhase;
+  /** Snapshots whose lists of packs were read; when deleting, objects that were deleted. */
+  readonly filesDone: number;
+  /** Bytes of packs that were deleted. */
+  readonly bytesDone: number;
+}
+
+export interface MaintainOptions extends CallOptions {
+  /** Only says what would be done. */
+  readonly dryRun?: boolean | undefined;
+  readonly onProgress?: ((progress: MaintainProgress) => void) | undefined;
+  /** Is told of damage, which keeps packs from being freed. */
+  readonly onDamage?: ((error: LaganError) => void) | undefined;
+}
+
+export interface MaintainResult {
+  /** `idle`: there was nothing to do, or nothing worth it. */
+  readonly outcome: 'collected' | 'idle' | 'dry-run';
+  /** Collections that were finished, those included that another collector had begun. */
+  readonly collections: number;
+  /** Snapshots that stand. */
+  readonly snapshots: number;
+  /** Snapshots that were marked and are gone now; in a dry run: that would go. */
+  readonly droppedSnapshots: number;
+  /** Marked snapshots that stay because they are held. */
+  readonly heldSnapshots: number;
+  /** Backups that have not ended, whose checkpoints keep packs. */
+  readonly unfinishedSessions: number;
+  /** Checkpoints of unfinished backups that ended now, because they were abandoned or another backup went on from them. */
+  readonly endedCheckpoints: number;
+  /** Packs that are needed, and their size. */
+  readonly neededPacks: number;
+  readonly neededBytes: number;
+  /** Packs that were deleted, and their size; in a dry run: that would be. */
+  readonly freedPacks: number;
+  readonly freedBytes: number;
+  /** Packs of this collection that stay until the next because a backup came to need them. */
+  readonly rescuedPacks: number;
+  /** Index tables of sessions, and snapshots, that were folded into base index and catalogue; in a dry run: that would be. */
+  readonly foldedTables: number;
+  readonly foldedSnapshots: number;
+  /** Other objects that were deleted. */
+  readonly deletedObjects: number;
+  /** Damage that kept packs from being freed. */
+  readonly damage: readonly LaganError[];
+  readonly durationMs: number;
+}
