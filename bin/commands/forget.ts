@@ -263,7 +263,7 @@ async function printGroup(
 function reasonText(reason: KeepReason): string {
   switch (reason.rule) {
     case 'within':
-      return 'within';
+      return `within${pauseText(reason)}`;
     case 'tag':
       return `tag ${reason.tags.join(',')}`;
     case 'held':
@@ -277,8 +277,12 @@ function reasonText(reason: KeepReason): string {
     case 'last-good':
       return 'last good one of its source';
     default:
-      return `${reason.oldest ? 'oldest ' : ''}${reason.rule} ${reason.number}`;
+      return `${reason.oldest ? 'oldest ' : ''}${reason.rule} ${reason.number}${pauseText(reason)}`;
   }
+}
+
+function pauseText({ paused }: { readonly paused?: true }): string {
+  return paused ? ' (a pause counts half)' : '';
 }
 
 function formatTimeIn(time: Time, timeZone: string | undefined): string {

@@ -44,7 +44,8 @@ async function run(context: Context, texts: string[], options: RewriteOptions): 
   if (patterns.length === 0) throw usageError('there is nothing to take out', 'say --exclude PATTERN or --exclude-file FILE');
   const opened = await openRepository(context, options.dryRun ? 'read' : 'write');
   const filter = filterOf(options, context);
-  const all = await opened.engine.listSnapshots(opened.repository, { filter, signal: context.signal });
+  const onDamage = (error: Error) => void context.output.warning(error.message).catch(() => {});
+  const all = await opened.engine.listSnapshots(opened.repository, { filter, onDamage, signal: context.signal });
   const chosen: SnapshotInfo[] = [];
   for (const reference of references) chosen.push(await findSnapshot(opened, reference, { filter, signal: context.signal }));
   const snapshots: object[] = [];

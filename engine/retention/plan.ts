@@ -18,9 +18,12 @@ import type { RetentionSnapshot } from './snapshot.ts';
 
 /** Why a snapshot is kept. */
 export type KeepReason =
-  /** `number`: the how-manieth one of the rule, the newest being 1. `oldest`: it is there because fewer periods than allowed have snapshots. */
-  | { readonly rule: Exclude<KeepRule, 'within' | 'tag'>; readonly number: number; readonly oldest?: true }
-  | { readonly rule: 'within' }
+  /**
+   * `number`: the how-manieth one of the rule, the newest being 1. `oldest`: it is there because fewer periods than allowed have snapshots. `paused`: it is older than the
+   * rule says, but there was a pause, which counts half.
+   */
+  | { readonly rule: Exclude<KeepRule, 'within' | 'tag'>; readonly number: number; readonly oldest?: true; readonly paused?: true }
+  | { readonly rule: 'within'; readonly paused?: true }
   /** It has all these tags. */
   | { readonly rule: 'tag'; readonly tags: readonly string[] }
   /** A hold; null: until that is removed. */
@@ -114,30 +117,25 @@ function applyRules<Source extends RetentionSnapshot>(counted: readonly Source[]
   const whole = counted.filter(({ partial }) => !partial);
   const { last, counts = {}, within, withinCounts = {} } = policy;
   for (const [index, snapshot] of whole.slice(0, last ?? 0).entries()) add(snapshot, { rule: 'last', number: index + 1 });
-  const keepPeriods = (
-    rule: SnapshotPeriod | `within-${SnapshotPeriod}`,
-    period: SnapshotPeriod,
-    limit: number,
-    among: ReadonlySet<Source>,
-  ) => {
-    for (const { snapshot, ...place } of newestOfPeriods(whole, {
-      limit,
-      among,
-      periodOf: ({ started }) => calendar.periodOf(started, period),
-    }))
-      add(snapshot, { rule, ...place });
-  };
-  const all = new Set(whole);
+  const newestOf = (period: SnapshotPeriod, options: { limit: number; among: ReadonlyMap<Source, Pause> }) =>
+    newestOfPeriods(whole, { ...options, periodOf: ({ started }) => calendar.periodOf(started, period) });
+  const all = new Map(whole.map((snapshot) => [snapshot, {}]));
   for (const period of periods) {
-    const count = counts[period];
-    if (count !== undefined) keepPeriods(period, period, count, all);
+    const limit = counts[period] ?? 0;
+    for (const { snapshot, ...place } of newestOf(period, { limit, among: all })) add(snapshot, { rule: period, ...place });
   }
-  if (within !== undefined) for (const snapshot of takeWithin(counted, within)) add(snapshot, { rule: 'within' });
+  if (within !== undefined) for (const [snapshot, pause] of takeWithin(counted, within)) add(snapshot, { rule: 'within', ...pause });
   for (const period of periods) {
     const duration = withinCounts[period];
-    if (duration !== undefined) keepPeriods(`within-${period}`, period, Number.POSITIVE_INFINITY, new Set(takeWithin(counted, duration)));
+    if (duration === undefined) continue;
+    const among = takeWithin(counted, duration);
+    const limit = Number.POSITIVE_INFINITY;
+    for (const { snapshot, ...place } of newestOf(period, { limit, among })) add(snapshot, { rule: `within-${period}`, ...place });
   }
 }
+
+/** Whether a snapshot is older than a duration says, and within it only as a pause counts half. */
+type Pause = { readonly paused?: true };
 
 /**
  * The newest snapshot of each period, as many as `limit` allows. If that allows more than there are periods, the oldest snapshot is kept, too: a new repository keeps what
@@ -145,35 +143,38 @@ function applyRules<Source extends RetentionSnapshot>(counted: readonly Source[]
  */
 function* newestOfPeriods<Source>(
   whole: readonly Source[],
-  { limit, among, periodOf }: { limit: number; among: ReadonlySet<Source>; periodOf: (snapshot: Source) => string },
-): Generator<{ snapshot: Source; number: number; oldest?: true }> {
+  { limit, among, periodOf }: { limit: number; among: ReadonlyMap<Source, Pause>; periodOf: (snapshot: Source) => string },
+): Generator<{ snapshot: Source; number: number; oldest?: true } & Pause> {
   let latestPeriod: string | undefined;
   let number = 0;
   for (const [index, snapshot] of whole.entries()) {
-    if (number >= limit || !among.has(snapshot)) return;
+    const pause = among.get(snapshot);
+    if (number >= limit || pause === undefined) return;
     const period = periodOf(snapshot);
     const isNew = period !== latestPeriod;
     if (!isNew && index < whole.length - 1) continue;
     latestPeriod = period;
     number++;
-    yield isNew ? { snapshot, number } : { snapshot, number, oldest: true };
+    yield { snapshot, number, ...(!isNew && { oldest: true }), ...pause };
   }
 }
 
 /** The snapshots that were made less than a duration before the newest one. A pause counts as at most half the duration. */
-function takeWithin<Source extends RetentionSnapshot>(newestFirst: readonly Source[], duration: KeepDuration): Source[] {
+function takeWithin<Source extends RetentionSnapshot>(newestFirst: readonly Source[], duration: KeepDuration): Map<Source, Pause> {
+  const taken = new Map<Source, Pause>();
   const [newest] = newestFirst;
-  if (newest === undefined) return [];
+  if (newest === undefined) return taken;
   const length = lengthBefore(newest.started, duration);
-  const taken: Source[] = [];
+  const end = nanosecondsOf(newest.started);
+  // Twice the age, so that half a duration is a whole number.
   let doubledAge = 0n;
-  let previous = nanosecondsOf(newest.started);
+  let previous = end;
   for (const snapshot of newestFirst) {
     const time = nanosecondsOf(snapshot.started);
     const doubledPause = 2n * (previous - time);
     doubledAge += doubledPause < length ? doubledPause : length;
     if (doubledAge >= 2n * length) break;
-    taken.push(snapshot);
+    taken.set(snapshot, end - time < length ? {} : { paused: true });
     previous = time;
   }
   return taken;

@@ -139,6 +139,25 @@ t.test('forgetSnapshots: two at once do no harm, and what was pinned meanwhile s
   t.same(await listMarks(repository), []);
 });
 
+t.test('forgetSnapshots: killed at any call, it has marked nothing but what it was to, and nothing that is held', async (t) => {
+  for (let call = 1; ; call++) {
+    const repository = await makeRepository();
+    const [first, second, third] = [await backUp(repository), await backUp(repository), await backUp(repository)];
+    await holdSnapshots(repository, [first.id], forever);
+    const storage = new FaultyStorage(repository.storage, { faults: [{ call, forever: true, when: 'after' }] });
+    const settings = { now: created, reason: 'test' };
+    const outcome = await forgetSnapshots({ ...repository, storage }, [first.id, second.id], settings).catch(() => 'failed');
+    const deleted = await deletedIds(repository);
+    t.same(
+      deleted.filter((id) => id !== second.id),
+      [],
+      `call ${call}`,
+    );
+    t.ok((await listMarks(repository)).every(({ value }) => !value.snapshots.includes(third.id) && !value.snapshots.includes(first.id)));
+    if (outcome !== 'failed') break;
+  }
+});
+
 t.test('forgetSnapshots: a pin that is made between the reading of the holds and the mark wins', async (t) => {
   const repository = await makeRepository();
   const { id } = await backUp(repository);

@@ -50,6 +50,7 @@ export function keptOf(groups: readonly PlannedGroup[]): string[] {
 }
 
 function reasonOf(reason: PlannedGroup['snapshots'][number]['reasons'][number]): string {
-  if (!('number' in reason)) return reason.rule;
-  return `${reason.oldest ? 'oldest ' : ''}${reason.rule} ${reason.number}`;
+  const pause = 'paused' in reason ? ' paused' : '';
+  if (!('number' in reason)) return `${reason.rule}${pause}`;
+  return `${reason.oldest ? 'oldest ' : ''}${reason.rule} ${reason.number}${pause}`;
 }

@@ -117,6 +117,10 @@ t.test('planRetention: a backup made while the clock had jumped ahead does not m
   // The jump counts as half of ten days, the day after it as one: four days of those before are left.
   const kept = planOf([...daily, ...jumped], { within: duration('10d') }, { now: time('2036-01-03') });
   t.same(numbersOf(keptOf(kept)), [16, 17, 18, 19, 50, 51]);
+  t.same(keptOf(planOf([...daily, jumped[0]!], { withinCounts: { monthly: duration('10d') } })), [
+    '19: within-monthly 2 paused',
+    '50: within-monthly 1',
+  ]);
   t.same(numbersOf(keptOf(planOf(daily, { within: duration('10d') }))), [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
 });
 
@@ -149,6 +153,7 @@ t.test('planRetention: partial snapshots take no place from whole ones', async (
   ];
   t.same(keptOf(planOf(snapshots, { last: 2 })), ['1: last 2', '2: last 1', '4: newest']);
   t.same(keptOf(planOf(snapshots, { within: duration('1d1h') })), ['2: last-good', '3: within', '4: within']);
+  t.same(keptOf(planOf(snapshots, { within: duration('1h') })), ['2: last-good', '3: within paused', '4: within']);
 });
 
 t.test('planRetention: the last good snapshot of every source stays', async (t) => {
