@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { program as nameAndVersion } from '../engine/program/mod.ts';
 import type { Io } from './shared/context.ts';
 import { exitCodeMeanings } from './shared/errors.ts';
+import { rateOption } from './shared/options.ts';
 
 /** A file of `commands/`. */
 export interface CommandModule {
@@ -39,6 +40,12 @@ export const commandList: readonly CommandEntry[] = [
   { name: 'check', summary: 'look for damage', group: groups.care, load: () => import('./commands/check.ts') },
   { name: 'stats', summary: 'show what the repository holds', group: groups.care, load: () => import('./commands/stats.ts') },
   { name: 'key', summary: 'list, add, remove and change keys', group: groups.care, load: () => import('./commands/key.ts') },
+  {
+    name: 'repository',
+    summary: 'look at the store of the repository',
+    group: groups.care,
+    load: () => import('./commands/repository.ts'),
+  },
   { name: 'cache', summary: 'show and clear the local cache', group: groups.care, load: () => import('./commands/cache.ts') },
   {
     name: 'completion',
@@ -85,6 +92,9 @@ function addSharedOptions(program: Command): void {
     .option('--config <file>', 'configuration file (LAGAN_CONFIG; default: ~/.config/lagan/config.yaml)')
     .option('--cache-dir <folder>', 'folder of the local cache')
     .option('--no-cache', 'use no local cache')
+    .addOption(rateOption('--limit-upload <size>', 'bytes in a second that are sent to a store, at most; for example 2MiB'))
+    .addOption(rateOption('--limit-download <size>', 'bytes in a second that are read from a store, at most'))
+    .addOption(rateOption('--limit-requests <count>', 'requests in a second to a store, at most'))
     .option('--json', 'print JSON')
     .option('-q, --quiet', 'print errors only')
     .addOption(

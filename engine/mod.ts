@@ -116,7 +116,9 @@ export {
   annotateSnapshot,
   type CreateOptions,
   changeKey,
+  collectorName,
   createRepository,
+  expectCollector,
   type Fate,
   heldSnapshots,
   holdSnapshots,
@@ -130,6 +132,9 @@ export {
   type OpenOptions,
   openRepository,
   type PlaceContent,
+  type ProbeOptions,
+  type ProbeResult,
+  probeStorage,
   type Repository,
   type RepositoryMode,
   releaseSnapshots,
@@ -139,6 +144,7 @@ export {
   type SnapshotFilter,
   type SnapshotInfo,
   type StoredHold,
+  setCollector,
   unmarkSnapshots,
 } from './repository/mod.ts';
 // Restoring.
@@ -172,4 +178,11 @@ export {
   retentionSnapshotOf,
 } from './retention/mod.ts';
 // Where a repository is kept.
-export { abandonAll, openStorage, type Storage, type StorageDescription } from './storage/mod.ts';
+export {
+  abandonAll,
+  type OpenStorageOptions,
+  openStorage,
+  type Storage,
+  type StorageDescription,
+  type TransferRates,
+} from './storage/mod.ts';

@@ -33,10 +33,13 @@ export interface Configuration {
   readonly cache?: boolean;
   readonly cacheDir?: string;
   readonly cacheLimit?: number;
+  readonly limitUpload?: number;
+  readonly limitDownload?: number;
+  readonly limitRequests?: number;
   readonly backup?: BackupConfiguration;
 }
 
-type Kind = 'text' | 'texts' | 'path' | 'paths' | 'place' | 'flag' | 'size' | Keys;
+type Kind = 'text' | 'texts' | 'path' | 'paths' | 'place' | 'flag' | 'size' | 'rate' | Keys;
 interface Keys {
   readonly [name: string]: Kind;
 }
@@ -64,6 +67,9 @@ const keys: Keys = {
   cache: 'flag',
   'cache-dir': 'path',
   'cache-limit': 'size',
+  'limit-upload': 'rate',
+  'limit-download': 'rate',
+  'limit-requests': 'rate',
   backup: backupKeys,
 };
 
@@ -122,6 +128,7 @@ class ConfigurationReader {
     if (kind === 'flag') return this.#readFlag(node, name);
     const text = this.#readText(node, name);
     if (kind === 'size') return this.#readSize(node, text, name);
+    if (kind === 'rate') return this.#readRate(node, text, name);
     const isUrl = kind === 'place' && /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
     return kind === 'text' || isUrl ? text : this.#absolute(text);
   }
@@ -149,6 +156,12 @@ class ConfigurationReader {
     } catch (error) {
       throw isLaganError(error) ? this.#wrong(node, error.message, error.hint) : error;
     }
+  }
+
+  #readRate(node: unknown, text: string, name: string): number {
+    const rate = this.#readSize(node, text, name);
+    if (rate < 1) throw this.#wrong(node, `'${name}' must be at least 1 in a second`);
+    return rate;
   }
 
   #scalar(node: unknown): unknown {

@@ -29,6 +29,10 @@ export interface SharedOptions {
   readonly config?: string;
   readonly cache: boolean;
   readonly cacheDir?: string;
+  /** Bytes, or requests, in a second. */
+  readonly limitUpload?: number;
+  readonly limitDownload?: number;
+  readonly limitRequests?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly verbose?: number;

@@ -1,8 +1,9 @@
 /** Makes repositories: the one in the user's data folder by itself, others with `lagan init`. */
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { cacheOptionsOf } from './cache.ts';
 import type { Context } from './context.ts';
-import type { Engine, NewSlot, Repository, Secret, Storage } from './engine.ts';
+import type { Engine, NewSlot, ProbeResult, Repository, Secret, Storage } from './engine.ts';
 import { isLaganError, LaganError } from './errors.ts';
 import { defaultKeyFile } from './places.ts';
 import {
@@ -14,6 +15,7 @@ import {
   repeatedOptions,
   shellQuote,
   sourceOfSecret,
+  storageOf,
   unlock,
 } from './repository.ts';
 import { askNewPassword, noSecret, readSecret } from './secrets.ts';
@@ -35,7 +37,7 @@ export async function openOrCreateDefault(context: Context, absence: 'must exist
   const place = await placeOfRepository(context);
   if (place.origin !== 'default' || absence === 'must exist') return openRepository(context, 'write');
   const engine = await context.engine();
-  const { state } = await engine.inspectPlace(engine.openStorage(place.location));
+  const { state } = await engine.inspectPlace(await storageOf(context, engine, place));
   if (state === 'repository' || state === 'damaged' || state === 'foreign') return openRepository(context, 'write');
   return createRepository(context, 'may exist');
 }
@@ -44,7 +46,7 @@ export async function openOrCreateDefault(context: Context, absence: 'must exist
 export async function createRepository(context: Context, presence: 'must be new' | 'may exist'): Promise<CreatedRepository> {
   const place = await placeOfRepository(context);
   const engine = await context.engine();
-  const storage = engine.openStorage(place.location);
+  const storage = await storageOf(context, engine, place);
   await assertPlaceIsFree(engine, storage, presence);
   const { secret, keyFile, isNewKeyFile } = await newSecretOf(context, engine, place);
   const label = keyFile === undefined ? 'password' : `key file of ${hostname()}`;
@@ -64,11 +66,29 @@ interface CreateParts {
 
 async function create(context: Context, { engine, storage, secret, label, presence }: CreateParts): Promise<Repository> {
   try {
-    return await engine.createRepository(storage, { slots: [{ secret: slotSecret(engine, secret), label }], signal: context.signal });
+    let probed: ProbeResult | undefined;
+    const repository = await engine.createRepository(storage, {
+      slots: [{ secret: slotSecret(engine, secret), label }],
+      cacheFolder: (await cacheOptionsOf(context))?.folder,
+      onProbe: (result) => {
+        probed = result;
+      },
+      signal: context.signal,
+    });
+    if (probed !== undefined) await tellOfProbe(context, repository, probed);
+    return repository;
   } catch (error) {
     if (presence !== 'may exist' || !isExisting(error)) throw error;
     return unlock(context, engine, storage, { secret, mode: 'write' });
   }
+}
+
+/** What the store cannot do is said once, when it matters. */
+async function tellOfProbe(context: Context, { configuration }: Repository, { isSafe, mostWinners, racers }: ProbeResult): Promise<void> {
+  if (isSafe) return context.output.detail('the store creates objects safely, as far as was tried');
+  const what = `of ${racers} writers that created one object at once, up to ${mostWinners} were told that it is theirs`;
+  const message = `the store does not create objects safely: ${what}; backups are safe, but only ${configuration.collector} may run the maintenance`;
+  await context.output.warning(message, { code: 'unsupported' });
 }
 
 /** A slot for an identity needs its public half only. */

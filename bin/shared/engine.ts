@@ -24,6 +24,7 @@ export type {
   NewSlot,
   PlannedGroup,
   PlannedSnapshot,
+  ProbeResult,
   RemovedEntry,
   Repository,
   RepositoryStatistics,
@@ -39,6 +40,7 @@ export type {
   Storage,
   StoredHold,
   Time,
+  TransferRates,
   WalkedEntry,
 } from '../../engine/mod.ts';
 
@@ -54,6 +56,7 @@ export type Engine = Pick<
   | 'cacheStatus'
   | 'changeKey'
   | 'check'
+  | 'collectorName'
   | 'createRepository'
   | 'diffSnapshots'
   | 'findEntries'
@@ -79,6 +82,7 @@ export type Engine = Pick<
   | 'parseRecipient'
   | 'parseTimeZone'
   | 'planRetention'
+  | 'probeStorage'
   | 'publicKeyOf'
   | 'readKeyFile'
   | 'readPasswordFile'
@@ -89,6 +93,7 @@ export type Engine = Pick<
   | 'restore'
   | 'retentionSnapshotOf'
   | 'rewriteSnapshot'
+  | 'setCollector'
   | 'statistics'
   | 'unmarkSnapshots'
   | 'walkSnapshot'

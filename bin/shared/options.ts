@@ -15,6 +15,16 @@ export function sizeOption(flags: string, description: string): Option {
   return option.argParser((value: string) => parseSize(value, option.long ?? flags));
 }
 
+/** An option whose value is an amount in a second. */
+export function rateOption(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  return option.argParser((value: string) => {
+    const rate = parseSize(value, option.long ?? flags);
+    if (rate < 1) throw usageError(`${option.long}: '${value}' lets nothing through`, 'leave the option out, or give more');
+    return rate;
+  });
+}
+
 /** An option whose value is a point in time. */
 export function timeOption(flags: string, description: string): Option {
   const option = new Option(flags, description);

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { cacheOptionsOf } from './cache.ts';
 import { type Context, contextOf } from './context.ts';
-import type { Engine, Repository, Secret, Storage } from './engine.ts';
+import type { Engine, Repository, Secret, Storage, TransferRates } from './engine.ts';
 import { isLaganError, LaganError } from './errors.ts';
 import { defaultKeyFile, defaultRepository, resolvePath } from './places.ts';
 import { askSecret, noSecret, readSecret, type SecretSource, secretSource } from './secrets.ts';
@@ -35,11 +35,26 @@ export async function placeOfRepository(context: Context): Promise<Place> {
   return { location: defaultRepository(io.env), origin: 'default' };
 }
 
+/** The store at a place, talked to no faster than the options say. */
+export async function storageOf(context: Context, engine: Engine, { location }: Place): Promise<Storage> {
+  return engine.openStorage(location, { rates: await ratesOf(context) });
+}
+
+async function ratesOf(context: Context): Promise<TransferRates> {
+  const { options } = context;
+  const { limitUpload, limitDownload, limitRequests } = await context.configuration();
+  return {
+    uploadBytesPerSecond: options.limitUpload ?? limitUpload,
+    downloadBytesPerSecond: options.limitDownload ?? limitDownload,
+    requestsPerSecond: options.limitRequests ?? limitRequests,
+  };
+}
+
 /** Opens the repository of the command with the secret that is configured for it. */
 export async function openRepository(context: Context, mode: OpenMode): Promise<OpenedRepository> {
   const place = await placeOfRepository(context);
   const engine = await context.engine();
-  const storage = engine.openStorage(place.location);
+  const storage = await storageOf(context, engine, place);
   await assertRepository(engine, storage, place);
   const secret = await secretOf(context, place);
   return { engine, storage, place, repository: await unlock(context, engine, storage, { secret, mode }) };
@@ -102,7 +117,7 @@ async function assertRepository(engine: Engine, storage: Storage, place: Place):
   if (state === 'repository' || state === 'damaged') return; // The damage is told when it is opened.
   const reasons = {
     absent: 'there is nothing',
-    empty: 'the folder is empty',
+    empty: 'it is empty',
     foreign: 'what is there is no repository',
     unfinished: 'making it was interrupted',
   };

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import { LaganError, objectKinds, objectPrefixes, sealedLayout, sealedMagic } from '../../repo-format/mod.ts';
-import type { Repository } from '../repository/mod.ts';
 import type {
   ByteRange,
   CallOptions,
@@ -37,11 +36,19 @@ export function cachedStorage(storage: Storage, options: CacheOptions & { readon
   return new CachedStorage(storage, options);
 }
 
-/** The repository with a cache; itself if it is in a folder of this machine. */
-export function withCache(repository: Repository, options: CacheOptions): Repository {
+/** The repository with a cache, which its worker threads use, too; itself if it is in a folder of this machine. */
+export function withCache<SomeRepository extends { readonly id: string; readonly storage: Storage }>(
+  repository: SomeRepository,
+  options: CacheOptions,
+): SomeRepository {
   const { id, storage } = repository;
   if (storage.describe().kind === 'local-folder' || storage instanceof CachedStorage) return repository;
   return { ...repository, storage: cachedStorage(storage, { ...options, repositoryId: id }) };
+}
+
+/** What {@link withCache} needs to give a repository the same cache in another thread; null if it has none. */
+export function cacheOf(storage: Storage): CacheOptions | null {
+  return storage instanceof CachedStorage ? storage.options : null;
 }
 
 /** The store behind a cache, for who must see what is there now; any other store is itself. */
@@ -130,7 +137,11 @@ class CachedStorage implements Storage {
     return this.uncached.close();
   }
 
-  /** Of the store itself: other threads ask it without a cache. */
+  get options(): CacheOptions {
+    return { folder: this.#folder, limitBytes: this.#limitBytes };
+  }
+
+  /** Of the store itself; {@link cacheOf} tells of the cache. */
   describe(): StorageDescription {
     return this.uncached.describe();
   }

@@ -1,6 +1,7 @@
 /** What is at a place, as far as that can be told without a key. */
 import { LaganError, objectNames, objectPrefixes, parseObjectName } from '../../repo-format/mod.ts';
 import type { CallOptions, Storage } from '../storage/mod.ts';
+import { probePrefix } from './probe.ts';
 
 /**
  * `unfinished`: keys and configuration only, left by a creation that was cut short. `damaged`: packs, snapshots or a collector's objects, but
@@ -24,7 +25,18 @@ async function contentOf(storage: Storage, options: CallOptions): Promise<PlaceC
       unfinished = true;
     }
   }
-  return unfinished ? 'unfinished' : 'foreign';
+  if (unfinished) return 'unfinished';
+  return (await holdsOnlyProbes(storage, options)) ? 'empty' : 'foreign';
+}
+
+/** A probe that was cut short leaves objects that mean nothing. */
+async function holdsOnlyProbes(storage: Storage, options: CallOptions): Promise<boolean> {
+  let found = false;
+  for await (const { name } of storage.list('', options)) {
+    if (!name.startsWith(probePrefix)) return false;
+    found = true;
+  }
+  return found;
 }
 
 /** The objects that a creation makes before the format file, which makes it a repository. */

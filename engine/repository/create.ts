@@ -21,10 +21,13 @@ import {
 import { metadataKeysOf, type NewSlot, newKeyring, randomKey, sealKeyrings, sealNewSlot } from '../keys/mod.ts';
 import type { CallOptions, Storage } from '../storage/mod.ts';
 import { inspectPlace, isMadeFirst, type PlaceContent } from './_place.ts';
+import { isRememberedAsSafe } from './_probe-memory.ts';
 import { seal } from './_sealed-objects.ts';
 import { now } from './_time.ts';
 import { repositoryDefaults, repositoryLimits } from './limits.ts';
+import { collectorName } from './only-collector.ts';
 import { openWithAccess, readFormatFile } from './open.ts';
+import { type ProbeResult, probeStorage } from './probe.ts';
 import type { Repository } from './repository.ts';
 
 export interface CreateOptions extends CallOptions {
@@ -37,6 +40,12 @@ export interface CreateOptions extends CallOptions {
   readonly time?: Time;
   /** How long what another process may be making now is left in peace. Default: `repositoryLimits.creationPatienceMs`. */
   readonly patienceMs?: number;
+  /** Folder of the caches, where it is remembered which stores create safely; every new repository probes its store without one. */
+  readonly cacheFolder?: string | undefined;
+  /** How long the store is probed. Default: `probeLimits.quick.limitMs`. */
+  readonly probeLimitMs?: number | undefined;
+  /** Is told what the probe of the store found, if there was one. */
+  readonly onProbe?: ((result: ProbeResult) => void) | undefined;
 }
 
 interface NewObject {
@@ -55,8 +64,9 @@ export async function createRepository(storage: Storage, options: CreateOptions)
   if (!options.slots.some(({ grants = 'full' }) => grants === 'full'))
     throw new LaganError('usage', 'a repository needs a key that opens all of it');
   await clearPlace(storage, { patienceMs, signal });
+  const collector = (await createsSafely(storage, options)) ? null : collectorName();
   const format: FormatFile = { repositoryId: Uint8Array.from(randomBytes(16)), features: noFeatures };
-  const { objects, accessKey, slotId } = await makeObjects(storage, { ...options, format });
+  const { objects, accessKey, slotId } = await makeObjects(storage, { ...options, format, collector });
   try {
     for (const { name, bytes } of objects) {
       if ((await storage.create(name, [bytes], { signal })) === 'created') continue;
@@ -115,7 +125,7 @@ async function discardUnfinished(storage: Storage, { signal }: CallOptions): Pro
 /** All objects of a new repository, in the order in which they are created. */
 async function makeObjects(
   storage: Storage,
-  { format, slots, time = now(), ...options }: CreateOptions & { format: FormatFile },
+  { format, slots, time = now(), ...options }: CreateOptions & { format: FormatFile; collector: string | null },
 ): Promise<{ objects: NewObject[]; accessKey: Uint8Array; slotId: Repository['id'] }> {
   const { repositoryId } = format;
   const keyring = newKeyring();
@@ -141,16 +151,25 @@ function configurationOf({
   time,
   nameEpoch,
   ...options
-}: Omit<CreateOptions, 'slots' | 'time'> & { time: Time; nameEpoch: number }): Configuration {
+}: Omit<CreateOptions, 'slots' | 'time'> & { time: Time; nameEpoch: number; collector: string | null }): Configuration {
   return {
     created: time,
     chunker: options.chunker ?? repositoryDefaults.chunker,
     blockSizeBytes: options.blockSizeBytes ?? repositoryDefaults.blockSizeBytes,
     packSizeBytes: options.packSizeBytes ?? repositoryDefaults.packSizeBytes,
     nameEpoch,
-    collector: null,
+    collector: options.collector,
     features: noFeatures,
   };
+}
+
+/** Asks the store by racing writers, or the memory of an earlier race. A folder of this machine creates by link(2). */
+async function createsSafely(storage: Storage, { cacheFolder, probeLimitMs, onProbe, signal }: CreateOptions): Promise<boolean> {
+  if (storage.describe().kind !== 'url') return true;
+  if (cacheFolder !== undefined && isRememberedAsSafe(cacheFolder, storage)) return true;
+  const result = await probeStorage(storage, { limitMs: probeLimitMs, cacheFolder, signal });
+  onProbe?.(result);
+  return result.isSafe;
 }
 
 function firstRoot(): Root {

@@ -24,6 +24,15 @@ export const repositoryLimits = {
   sealedObjectSizeBytes: limits.smallObjectSizeBytes,
 } as const;
 
+/** Of the probe whether a store creates safely. */
+export const probeLimits = {
+  quick: { racers: 8, rounds: 20, limitMs: 4000 },
+  thorough: { racers: 32, rounds: 1000, limitMs: 60 * 60 * 1000 },
+  objectSizeBytes: 64,
+  namesPerDeletion: 500,
+  clearTimeoutMs: 10_000,
+} as const;
+
 /** What a new repository gets where its maker says nothing else. */
 export const repositoryDefaults = {
   chunker: { kind: 'local-maximum-1', horizonBytes: 16 * 1024, gridBytes: 64 * 1024 } satisfies ChunkerParameters as ChunkerParameters,

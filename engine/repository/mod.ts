@@ -28,6 +28,7 @@ export {
   removeKey,
 } from './key-slots.ts';
 export { repositoryDefaults, repositoryLimits } from './limits.ts';
+export { collectorName, expectCollector } from './only-collector.ts';
 export { type OpenOptions, openRepository, readFormatFile } from './open.ts';
 export {
   heldSnapshots,
@@ -40,6 +41,7 @@ export {
   type StoredMark,
   type StoredRecord,
 } from './owner-records.ts';
+export { type ProbeOptions, type ProbeResult, probeStorage } from './probe.ts';
 export {
   attachRepository,
   describeRepository,
@@ -64,6 +66,7 @@ export {
   type SessionIndexTable,
   writeCheckpoint,
 } from './sessions.ts';
+export { setCollector } from './set-collector.ts';
 export {
   type ListSnapshotsOptions,
   listCommits,

@@ -22,7 +22,7 @@ import type { CallOptions, Storage } from '../storage/mod.ts';
 import { inspectPlace, noRepository } from './_place.ts';
 import { orMissing, readSealed, type SealingContext } from './_sealed-objects.ts';
 import { readSlots, type StoredSlots } from './_stored-slots.ts';
-import type { Repository, RepositoryAccess, RepositoryMode } from './repository.ts';
+import { type Repository, type RepositoryAccess, type RepositoryMode, storageFor } from './repository.ts';
 import { readNewestRoot } from './roots.ts';
 
 export interface OpenOptions extends CallOptions {
@@ -72,7 +72,8 @@ export async function openWithAccess(
     readNewestRoot(context, { signal }),
   ]);
   const keys = KeyRing.fromKeyring(keyring, { repositoryId, nameEpoch: configuration.nameEpoch });
-  return { id: idFromBytes<ObjectId>(repositoryId), storage, mode, configuration, keys, root, slotId: access.slotId, access, warnings: [] };
+  const id = idFromBytes<ObjectId>(repositoryId);
+  return { id, storage: storageFor(configuration, storage), mode, configuration, keys, root, slotId: access.slotId, access, warnings: [] };
 }
 
 /** The format file. Codes: no-repository, repository-too-new, malformed, limit-exceeded. */

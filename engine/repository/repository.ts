@@ -1,8 +1,9 @@
 /** An opened repository: where it is, what it is like, and its keys. */
 import type { Configuration, ObjectId, Root } from '../../repo-format/mod.ts';
 import { idFromBytes, type LaganError } from '../../repo-format/mod.ts';
+import { type CacheOptions, cacheOf, withCache } from '../cache/mod.ts';
 import { KeyRing, type PlainKeyRing } from '../keys/mod.ts';
-import { openStorage, type Storage, type StorageDescription } from '../storage/mod.ts';
+import { openStorage, type Storage, type StorageDescription, withCheckedCreation } from '../storage/mod.ts';
 
 /** `read`: nothing is written, a read-only disk suffices. `metadata`: the content of files cannot be read, the key may forbid it. */
 export type RepositoryMode = 'read' | 'write' | 'metadata';
@@ -34,6 +35,7 @@ export interface Repository {
 /** A repository as plain values, for worker threads. Holds its keys: it must not be stored or shown. */
 export interface RepositoryDescription {
   readonly storage: StorageDescription;
+  readonly cache: CacheOptions | null;
   readonly mode: RepositoryMode;
   readonly configuration: Configuration;
   readonly keys: PlainKeyRing;
@@ -42,7 +44,7 @@ export interface RepositoryDescription {
 }
 
 export function describeRepository({ storage, mode, configuration, keys, root, slotId }: Repository): RepositoryDescription {
-  return { storage: storage.describe(), mode, configuration, keys: keys.toPlain(), root, slotId };
+  return { storage: storage.describe(), cache: cacheOf(storage), mode, configuration, keys: keys.toPlain(), root, slotId };
 }
 
 /** The same repository in another thread, with a storage of its own; nothing is read or unlocked again. */
@@ -50,5 +52,12 @@ export function attachRepository(description: RepositoryDescription): Repository
   const { mode, configuration, root, slotId } = description;
   const keys = KeyRing.fromPlain(description.keys);
   const id = idFromBytes<ObjectId>(keys.repositoryId);
-  return { id, storage: openStorage(description.storage), mode, configuration, keys, root, slotId, access: null, warnings: [] };
+  const storage = storageFor(configuration, openStorage(description.storage));
+  const repository = { id, storage, mode, configuration, keys, root, slotId, access: null, warnings: [] };
+  return description.cache === null ? repository : withCache(repository, description.cache);
+}
+
+/** The storage as a repository of this configuration uses it: one whose store was found not to create safely looks before it creates. */
+export function storageFor({ collector }: Configuration, storage: Storage): Storage {
+  return collector === null ? storage : withCheckedCreation(storage);
 }

@@ -19,4 +19,61 @@ export const storageLimits = {
   ownLitterAgeSeconds: 60 * 60,
   /** One that another machine may be writing: after this time. */
   foreignLitterAgeSeconds: 7 * 24 * 60 * 60,
+  /** Retries of stores that are reached by the network: with a store that is silent for good a call ends after about two minutes of pauses. */
+  retries: { attempts: 14, firstPauseMs: 100, longestPauseMs: 15_000, budget: 400 },
+  s3: {
+    /** Requests at a time, of each thread. */
+    connections: 32,
+    mostConnections: 256,
+    /** Until a connection stands, TLS included. */
+    connectTimeoutMs: 10_000,
+    /** Without a byte in either direction: while a request is sent, until its answer begins, and within the answer. */
+    silenceTimeoutMs: 30_000,
+    /**
+     * Objects up to this size are kept in memory until they are whole and stored by one request, larger ones in parts of this size. A pack of the usual size
+     * is one request: it is the one that stores check conditions of best, and parts would cost eight requests for each pack.
+     */
+    partSizeBytes: 40 * MiB,
+    /** Parts of an object: no store takes more. */
+    parts: 10_000,
+    /** Pieces in which a body is kept and sent. */
+    pieceSizeBytes: 256 * 1024,
+    /** Smaller bodies are sent as one piece. */
+    wholeBodySizeBytes: 256 * 1024,
+    namesPerListing: 1000,
+    namesPerDeletion: 1000,
+    /** Unfinished uploads that nobody added to for so long, by the store's clock, are litter. */
+    litterAgeSeconds: 24 * 60 * 60,
+    /** Longest time that ending an upload may take: what remains is litter. */
+    abortTimeoutMs: 2_000,
+    /** Bytes of a file of certificates. */
+    certificatesSizeBytes: 1 * MiB,
+  },
+  /** Azure, Google and SFTP. */
+  remote: {
+    /** A call that has no answer after this time and the time that its bytes take on the slowest line has failed. */
+    callTimeoutMs: 60_000,
+    slowestBytesPerSecond: 32 * 1024,
+    /** What a whole object is taken to have until its size is known: for the time limit only. */
+    unknownSizeBytes: 32 * MiB,
+    /** Objects up to this size are stored by one request, larger ones in parts of it. A multiple of 256 KiB, as Google wants it. */
+    partSizeBytes: 8 * MiB,
+    /** Of one object, beside the part that fills. */
+    partsInFlight: 2,
+    deletionsInFlight: 16,
+    namesPerListing: 1000,
+    /** A store that has never answered is not waited for as long as one that has. */
+    attemptsOfFirstContact: 3,
+    /** To delete what a writer that is given up has uploaded; after that it is litter. */
+    abandonTimeoutMs: 5_000,
+  },
+  sftp: {
+    connectTimeoutMs: 20_000,
+    /** Reads and writes of this size; every server takes them. */
+    pieceSizeBytes: 32 * 1024,
+    /** Of one object: 2 MiB, as much as an SSH channel takes without an answer. */
+    requestsInFlight: 64,
+    /** Folders that are read ahead of a listing. */
+    foldersAhead: 16,
+  },
 } as const;

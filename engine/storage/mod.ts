@@ -1,9 +1,11 @@
 /** Where objects are kept: the interface, its implementations, and how they are opened. */
 export { abandonAll } from './_temporary-folder.ts';
+export { withCheckedCreation } from './checked-creation.ts';
 export { InMemory } from './in-memory.ts';
 export { storageLimits } from './limits.ts';
 export { LocalFolder } from './local-folder.ts';
-export { openStorage } from './open.ts';
+export { type OpenStorageOptions, openStorage } from './open.ts';
+export { S3, type S3Options } from './s3.ts';
 export type {
   ByteRange,
   CallOptions,
@@ -15,4 +17,6 @@ export type {
   PlaceState,
   Storage,
   StorageDescription,
+  TransferLimitsDescription,
+  TransferRates,
 } from './storage.ts';

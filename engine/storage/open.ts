@@ -2,35 +2,61 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LaganError } from '../../repo-format/mod.ts';
+import { TransferLimits } from './_transfer-limits.ts';
 import { InMemory } from './in-memory.ts';
 import { LocalFolder } from './local-folder.ts';
-import type { Storage, StorageDescription } from './storage.ts';
+import { S3 } from './s3.ts';
+import type { Storage, StorageDescription, TransferRates } from './storage.ts';
 
-const plannedSchemes = ['s3', 'az', 'gs', 'sftp', 'https', 'http'];
+export interface OpenStorageOptions {
+  /** How fast stores that are not a folder of this machine may be talked to, by all threads of this process together. */
+  readonly rates?: TransferRates | undefined;
+}
+
+type OpenUrl = (url: string, limits: TransferLimits) => Storage;
+
+/** The kinds of stores, by the scheme of their URL: a new one is a line here, and a file beside this one. */
+const schemes: Readonly<Record<string, OpenUrl>> = {
+  file: (url) => new LocalFolder(pathOfFileUrl(url)),
+  memory: (url) => new InMemory(url.slice('memory:'.length)),
+  s3: (url, limits) => new S3(url, { limits }),
+};
+
+/** Kinds that are planned, so that they are not taken for names of folders. */
+const plannedSchemes: readonly string[] = ['az', 'gs', 'sftp', 'https', 'http'];
 
 /**
- * Opens a place for objects: a path, a `file:` URL, or what {@link Storage.describe} gave. Looks at nothing yet: whether there is anything is
+ * Opens a place for objects: a path, a URL, or what {@link Storage.describe} gave. Looks at nothing yet: whether there is anything is
  * told by {@link Storage.state}.
  *
- * Errors: `usage` (not a place), `unsupported` (a kind of store that this version does not have).
+ * Errors: `usage` (not a place, or an option of a URL that is wrong), `unsupported` (a kind of store that this version does not have).
  */
-export function openStorage(place: string | StorageDescription): Storage {
+export function openStorage(place: string | StorageDescription, { rates }: OpenStorageOptions = {}): Storage {
   if (typeof place !== 'string') return fromDescription(place);
   if (place === '' || place.includes('\0')) throw new LaganError('usage', `${JSON.stringify(place)} is not a path or URL of a repository`);
   const scheme = schemeOf(place);
   if (scheme === undefined) return new LocalFolder(place);
-  if (scheme === 'file') return new LocalFolder(pathOfFileUrl(place));
-  if (scheme === 'memory') return new InMemory(place.slice('memory:'.length));
+  const open = schemes[scheme];
+  if (open !== undefined) return open(place, new TransferLimits(rates));
   if (plannedSchemes.includes(scheme)) {
-    const hint = 'use a folder of this machine, or one that is mounted here';
+    const hint = 'use a folder of this machine, one that is mounted here, or s3:';
     throw new LaganError('unsupported', `repositories at ${scheme}: are not supported by this version`, { found: scheme, hint });
   }
   const hint = `for a folder of that name write ./${place}`;
-  throw new LaganError('usage', `${place}: ${scheme}: is not a kind of store; there are: a path, file:`, { found: scheme, hint });
+  const known = Object.keys(schemes)
+    .filter((name) => name !== 'memory')
+    .map((name) => `${name}:`);
+  throw new LaganError('usage', `${place}: ${scheme}: is not a kind of store; there are: a path, ${known.join(', ')}`, {
+    found: scheme,
+    hint,
+  });
 }
 
 function fromDescription(description: StorageDescription): Storage {
-  return description.kind === 'local-folder' ? new LocalFolder(description.path) : new InMemory(description.id);
+  if (description.kind === 'local-folder') return new LocalFolder(description.path);
+  if (description.kind === 'in-memory') return new InMemory(description.id);
+  const { url, limits } = description;
+  return schemes[schemeOf(url)!]!(url, TransferLimits.fromDescription(limits));
 }
 
 /** A word that we know before a colon, or any word before `://`. Other colons belong to names of folders. */
@@ -38,7 +64,7 @@ function schemeOf(place: string): string | undefined {
   const [, word, slashes] = /^([a-z][a-z0-9+.-]*):(\/\/)?/i.exec(place) ?? [];
   const scheme = word?.toLowerCase();
   if (scheme === undefined) return undefined;
-  return slashes !== undefined || scheme === 'file' || scheme === 'memory' || plannedSchemes.includes(scheme) ? scheme : undefined;
+  return slashes !== undefined || Object.hasOwn(schemes, scheme) || plannedSchemes.includes(scheme) ? scheme : undefined;
 }
 
 function pathOfFileUrl(url: string): string {

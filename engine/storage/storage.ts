@@ -41,9 +41,21 @@ export type CreateOutcome = 'created' | 'exists';
 /** `absent`: no folder or bucket; `empty`: nothing in it; `occupied`: something, not necessarily a repository. */
 export type PlaceState = 'absent' | 'empty' | 'occupied';
 
+/** How fast a store may be talked to. Undefined: as fast as it goes. */
+export interface TransferRates {
+  readonly uploadBytesPerSecond?: number | undefined;
+  readonly downloadBytesPerSecond?: number | undefined;
+  readonly requestsPerSecond?: number | undefined;
+}
+
+/** Rates that the threads of a process keep together, for another thread; null if nothing is limited. */
+export type TransferLimitsDescription = { readonly rates: TransferRates; readonly shared: SharedArrayBuffer } | null;
+
 /** What {@link openStorage} needs to open the same place again, in this thread or in another one. Holds no secrets. */
 export type StorageDescription =
   | { readonly kind: 'local-folder'; readonly path: string }
+  /** A store that is reached by the network. Whoever opens it finds credentials by itself. `limits` are shared by the threads of the process. */
+  | { readonly kind: 'url'; readonly url: string; readonly limits: TransferLimitsDescription }
   /** Only in the thread that made it. */
   | { readonly kind: 'in-memory'; readonly id: string };
 
@@ -72,7 +84,8 @@ export interface Storage {
   size(name: string, options?: CallOptions): Promise<number>;
 
   /**
-   * Creates an object from the concatenation of `parts`, unless one of that name is there. If many do so at once, exactly one gets `created`.
+   * Creates an object from the concatenation of `parts`, unless one of that name is there. If many do so at once, exactly one gets `created`; a store that is reached
+   * by the network tells them apart by their bytes, which have a nonce, and cannot do so where the probe of the repository found that its conditions are not atomic.
    *
    * When it resolves, the object is durable: it survives the loss of power. When it rejects, the object is not there, or is there whole: whoever needs to
    * know reads it back. Other codes: `no-space`, `limit-exceeded`, `unsupported` (the store cannot create safely).

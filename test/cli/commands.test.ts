@@ -534,6 +534,37 @@ t.test('stats, key and cache as text and as JSON', async (t) => {
   t.match((await lagan(['cache', 'clear', '-n'], { overrides })).stdout, 'would delete 10 B of 1 repository\n');
 });
 
+t.test('repository probe and collector', async (t) => {
+  const probed = {
+    racers: 8,
+    rounds: 20,
+    doubleWins: 3,
+    mostWinners: 2,
+    wrongWinners: 0,
+    isSafe: false,
+    durationMs: 900,
+    leftBehind: false,
+  };
+  const storage = { location: 's3://bucket', close: async () => {} };
+  const named = { id: '0'.repeat(32), storage, warnings: [], configuration: { collector: 'web1-1234abcd' } };
+  const overrides: FakeOptions['overrides'] = {
+    probeStorage: async () => probed,
+    openRepository: async () => named as never,
+    collectorName: () => 'web2-5678abcd',
+    setCollector: async (_repository, collector) => ({ collector }) as never,
+  };
+  t.match(await lagan(['repository', 'probe'], { overrides }), {
+    exitCode: 1,
+    stdout: /in 3 races up to 2 of them were told that they had won/,
+  });
+  const safe = { ...overrides, probeStorage: async () => ({ ...probed, doubleWins: 0, mostWinners: 1, isSafe: true }) };
+  t.match(await json(t, ['repository', 'probe'], { overrides: safe }), [{ type: 'probe', outcome: 'safe', doubleWins: 0 }]);
+  t.match((await lagan(['repository', 'collector'], { overrides })).stdout, 'only web1-1234abcd may run the maintenance\n');
+  t.match(await json(t, ['repository', 'collector', '--this'], { overrides }), [{ collector: 'web2-5678abcd' }]);
+  t.match(await lagan(['repository', 'collector', '--anyone'], { overrides }), { exitCode: 1, stderr: /one collector named/ });
+  t.match(await lagan(['repository', 'collector', 'web3', '--this'], { overrides }), { exitCode: 2 });
+});
+
 t.test('init, completion and version as JSON', async (t) => {
   const overrides: FakeOptions['overrides'] = { inspectPlace: async () => ({ state: 'absent' }) };
   const created = await run(['--json', 'init', '-r', '/r', '--password-command', 'echo x'], { engine: fakeEngine({ overrides }) });
@@ -788,8 +819,8 @@ t.test('undelete: what can be brought back, and bringing it back', async (t) => 
   t.match(await json(t, ['undelete', '1111', '-n'], { snapshots, calls }), [{ outcome: 'dry-run', snapshots: [{ id: firstId }] }]);
   t.same(idsOf(calls, 'unmarkSnapshots'), []);
   t.match(await lagan(['undelete', '1111'], { snapshots, calls }), { exitCode: 0, stdout: '11111111 is back\n' });
-  const overrides: FakeOptions['overrides'] = { unmarkSnapshots: async () => new Map() };
-  t.match(await json(t, ['undelete', 'aaaa'], { snapshots, overrides }), [{ snapshots: [{ id: secondId, fate: 'not-removed' }] }]);
+  t.match(await lagan(['undelete', 'aaaa'], { snapshots }), { exitCode: 0, stdout: 'aaaaaaaa was not removed\n' });
+  t.match(await json(t, ['undelete', 'aaaa'], { snapshots }), [{ snapshots: [{ id: secondId, fate: 'kept' }] }]);
   t.match(await lagan(['--json', 'undelete', 'latest'], { snapshots }), { exitCode: 2, error: { code: 'usage' } });
 });
 

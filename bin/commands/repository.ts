@@ -1,0 +1,120 @@
+/** `lagan repository`: the store behind it. */
+import { type Command, Option } from 'commander';
+import { cacheOptionsOf } from '../shared/cache.ts';
+import { type Context, contextOf } from '../shared/context.ts';
+import type { Engine, ProbeResult, Storage } from '../shared/engine.ts';
+import { LaganError, usageError } from '../shared/errors.ts';
+import { addExamples } from '../shared/options.ts';
+import { openRepository, placeOfRepository, storageOf } from '../shared/repository.ts';
+import { formatCountOf } from '../shared/sizes.ts';
+
+interface ProbeCommandOptions {
+  readonly thorough?: boolean;
+}
+
+interface CollectorCommandOptions {
+  readonly this?: boolean;
+  readonly anyone?: boolean;
+}
+
+export function define(command: Command): void {
+  command.description('Looks at the store that holds the repository.');
+  defineProbe(command);
+  defineCollector(command);
+}
+
+function defineProbe(repository: Command): void {
+  const command = repository
+    .command('probe')
+    .summary('try whether the store creates objects safely')
+    .description(
+      'Lets several writers create the same names at once, below probe/, and deletes what they made. In a store that is safe exactly one of them succeeds, each time. A new repository is probed by itself; in one whose store is not safe a single collector may run. Needs no key.',
+    );
+  command
+    .addOption(new Option('--thorough', 'race 32 writers for 1,000 names instead of 8 for 20'))
+    .action(async (_options: object, self: Command) => probe(contextOf(self), self.opts()));
+  addExamples(command, [
+    ['lagan repository probe -r s3://bucket/backups', 'a few seconds'],
+    ['lagan repository probe --thorough', 'after the store was updated'],
+  ]);
+}
+
+function defineCollector(repository: Command): void {
+  const command = repository
+    .command('collector')
+    .summary('show or change who alone may run the maintenance')
+    .description(
+      'Where the store does not create objects safely, two machines that collect at once could lose data: so the repository names the only one that may. Before you name another one, stop the maintenance on the old one for good. Without an argument it is shown.',
+    );
+  command
+    .argument('[name]', 'the only collector: a name as this command shows it on that machine')
+    .option('--this', 'this machine')
+    .option('--anyone', 'everybody may collect; only if a probe finds the store safe')
+    .action(async (name: string | undefined, _options: object, self: Command) => collector(contextOf(self), name, self.opts()));
+  addExamples(command, [
+    ['lagan repository collector', 'who it is, and what this machine is called'],
+    ['lagan repository collector --this', 'this machine from now on'],
+  ]);
+}
+
+async function collector(context: Context, name: string | undefined, options: CollectorCommandOptions): Promise<void> {
+  const choices = [name !== undefined, options.this === true, options.anyone === true].filter(Boolean).length;
+  if (choices > 1) throw usageError('a name, --this and --anyone contradict each other', 'give one of them');
+  const { engine, repository, storage } = await openRepository(context, choices === 0 ? 'metadata' : 'write');
+  const thisMachine = engine.collectorName(context.io.env);
+  let named = repository.configuration.collector;
+  if (choices > 0) {
+    if (options.anyone) await assertSafe(context, engine, storage);
+    const wanted = options.anyone ? null : (name ?? thisMachine);
+    named = (await engine.setCollector(repository, wanted, { signal: context.signal })).collector;
+  }
+  const { output } = context;
+  await output.json({ type: 'collector', collector: named, thisMachine });
+  await output.line(named === null ? 'every machine may run the maintenance' : `only ${named} may run the maintenance`);
+  output.note(`this machine is ${thisMachine}`);
+}
+
+async function assertSafe(context: Context, engine: Engine, storage: Storage): Promise<void> {
+  const result = await engine.probeStorage(storage, { signal: context.signal });
+  if (result.isSafe) return;
+  throw new LaganError('unsupported', wordsOf(result), { hint: 'leave one collector named: more than one could lose data' });
+}
+
+async function probe(context: Context, { thorough = false }: ProbeCommandOptions): Promise<void> {
+  const engine = await context.engine();
+  const storage = await storageOf(context, engine, await placeOfRepository(context));
+  const result = await race(context, { engine, storage, thorough });
+  const { output } = context;
+  await output.json({ type: 'probe', location: storage.location, outcome: result.isSafe ? 'safe' : 'unsafe', ...fieldsOf(result) });
+  if (result.leftBehind) await output.warning('the objects below probe/ could not be deleted', { code: 'forbidden' });
+  await output.line(wordsOf(result));
+  if (!result.isSafe) context.endWith('unsupported');
+}
+
+async function race(
+  context: Context,
+  { engine, storage, thorough }: { engine: Engine; storage: Storage; thorough: boolean },
+): Promise<ProbeResult> {
+  try {
+    return await engine.probeStorage(storage, {
+      thorough,
+      cacheFolder: (await cacheOptionsOf(context))?.folder,
+      signal: context.signal,
+    });
+  } finally {
+    await storage.close();
+  }
+}
+
+function fieldsOf({ racers, rounds, doubleWins, mostWinners, wrongWinners, durationMs }: ProbeResult): object {
+  return { racers, rounds, doubleWins, mostWinners, wrongWinners, durationMs };
+}
+
+/** The result for people. */
+export function wordsOf({ isSafe, racers, rounds, doubleWins, mostWinners, wrongWinners, durationMs }: ProbeResult): string {
+  const raced = `${formatCountOf(rounds, 'race')} of ${racers} writers in ${(durationMs / 1000).toFixed(1)} s`;
+  if (isSafe) return `the store creates objects safely: ${raced}, one winner each time`;
+  const doubled = `in ${formatCountOf(doubleWins, 'race')} up to ${mostWinners} of them were told that they had won`;
+  const wrong = wrongWinners > 0 ? `, in ${formatCountOf(wrongWinners, 'race')} the object was not the winner's` : '';
+  return `the store does not create objects safely: of ${raced}, ${doubled}${wrong}`;
+}
