@@ -44,15 +44,9 @@ async function run(context: Context, texts: string[], options: UndeleteOptions):
   }
   const fates = await engine.unmarkSnapshots(repository, ids, { signal });
   await reportFates(context, fates);
-  const unmarked = ids.filter((id) => !fates.has(id));
-  for (const id of unmarked) context.output.note(`${shortId(id)} was not removed`);
-  for (const id of fates.keys()) await context.output.summary(`${shortId(id)} is back`);
-  const snapshots = [...fates].map(([id, fate]) => ({ id, fate }));
-  await context.output.json({
-    type: 'undeleted',
-    outcome: 'undeleted',
-    snapshots: [...snapshots, ...unmarked.map((id) => ({ id, fate: 'not-removed' }))],
-  });
+  const wasThere = new Set(infos.filter((info) => !info.deleted).map(({ id }) => id));
+  for (const id of fates.keys()) await context.output.summary(`${shortId(id)} ${wasThere.has(id) ? 'was not removed' : 'is back'}`);
+  await context.output.json({ type: 'undeleted', outcome: 'undeleted', snapshots: [...fates].map(([id, fate]) => ({ id, fate })) });
 }
 
 async function list(context: Context): Promise<void> {

@@ -60,8 +60,8 @@ export async function markSnapshots(
 }
 
 /**
- * Deletes the marks of snapshots. A mark of several, as other programs may make, goes as a whole: the result also has the snapshots that came back with it.
- * Snapshots without a mark are not in the result. Codes: those of the storage.
+ * Deletes the marks of snapshots, and says whether they stand. A mark of several, as other programs may make, goes as a whole: the result also has the snapshots that
+ * came back with it. Codes: those of the storage.
  */
 export async function unmarkSnapshots(
   repository: Repository,
@@ -72,12 +72,11 @@ export async function unmarkSnapshots(
   // A damaged mark marks nothing.
   const marks = await listMarks(repository, { onDamage: () => undefined, signal });
   const about = marks.filter(({ value }) => value.snapshots.some((id) => ids.includes(id)));
-  if (about.length === 0) return new Map();
   await repository.storage.delete(
     about.map(({ name }) => name),
     { signal },
   );
-  return fatesOf(repository, new Set(about.flatMap(({ value }) => value.snapshots)), options);
+  return fatesOf(repository, new Set([...ids, ...about.flatMap(({ value }) => value.snapshots)]), options);
 }
 
 /** Forbids the deletion of snapshots. Holds add up: a snapshot is held as long as one of its holds is not over. Codes: those of the storage. */

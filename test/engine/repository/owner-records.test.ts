@@ -103,7 +103,9 @@ t.test('unmarkSnapshots: all marks of a snapshot go; those of several as a whole
   await markDeleted(repository, [first.id, third.id]);
   t.same(await unmarkSnapshots(repository, [first.id]), new Map([[first.id, 'kept'], [third.id, 'kept']])); // biome-ignore format: a table
   t.same(await deletedIds(repository), [second.id]);
-  t.same(await unmarkSnapshots(repository, [first.id]), new Map());
+  t.same(await unmarkSnapshots(repository, [first.id]), new Map([[first.id, 'kept']]));
+  const unknown = randomId<SnapshotId>();
+  t.same(await unmarkSnapshots(repository, [unknown]), new Map([[unknown, 'dropped']]));
 });
 
 t.test('releaseSnapshots: the other snapshots of a hold of several stay held, as long as they were', async (t) => {
