@@ -3,9 +3,12 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LaganError } from '../../repo-format/mod.ts';
 import { TransferLimits } from './_transfer-limits.ts';
+import { AzureContainer } from './azure.ts';
+import { GoogleBucket } from './google.ts';
 import { InMemory } from './in-memory.ts';
 import { LocalFolder } from './local-folder.ts';
 import { S3 } from './s3.ts';
+import { SftpFolder } from './sftp.ts';
 import type { Storage, StorageDescription, TransferRates } from './storage.ts';
 
 export interface OpenStorageOptions {
@@ -20,10 +23,13 @@ const schemes: Readonly<Record<string, OpenUrl>> = {
   file: (url) => new LocalFolder(pathOfFileUrl(url)),
   memory: (url) => new InMemory(url.slice('memory:'.length)),
   s3: (url, limits) => new S3(url, { limits }),
+  az: (url, limits) => new AzureContainer(url, { limits }),
+  gs: (url, limits) => new GoogleBucket(url, { limits }),
+  sftp: (url, limits) => new SftpFolder(url, { limits }),
 };
 
 /** Kinds that are planned, so that they are not taken for names of folders. */
-const plannedSchemes: readonly string[] = ['az', 'gs', 'sftp', 'https', 'http'];
+const plannedSchemes: readonly string[] = ['https', 'http'];
 
 /**
  * Opens a place for objects: a path, a URL, or what {@link Storage.describe} gave. Looks at nothing yet: whether there is anything is
