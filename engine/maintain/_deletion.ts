@@ -8,7 +8,8 @@
  * - What no root refers to and none can ever refer to (see `idForSuccessor`).
  * - Marks and annotations of snapshots that are gone; roots but the highest.
  *
- * What belongs to the catalogue is never among it: a snapshot that was too large to be put in, a checkpoint that keeps packs.
+ * What belongs to the catalogue is never among it: a snapshot that was too large to be put in, a checkpoint that keeps packs, with
+ * its session's index tables.
  */
 import {
   type Catalogue,
@@ -56,7 +57,7 @@ export async function deleteSuperfluous(repository: Repository, root: Root, opti
   await deletion.deleteOwnersRecords(catalogue);
   await deletion.deleteCommits(catalogue, lowest);
   await deletion.deleteCheckpoints(catalogue, lowest);
-  await deletion.deleteTables(lowest);
+  await deletion.deleteTables(catalogue, lowest);
   await deletion.deleteUnreferenced(roots);
   await deletion.deleteRoots();
   await repository.storage.removeLitter({ signal });
@@ -131,11 +132,12 @@ class Deletion {
     await this.#delete(superfluous);
   }
 
-  async deleteTables(lowest: number): Promise<void> {
+  async deleteTables({ checkpoints }: Catalogue, lowest: number): Promise<void> {
+    const unfinished = new Set(checkpoints.map(({ session }) => session));
     const superfluous: string[] = [];
     for await (const { name } of this.#list(objectPrefixes.sessionIndexes)) {
       const parsed = parseObjectName(name);
-      if (parsed?.type === 'session-index' && parsed.generation < lowest) superfluous.push(name);
+      if (parsed?.type === 'session-index' && parsed.generation < lowest && !unfinished.has(parsed.session)) superfluous.push(name);
     }
     await this.#delete(superfluous);
   }

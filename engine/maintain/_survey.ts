@@ -5,6 +5,7 @@ import {
   idFromBytes,
   isLaganError,
   type LaganError,
+  objectNames,
   type PackId,
   type Root,
   type SessionId,
@@ -87,7 +88,7 @@ export async function survey(repository: Repository, root: Root, options: Survey
   await marks.addSnapshots([...standing.values()], droppable);
   const unfinished = places.filter(({ id }) => !standing.has(id));
   const { kept, ended } = await marks.addCheckpoints(unfinished, root);
-  await marks.addTables(tables.filter(({ session }) => kept.some(({ id }) => id === session)));
+  for (const place of kept) await marks.addTables(place);
   return {
     root,
     catalogue,
@@ -167,10 +168,12 @@ class Marking {
     return { kept, ended };
   }
 
-  /** What an unfinished session has stored since its last checkpoint is in its index tables only. */
-  async addTables(tables: readonly SessionIndexTable[]): Promise<void> {
+  /** What an unfinished session has stored since its last checkpoint, or all that one of a stream has, is in its index tables only. They stay as long as the checkpoint. */
+  async addTables({ id: session, generation }: CheckpointPlace): Promise<void> {
     const { storage, keys } = this.#repository;
-    for (const { name } of tables) {
+    const anyTable = objectNames.sessionIndex(generation, session, 0, 0);
+    const prefix = anyTable.slice(0, anyTable.lastIndexOf('.') + 1);
+    for await (const { name } of storage.list(prefix, { signal: this.#options.signal })) {
       const opened = await openTable(storage, { name, keys, memory: undefined }).catch(ignoreDamage);
       for (const { id } of opened?.packs ?? []) this.needed.packs.add(id);
     }

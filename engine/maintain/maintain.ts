@@ -1,6 +1,6 @@
 import { isLaganError, LaganError, objectPrefixes, type PackId, parseObjectName, type Root } from '../../repo-format/mod.ts';
 import { uncachedStorage } from '../cache/mod.ts';
-import { lowestGeneration, type Repository, readPackList, readRoot } from '../repository/mod.ts';
+import { expectCollector, lowestGeneration, type Repository, readPackList, readRoot } from '../repository/mod.ts';
 import { condemn, condemnable, type Decision, decide, fence, type PackCensus } from './_collection.ts';
 import { type Deleted, deleteSuperfluous } from './_deletion.ts';
 import { maintainLimits } from './_limits.ts';
@@ -13,10 +13,11 @@ import type { MaintainOptions, MaintainPhase, MaintainResult } from './options.t
  *
  * First a collection that somebody left unfinished is finished; then another one is made, if anything can be freed or much can be folded; then what is superfluous is deleted.
  *
- * Codes: unavailable (others are always faster), interrupted, and those of the storage. Damage is
+ * Codes: forbidden (the configuration names somebody else as the only collector), unavailable (others are always faster), interrupted, and those of the storage. Damage is
  * no error: as long as it is not known what a snapshot needs, no pack is freed, see `MaintainResult.damage`.
  */
 export async function maintain(repository: Repository, options: MaintainOptions = {}): Promise<MaintainResult> {
+  if (!options.dryRun) expectCollector(repository.configuration, options.collector);
   return new Maintenance({ ...repository, storage: uncachedStorage(repository.storage) }, options).run();
 }
 

@@ -15,6 +15,8 @@ export interface MaintainProgress {
 export interface MaintainOptions extends CallOptions {
   /** Only says what would be done. */
   readonly dryRun?: boolean | undefined;
+  /** Who collects, where the configuration allows only one. Default: this machine, see `collectorName`. */
+  readonly collector?: string | undefined;
   readonly onProgress?: ((progress: MaintainProgress) => void) | undefined;
   /** Is told of damage, which keeps packs from being freed. */
   readonly onDamage?: ((error: LaganError) => void) | undefined;

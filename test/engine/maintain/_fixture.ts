@@ -1,42 +1,60 @@
-/** Repositories with some history, and what must hold of them whatever a collector did. */
+/** Repositories in memory with some history, and what must hold of them whatever a collector did. */
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Test } from 'tap';
 import { check } from '../../../engine/check/mod.ts';
 import { maintain } from '../../../engine/maintain/mod.ts';
-import { listSnapshots, markSnapshots, openRepository, type Repository, readRoot } from '../../../engine/repository/mod.ts';
-import { LocalFolder } from '../../../engine/storage/mod.ts';
-import { idFromBytes, objectNames, type PackId, type SnapshotId } from '../../../repo-format/mod.ts';
-import { backUp, contentsOf, makePlace, objectsOf, type Place, secret, write } from '../backup/_fixture.ts';
+import { createRepository, listSnapshots, markSnapshots, type Repository, readRoot } from '../../../engine/repository/mod.ts';
+import { InMemory, type Storage } from '../../../engine/storage/mod.ts';
+import { idFromBytes, objectNames, objectPrefixes, type PackId, type SnapshotId } from '../../../repo-format/mod.ts';
+import { backUp, contentsOf, secret, write } from '../backup/_fixture.ts';
 import { randomBytesOf } from '../random.ts';
+import { copyOf as copyOfStorage, namesIn } from '../repository/sample.ts';
 
 export type Contents = ReadonlyMap<string, Uint8Array>;
 
-/** A repository, and what each of its snapshots must hold. */
-export interface History extends Place {
+/** A repository, a folder to back up, and what each snapshot must hold. */
+export interface History {
+  readonly source: string;
+  readonly repository: Repository;
   readonly expected: Map<SnapshotId, Contents>;
 }
 
 export async function newHistory(t: Test): Promise<History> {
-  return { ...(await makePlace(t)), expected: new Map() };
+  const folder = mkdtempSync(path.join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'lagan-maintain-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const source = path.join(folder, 'source');
+  mkdirSync(source);
+  const repository = await createRepository(new InMemory(), { slots: [{ secret, label: 'test' }], patienceMs: 0 });
+  return { source, repository, expected: new Map() };
 }
 
+/** The same repository over another storage. */
+export const over = (history: History, storage: Storage): History => ({
+  ...history,
+  repository: { ...history.repository, storage },
+});
+
+/** Backs up as `backUp` does for a repository in a folder. */
+export const backUpOf = ({ source, repository }: History, ...more: [Parameters<typeof backUp>[1]?, Parameters<typeof backUp>[2]?]) =>
+  backUp({ folder: source, repositoryFolder: '', source, repository }, ...more);
+
 /** Writes the files, backs up, and remembers what is in the snapshot. */
-export async function snapshotOf(history: History, files: Record<string, string | Uint8Array>): Promise<SnapshotId> {
-  const before = [...history.expected.values()].at(-1) ?? new Map();
-  const contents = new Map(before);
-  for (const [name, content] of Object.entries(files)) {
-    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-    write(history.source, name, bytes);
-    contents.set(name, bytes);
-  }
-  const { snapshotId } = await backUp(history);
-  history.expected.set(snapshotId!, contents);
+export async function snapshotOf(history: History, files: Record<string, Uint8Array>): Promise<SnapshotId> {
+  for (const [name, bytes] of Object.entries(files)) write(history.source, name, bytes);
+  const { snapshotId } = await backUpOf(history);
+  history.expected.set(snapshotId!, new Map([...latestContents(history), ...Object.entries(files)]));
   return snapshotId!;
 }
 
-/** Some folders of files that have nothing in common with those of other seeds. */
+/** What the snapshot that was made last must hold. */
+export function latestContents({ expected }: History): Contents {
+  return [...expected.values()].at(-1) ?? new Map();
+}
+
+/** Some files that have nothing in common with those of other seeds. */
 export function files(seed: string, count = 5, sizeBytes = 40_000): Record<string, Uint8Array> {
   return Object.fromEntries(
     Array.from({ length: count }, (_, index) => [`${seed}/file-${index}`, randomBytesOf(`${seed} ${index}`, sizeBytes)]),
@@ -48,14 +66,10 @@ export async function forget(history: History, ...ids: SnapshotId[]): Promise<vo
   for (const id of ids) history.expected.delete(id);
 }
 
-/** The same repository in a folder of its own, opened anew. */
-export async function copyOf(t: Test, history: History): Promise<History> {
-  const folder = mkdtempSync(path.join(path.dirname(history.folder), 'lagan-copy-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const repositoryFolder = path.join(folder, 'repository');
-  cpSync(history.repositoryFolder, repositoryFolder, { recursive: true });
-  const repository = await openRepository(new LocalFolder(repositoryFolder), { secret, mode: 'write' });
-  return { ...history, folder, repositoryFolder, repository, expected: new Map(history.expected) };
+/** The same repository at a place of its own. */
+export async function copyOf(history: History): Promise<History> {
+  const storage = await copyOfStorage(history.repository.storage);
+  return { ...history, repository: { ...history.repository, storage }, expected: new Map(history.expected) };
 }
 
 /** Exactly the expected snapshots stand, and each has its files. */
@@ -83,16 +97,16 @@ export async function expectMaintainable(t: Test, history: History, packsAfter?:
   await maintainUntilIdle(history.repository);
   t.equal((await readRoot(history.repository)).phase, 'open');
   await expectSound(t, history);
-  if (packsAfter !== undefined) t.equal(packs(history).length, packsAfter, 'nothing is there that nobody needs');
+  if (packsAfter !== undefined) t.equal((await packs(history)).length, packsAfter, 'nothing is there that nobody needs');
 }
 
-/** What an unfinished backup stored since its last checkpoint is kept by one collection, and freed by the next. */
+/** A collection that another one had begun may have left something for the next. */
 export async function maintainUntilIdle(repository: Repository): Promise<void> {
   for (let round = 0; round < 3; round++) if ((await maintain(repository)).outcome === 'idle') return;
   throw new Error('maintenance does not come to rest');
 }
 
-export const packs = (place: Place): string[] => objectsOf(place).filter((name) => name.startsWith('packs/'));
+export const packs = ({ repository }: History): Promise<string[]> => namesIn(repository.storage, objectPrefixes.writerPacks);
 
 /** A pack that a backup left which was killed before it stored an index table. */
 export async function leaveLitter({ storage }: Repository): Promise<string> {

@@ -1,15 +1,14 @@
 /** Collections while others are at work: other collectors, backups that end within one, backups that span many. */
 import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { backupWithin } from '../../../engine/backup/backup.ts';
+import { backupStreamWithin } from '../../../engine/backup/backup-stream.ts';
 import { maintain } from '../../../engine/maintain/mod.ts';
-import { listCheckpoints, openRepository, readRoot } from '../../../engine/repository/mod.ts';
-import { LocalFolder } from '../../../engine/storage/mod.ts';
-import { runChild } from '../backup/_backup-child.ts';
-import { backUp, over, smallSegments, write } from '../backup/_fixture.ts';
+import { listCheckpoints, readRoot } from '../../../engine/repository/mod.ts';
+import { smallSegments, write } from '../backup/_fixture.ts';
 import { randomBytesOf } from '../random.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
 import {
+  backUpOf,
   type Contents,
   copyOf,
   expectMaintainable,
@@ -17,8 +16,10 @@ import {
   files,
   forget,
   type History,
+  latestContents,
   leaveLitter,
   newHistory,
+  over,
   packs,
   snapshotOf,
 } from './_fixture.ts';
@@ -36,11 +37,8 @@ async function unsaved(t: Test, megabytes: number): Promise<History & { contents
   return { ...history, contents };
 }
 
-const another = async ({ repositoryFolder, repository }: History) => ({ ...repository, storage: new LocalFolder(repositoryFolder) });
-
 /** A collection that has a reason. */
-async function collect(history: History): Promise<void> {
-  const repository = await another(history);
+async function collect({ repository }: History): Promise<void> {
   await leaveLitter(repository);
   const before = await readRoot(repository);
   await maintain(repository);
@@ -54,7 +52,7 @@ t.test('maintain: two collectors at once, each in step with the other: one wins,
   await forget(history, first);
   await leaveLitter(history.repository);
   for (let seed = 0; seed < 8; seed++) {
-    const copy = await copyOf(t, history);
+    const copy = await copyOf(history);
     const collector = async (number: number) => {
       const storage = new FaultyStorage(copy.repository.storage, {
         onCall: async (_operation, name) => {
@@ -75,17 +73,17 @@ t.test('maintain: a collector that sleeps before any of its operations while ano
   await snapshotOf(history, files('b', 2));
   await forget(history, first);
   await leaveLitter(history.repository);
-  const counting = new FaultyStorage((await copyOf(t, history)).repository.storage);
+  const counting = new FaultyStorage((await copyOf(history)).repository.storage);
   await maintain({ ...history.repository, storage: counting });
   for (let call = 1; call <= counting.calls.length; call += 3) {
-    const copy = await copyOf(t, history);
+    const copy = await copyOf(history);
     let calls = 0;
     const storage = new FaultyStorage(copy.repository.storage, {
       onCall: async () => {
         if (++calls !== call) return;
         await collect(copy);
-        const { snapshotId } = await backUp(copy);
-        copy.expected.set(snapshotId!, [...copy.expected.values()].at(-1)!);
+        const { snapshotId } = await backUpOf(copy);
+        copy.expected.set(snapshotId!, latestContents(copy));
         await collect(copy);
       },
     });
@@ -100,18 +98,18 @@ t.test('maintain: a collection within a backup, at each of its operations: it en
   await snapshotOf(history, files('b', 2));
   await forget(history, first);
   for (const [name, bytes] of Object.entries(files('c', 4))) write(history.source, name, bytes);
-  const counting = new FaultyStorage((await copyOf(t, history)).repository.storage);
-  await backUp(over(history, counting));
-  const contents = new Map([...[...history.expected.values()].at(-1)!, ...Object.entries(files('c', 4))]);
+  const counting = new FaultyStorage((await copyOf(history)).repository.storage);
+  await backUpOf(over(history, counting));
+  const contents = new Map([...latestContents(history), ...Object.entries(files('c', 4))]);
   for (let call = 1; call <= counting.calls.length; call++) {
-    const copy = await copyOf(t, history);
+    const copy = await copyOf(history);
     let calls = 0;
     const storage = new FaultyStorage(copy.repository.storage, {
       onCall: async () => {
         if (++calls === call) await collect(copy);
       },
     });
-    const { snapshotId, errors } = await backUp(over(copy, storage));
+    const { snapshotId, errors } = await backUpOf(over(copy, storage));
     t.same(errors, [], `call ${call}`);
     copy.expected.set(snapshotId!, contents);
     await expectMaintainable(t, copy);
@@ -120,17 +118,17 @@ t.test('maintain: a collection within a backup, at each of its operations: it en
 
 t.test('backup: one that spans ten collections ends, and stores little twice', async (t) => {
   const history = await unsaved(t, 24);
-  const plain = await copyOf(t, history);
-  const { statistics: once } = await backUp(plain, { workers: 2 }, frequent);
+  const plain = await copyOf(history);
+  const { statistics: once } = await backUpOf(plain, {}, frequent);
   let [checkpoints, collections] = [0, 0];
   const storage = new FaultyStorage(history.repository.storage, {
     onCall: async (operation, name) => {
-      if (operation !== 'create' || !name.startsWith('writer/checkpoints/') || ++checkpoints % 3 !== 0 || collections === 10) return;
+      if (operation !== 'create' || !name.startsWith('writer/checkpoints/') || ++checkpoints % 2 !== 0 || collections === 10) return;
       collections++;
       await collect(history);
     },
   });
-  const { snapshotId, statistics, errors } = await backUp(over(history, storage), { workers: 2 }, frequent);
+  const { snapshotId, statistics, errors } = await backUpOf(over(history, storage), {}, frequent);
   t.same(errors, []);
   t.equal(collections, 10);
   t.ok(statistics.storedBytes <= once.storedBytes * 1.05, `${statistics.storedBytes} instead of ${once.storedBytes}`);
@@ -151,7 +149,7 @@ t.test('backup: collections as fast as they go, at any time: it ends, its snapsh
     }
     ended.resolve();
   })();
-  const { snapshotId, errors } = await backupWithin(await another(history), { paths: [history.source], workers: 2 }, frequent);
+  const { snapshotId, errors } = await backUpOf(history, {}, frequent);
   isRunning = false;
   await Promise.all([collecting, ended.promise]);
   t.same(errors, []);
@@ -159,41 +157,64 @@ t.test('backup: collections as fast as they go, at any time: it ends, its snapsh
   await expectMaintainable(t, history);
 });
 
+/** A backup that dies after so many checkpoints. */
+async function killedAfter(t: Test, history: History, checkpoints: number): Promise<void> {
+  const fault = { operation: 'create', name: /^writer\/checkpoints\//, call: checkpoints, when: 'after' } as const;
+  const storage = new FaultyStorage(history.repository.storage, { faults: [fault] });
+  await t.rejects(backUpOf(over(history, storage), {}, frequent), { code: 'io' });
+}
+
 t.test(
-  'maintain: what a killed backup stored up to its last checkpoint stays through collections, until another goes on from it',
+  'maintain: what a dead backup stored up to its last checkpoint stays through collections, until another goes on from it',
   async (t) => {
     const history = await unsaved(t, 8);
-    const task = { repository: history.repositoryFolder, source: history.source, limits: frequent, options: { workers: 1 } };
-    const killed = runChild({ ...task, killAfter: { name: '^writer/checkpoints/', count: 8 } });
-    t.equal(killed.signal, 'SIGKILL', killed.stderr);
-    const repository = await openRepository(new LocalFolder(history.repositoryFolder), {
-      secret: { kind: 'key-file', secret: new Uint8Array(32).fill(9) },
-      mode: 'write',
-    });
-    const [checkpoint] = await listCheckpoints(repository);
+    await killedAfter(t, history, 3);
+    const [checkpoint] = await listCheckpoints(history.repository);
     const reached = checkpoint!.snapshot.statistics;
     for (let round = 0; round < 3; round++) await collect(history);
-    t.match(await listCheckpoints(repository), [{ id: checkpoint!.id }], 'the catalogue has it');
+    t.match(await listCheckpoints(history.repository), [{ id: checkpoint!.id }], 'the catalogue has it');
     await expectSound(t, history);
-    const { statistics, snapshotId } = await backUp({ ...history, repository });
+    const { statistics, snapshotId } = await backUpOf(history);
     t.ok(
       statistics.newBytes <= statistics.bytes - reached.bytes,
       `${statistics.newBytes} of ${statistics.bytes} are stored again, ${reached.bytes} were there`,
     );
     history.expected.set(snapshotId!, history.contents);
-    t.match(await maintain(repository), { unfinishedSessions: 0, endedCheckpoints: 1 });
-    await expectMaintainable(t, { ...history, repository });
+    t.match(await maintain(history.repository), { unfinishedSessions: 0, endedCheckpoints: 1 });
+    await expectMaintainable(t, history);
   },
 );
 
 t.test('maintain: an abandoned checkpoint ends after seven collections, and its packs are freed', async (t) => {
   const history = await unsaved(t, 4);
-  const task = { repository: history.repositoryFolder, source: history.source, limits: frequent, options: { workers: 1 } };
-  t.equal(runChild({ ...task, killAfter: { name: '^writer/checkpoints/', count: 2 } }).signal, 'SIGKILL');
+  await killedAfter(t, history, 2);
   for (let round = 0; round < 7; round++) await collect(history);
   t.equal((await listCheckpoints(history.repository)).length, 1);
-  t.not(packs(history).length, 0);
+  t.not((await packs(history)).length, 0);
   for (let round = 0; round < 2; round++) await collect(history);
   t.same(await listCheckpoints(history.repository), []);
-  t.same(packs(history), []);
+  t.same(await packs(history), []);
 });
+
+t.test(
+  'backupStream: a collection that passes it ends it; run again, what was stored up to its last checkpoint is not stored again',
+  async (t) => {
+    const history = await newHistory(t);
+    const pieces = Array.from({ length: 12 }, (_, index) => randomBytesOf(`piece ${index}`, 1024 * KiB));
+    const streamOf = async function* () {
+      yield* pieces;
+    };
+    const options = { name: 'dump', stream: streamOf() };
+    let checkpoints = 0;
+    const storage = new FaultyStorage(history.repository.storage, {
+      onCall: async (operation, name) => {
+        if (operation === 'create' && name.startsWith('writer/checkpoints/') && ++checkpoints === 3) await collect(history);
+      },
+    });
+    await t.rejects(backupStreamWithin(over(history, storage).repository, options, frequent), { code: 'superseded' });
+    t.match(await maintain(history.repository), { unfinishedSessions: 1 });
+    const { statistics } = await backupStreamWithin(history.repository, { ...options, stream: streamOf() }, frequent);
+    t.ok(statistics.newBytes < statistics.bytes, `${statistics.newBytes} of ${statistics.bytes}`);
+    t.match(await maintain(history.repository), { unfinishedSessions: 0, endedCheckpoints: 1 });
+  },
+);

@@ -2,9 +2,10 @@
 import t, { type Test } from 'tap';
 import { maintain } from '../../../engine/maintain/mod.ts';
 import { listCheckpoints } from '../../../engine/repository/mod.ts';
-import { backUp, over, write } from '../backup/_fixture.ts';
+import { write } from '../backup/_fixture.ts';
 import { FaultyStorage, type Operation } from '../storage/faulty-storage.ts';
 import {
+  backUpOf,
   copyOf,
   expectMaintainable,
   files,
@@ -13,6 +14,7 @@ import {
   leaveLitter,
   maintainUntilIdle,
   newHistory,
+  over,
   packs,
   snapshotOf,
 } from './_fixture.ts';
@@ -30,7 +32,7 @@ async function eventful(t: Test): Promise<History> {
   const storage = new FaultyStorage(history.repository.storage, {
     faults: [{ operation: 'create', name: /^writer\/snapshots\//, call: 1 }],
   });
-  await t.rejects(backUp(over(history, storage), {}, { batchFiles: 1, waitingTokens: 2, checkpointNewBytes: 1 }), { code: 'io' });
+  await t.rejects(backUpOf(over(history, storage), {}, { batchFiles: 1, waitingTokens: 2, checkpointNewBytes: 1 }), { code: 'io' });
   t.equal((await listCheckpoints(history.repository)).length, 1);
   return history;
 }
@@ -42,15 +44,15 @@ const effects: readonly Operation[] = ['createWriter', 'append', 'commit', 'crea
 // Between two operations that change something the store is the same: so these are all moments at which it can be killed.
 t.test('maintain: killed after any of its operations that change something', async (t) => {
   const history = await eventful(t);
-  const whole = await copyOf(t, history);
+  const whole = await copyOf(history);
   const counting = new FaultyStorage(whole.repository.storage);
   await maintain({ ...whole.repository, storage: counting });
   const moments = [...counting.calls.keys()].filter((index) => effects.includes(counting.calls[index]!.operation));
   await maintainUntilIdle(whole.repository);
-  const left = packs(whole).length;
+  const left = (await packs(whole)).length;
   t.ok(moments.length >= 15, `${moments.length} operations`);
   for (const index of moments) {
-    const copy = await copyOf(t, history);
+    const copy = await copyOf(history);
     const faults = [
       { call: index + 1, when: 'after' as const },
       { call: index + 1, forever: true },
@@ -66,12 +68,12 @@ t.test(
   async (t) => {
     const history = await eventful(t);
     for (const replacement of [1, 2, 3]) {
-      const copy = await copyOf(t, history);
+      const copy = await copyOf(history);
       const storage = new FaultyStorage(copy.repository.storage, {
         faults: [{ operation: 'create', name: /^collector\/roots\//, call: replacement + 1, forever: true }],
       });
       await maintain({ ...copy.repository, storage }).catch(() => undefined);
-      const { statistics, snapshotId } = await backUp(copy);
+      const { statistics, snapshotId } = await backUpOf(copy);
       t.ok(statistics.newBytes <= 2 * 40_000, `after replacement ${replacement}: ${statistics.newBytes} bytes`);
       copy.expected.set(snapshotId!, new Map([...[...copy.expected.values()].at(-1)!, ...Object.entries(unfinished)]));
       await expectMaintainable(t, copy);
