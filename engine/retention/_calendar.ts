@@ -10,6 +10,8 @@ const nanosecondsPerSecond = 1_000_000_000n;
 /** The calendar of one time zone. */
 export class Calendar {
   readonly #format: Intl.DateTimeFormat;
+  /** Every rule asks for the same times. */
+  readonly #offsets = new Map<number, number>();
 
   /** Without a time zone: that of this process. */
   constructor(timeZone?: string) {
@@ -35,6 +37,14 @@ export class Calendar {
 
   /** Seconds that local time is ahead of UTC. */
   #offsetOf(seconds: number): number {
+    const known = this.#offsets.get(seconds);
+    if (known !== undefined) return known;
+    const offset = this.#findOffset(seconds);
+    this.#offsets.set(seconds, offset);
+    return offset;
+  }
+
+  #findOffset(seconds: number): number {
     const parts = this.#format.formatToParts(seconds * 1000);
     const text = parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
     const match = /([+\u2212-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(text);
