@@ -244,6 +244,7 @@ function small(): Vector[] {
   const time = { time: startedValue };
   const finding = { object: 'writer/packs/0a/…', pack: packA, chunks: [nameC], kind: 'authentication-failed' };
   const entry = { id: packA, generation: 3, object: text('') };
+  const checkpoint = { session: packA, generation: 3, number: 7 };
   return [
     ...vectors(
       'hold',
@@ -290,8 +291,10 @@ function small(): Vector[] {
         ['chunk', 'malformed', 'REC-2', 'a chunk name of 16 bytes', { findings: [{ ...finding, chunks: [packA] }] }],
       ],
     ),
-    ...vectors('catalogue', { version: 1, snapshots: [entry] }, { snapshots: [entry] }, [
+    ...vectors('catalogue', { version: 1, snapshots: [entry] }, { snapshots: [entry], checkpoints: [] }, [
       ['ok', 'ok', 'REC-2', 'one snapshot', {}],
+      ['ok-checkpoint', 'ok', 'REC-2', 'a checkpoint, too', { checkpoints: [checkpoint] }, { checkpoints: [checkpoint] }],
+      ['checkpoint', 'malformed', 'REC-2', 'a checkpoint without number', { checkpoints: [{ session: packA, generation: 3 }] }],
       ['generation', 'malformed', 'REC-2', 'no generation', { snapshots: [{ id: packA, object: text('') }] }],
     ]),
     ...vectors('lost-list', { version: 1, chunks: [nameC], packs: [packA] }, { chunks: [nameC], packs: [packA] }, [
