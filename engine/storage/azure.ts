@@ -169,15 +169,15 @@ class AzureCalls implements ObjectStoreCalls {
     const { BlobServiceClient, StorageSharedKeyCredential } = azure;
     if (key) return new BlobServiceClient(this.#endpoint, new StorageSharedKeyCredential(this.#place.host, key), options);
     if (token) return new BlobServiceClient(`${this.#endpoint}?${token.replace(/^\?/, '')}`, undefined, options);
-    if (connection) return this.#checkAccount(BlobServiceClient.fromConnectionString(connection, options));
+    if (connection) return this.#checkAccount(() => BlobServiceClient.fromConnectionString(connection, options));
     const { DefaultAzureCredential } = await import('@azure/identity');
     return new BlobServiceClient(this.#endpoint, new DefaultAzureCredential(), options);
   }
 
-  #checkAccount(service: BlobServiceClient): BlobServiceClient {
+  #checkAccount(open: () => BlobServiceClient): BlobServiceClient {
+    const service = withoutSecret(open);
     if (service.accountName === this.#place.host) return service;
-    const message = `AZURE_STORAGE_CONNECTION_STRING is of the account ${service.accountName}, not of ${this.#place.host}`;
-    throw new LaganError('usage', message, {
+    throw new LaganError('usage', `AZURE_STORAGE_CONNECTION_STRING is of the account ${service.accountName}, not of ${this.#place.host}`, {
       expected: this.#place.host,
       found: service.accountName,
       hint: 'unset it, or name its account in the URL',
@@ -230,6 +230,17 @@ class BlockUpload implements PartCalls {
 
 const credentialHint =
   'set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING, or log in with az login; a clock that is wrong by 15 minutes is refused as well';
+
+/** The library's error may repeat the text, which holds a key. */
+function withoutSecret(open: () => BlobServiceClient): BlobServiceClient {
+  try {
+    return open();
+  } catch {
+    throw new LaganError('usage', 'the text in AZURE_STORAGE_CONNECTION_STRING is not a connection string', {
+      hint: 'it looks like DefaultEndpointsProtocol=https;AccountName=NAME;AccountKey=KEY;EndpointSuffix=core.windows.net',
+    });
+  }
+}
 
 async function createdOrExists(request: Promise<unknown>): Promise<CreateOutcome> {
   try {

@@ -7,7 +7,7 @@
  * Credentials are Google's application default credentials: GOOGLE_APPLICATION_CREDENTIALS, `gcloud auth application-default login`, workload identity, the
  * service account of the machine. STORAGE_EMULATOR_HOST or an `endpoint=` with http: names an emulator, which gets none.
  */
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Bucket, File, StorageOptions } from '@google-cloud/storage';
 import { type ErrorCode, LaganError } from '../../repo-format/mod.ts';
 import { codeOfStatus, isNetworkError } from './_http-errors.ts';
@@ -149,7 +149,7 @@ class GoogleCalls implements ObjectStoreCalls {
     if (error instanceof LaganError || !(error instanceof Error)) return error;
     const status = statusOf(error);
     const text = error.message.split('\n', 1)[0]!;
-    const isUnknown = /default credentials|invalid_grant|invalid_client|unauthorized_client|project id/i.test(error.message);
+    const isUnknown = /credential|invalid_grant|invalid_client|unauthorized_client|project id/i.test(error.message);
     const meaning = isUnknown ? 'forbidden' : status === undefined ? undefined : codeOfStatus(status);
     const code: ErrorCode = meaning ?? (isNetworkError(error) ? 'unavailable' : 'io');
     return new LaganError(code, `${attempt} at ${this.#url} failed: ${text}`, {
@@ -246,7 +246,7 @@ class ResumableUpload implements PartCalls {
       method: 'PUT',
       url: this.#url,
       headers: { 'content-range': range, 'content-length': String(bytes?.length ?? 0) },
-      ...(bytes !== undefined && { body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) }),
+      ...(bytes !== undefined && { body: quietStream(bytes) }),
       responseType: 'text',
       signal,
     });
@@ -268,7 +268,7 @@ interface Request {
   readonly method?: 'GET' | 'PUT' | 'DELETE';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
+  readonly body?: Readable;
   readonly responseType: 'stream' | 'text';
   readonly signal: AbortSignal;
 }
@@ -281,6 +281,11 @@ function request<Data>(file: File, options: Request): Promise<Response<Data>> {
     retry: false,
     validateStatus: (status: number) => status < 300 || [308, 416, uploadGivenUp].includes(status),
   });
+}
+
+/** An aborted request destroys its body with an error that nobody listens to. */
+function quietStream(bytes: Uint8Array): Readable {
+  return Readable.from([Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)]).on('error', () => undefined);
 }
 
 function openedObject({ headers, data: body }: Response<Readable>): OpenedObject {

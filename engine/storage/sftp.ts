@@ -272,7 +272,7 @@ export class SftpFolder implements Storage {
     if (session.canLink) return mode;
     throw new LaganError('unsupported', `storing ${name}: the SFTP server ${this.#host} cannot make hard links (hardlink@openssh.com)`, {
       object: name,
-      hint: 'without them no object can be created safely; use OpenSSH on the server, or serve the folder by S3 (rclone serve s3)',
+      hint: 'without them no object can be created safely (OpenSSH has them, unless it serves read-only: internal-sftp -R)',
     });
   }
 
