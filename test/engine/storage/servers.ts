@@ -51,8 +51,11 @@ export async function startAzurite(t: Test, file: string): Promise<Azurite> {
 
 /** Google's interface as github.com/fsouza/fake-gcs-server speaks it. */
 export function findFakeGcs(): { file: string } | { skip: string } {
-  const file = findProgram('fake-gcs-server', [path.join(process.env.GOPATH ?? path.join(os.userInfo().homedir, 'go'), 'bin')]);
-  return file === undefined ? { skip: 'fake-gcs-server is not there: go install github.com/fsouza/fake-gcs-server@latest' } : { file };
+  const folders = ['.ci/tools/bin', path.join(process.env.GOPATH ?? path.join(os.userInfo().homedir, 'go'), 'bin')];
+  const file = findProgram('fake-gcs-server', folders);
+  return file === undefined
+    ? { skip: 'fake-gcs-server is not there: GOBIN=$PWD/.ci/tools/bin go install github.com/fsouza/fake-gcs-server@v1.56.1' }
+    : { file };
 }
 
 export async function startFakeGcs(t: Test, file: string): Promise<{ port: number }> {
