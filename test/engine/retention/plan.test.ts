@@ -1,5 +1,6 @@
 import t from 'tap';
-import { parseKeepDuration, type RetentionPolicy } from '../../../engine/retention/mod.ts';
+import { parseKeepCount, parseKeepDuration, periods, type RetentionPolicy } from '../../../engine/retention/mod.ts';
+import { recordedChoices, recordedTimes } from './_recorded.ts';
 import { idOf, keptOf, planOf, snapshotAt, time } from './_samples.ts';
 
 const all = Number.POSITIVE_INFINITY;
@@ -44,6 +45,29 @@ t.test('planRetention: what the documentation of restic says of its example', as
   ];
   for (const [policy, expected] of cases) t.same(numbersOf(keptOf(planOf(sundays, policy))), expected, JSON.stringify(policy));
 });
+
+/** Of `--keep-daily 7 --keep-within 1m`. */
+function policyOf(text: string): RetentionPolicy {
+  const options = new Map([...text.matchAll(/--keep-(\S+) (\S+)/g)].map(([, name, value]) => [name!, value!]));
+  const take = <Value>(name: string, parse: (text: string, name: string) => Value) =>
+    options.has(name) ? parse(options.get(name)!, name) : undefined;
+  return {
+    last: take('last', parseKeepCount),
+    within: take('within', parseKeepDuration),
+    counts: Object.fromEntries(periods.map((period) => [period, take(period, parseKeepCount)])),
+    withinCounts: Object.fromEntries(periods.map((period) => [period, take(`within-${period}`, parseKeepDuration)])),
+  };
+}
+
+t.test('planRetention: what restic itself keeps of snapshots at odd distances', async (t) => {
+  const snapshots = recordedTimes.map((when, index) => snapshotAt(index, exactTime(when)));
+  for (const [policy, expected] of recordedChoices) t.same(numbersOf(keptOf(planOf(snapshots, policyOf(policy)))), expected, policy);
+});
+
+/** With seconds. */
+function exactTime(text: string): { seconds: number; nanoseconds: number } {
+  return { seconds: Date.parse(`${text.replace(' ', 'T')}Z`) / 1000, nanoseconds: 0 };
+}
 
 t.test('planRetention: the reasons, snapshot by snapshot', async (t) => {
   const plan = planOf(sundays.slice(-3), { last: 1, counts: { daily: 2, monthly: 3 } });
