@@ -8,6 +8,8 @@ const objects = { ...one, features: ['objects', 'repeats', 'pages', 'reader'] };
 const checkpoints = { ...one, wanted: [3], attempts: 2, features: ['checkpoints'] };
 const takeOver = { ...one, attempts: 2, wanted: [2], features: ['takeOver', 'prune'] };
 const quiet = { ...one, features: ['quiet', 'prune', 'objects'] };
+const quietForget = { ...quiet, writers: 0, features: [...quiet.features, 'elder', 'forget'] };
+const quietRepack = { ...quiet, generations: 1, wanted: [2], firstPack: 3, repacks: 1, features: ['quiet', 'prune', 'elder', 'repack'] };
 const rollback = { ...one, features: ['rollback', 'objects'] };
 const rollbackRepacked = { ...one, writers: 0, repacks: 1, features: ['elder', 'repack', 'rollback', 'objects'] };
 
@@ -31,9 +33,19 @@ export const configurations = {
       { ...one, writers: 2, features: ['pages'] },
     ],
   },
+  pending: {
+    small: [{ ...one, generations: 1, writers: 2, wanted: [2, 2], features: ['pending'] }],
+    full: [
+      { ...one, writers: 2, wanted: [2, 2], features: ['pending'] },
+      { ...one, generations: 3, attempts: 2, wanted: [2], features: ['pending', 'prune'] },
+    ],
+  },
   forget: {
     small: [forget, { ...forget, collectors: 2 }, { ...forget, writers: 1 }],
-    full: [{ ...forget, collectors: 2, generations: 2, writers: 1 }],
+    full: [
+      { ...forget, collectors: 2, generations: 2, writers: 1 },
+      { ...repack, repacks: 1, generations: 1, features: [...repack.features, 'forget'] },
+    ],
   },
   repack: {
     small: [
@@ -54,17 +66,26 @@ export const configurations = {
     small: [checkpoints, { ...checkpoints, features: ['checkpoints', 'abandon'] }],
     full: [
       { ...checkpoints, generations: 3, attempts: 3 },
-      { ...checkpoints, collectors: 2, features: ['checkpoints', 'objects'] },
+      { ...checkpoints, generations: 1, collectors: 2, features: ['checkpoints', 'objects'] },
     ],
   },
   takeOver: { small: [takeOver], full: [{ ...takeOver, generations: 3, attempts: 3, wanted: [3] }] },
   quiet: {
-    small: [quiet, { ...quiet, features: ['quiet', 'prune', 'objects', 'checkpoints'], wanted: [3] }],
-    full: [{ ...quiet, collectors: 2 }],
+    small: [quiet, { ...quiet, features: ['quiet', 'prune', 'objects', 'checkpoints'], wanted: [3] }, quietForget, quietRepack],
+    full: [
+      { ...quiet, collectors: 2 },
+      { ...quietRepack, collectors: 2 },
+    ],
   },
   rollback: {
     small: [{ ...rollback, generations: 1 }, rollbackRepacked],
-    full: [rollback, { ...rollback, generations: 1, writers: 2 }, { ...rollback, generations: 1, attempts: 2 }],
+    full: [
+      rollback,
+      { ...rollback, generations: 1, features: [...rollback.features, 'sleepers'] },
+      { ...rollback, generations: 1, attempts: 2 },
+      { ...rollbackRepacked, generations: 1, writers: 1 },
+      { ...rollback, generations: 1, writers: 2 },
+    ],
   },
 };
 

@@ -89,6 +89,9 @@ export function newWriter() {
     excluded: 0,
     first: 0,
     listed: 0,
+    /** With the feature `pending`: the floor before this one while the root fences, and packs in tables from there on. */
+    lowest: 0,
+    pending: 0,
     uploads: 0,
     adopted: 0,
     part: 0,

@@ -46,6 +46,7 @@ function begin({ model, state, index, session }) {
     own.base = root.base;
     const early = mistakes.has('staleIndex') || mistakes.has('pendingTables');
     own.floor = early ? lowest(root) : root.floor;
+    if (model.features.has('pending')) own.lowest = lowest(root);
     own.excluded = mistakes.has('dedupCondemned') ? root.doomed : root.condemned | root.doomed;
     own.step = LIST;
   });
@@ -61,9 +62,10 @@ function* listTables({ model, state, index, own }) {
     });
     return;
   }
+  const pending = model.features.has('pending') ? tablesFrom(state, own.lowest) & ~now : 0;
   for (const listed of paged ? listings(own.first, now) : [now])
     yield step(model, state, `writer ${index} has listed tables`, (next) =>
-      Object.assign(next.writers[index], { listed, first: 0, step: DECIDE }),
+      Object.assign(next.writers[index], { listed, pending, first: 0, step: DECIDE }),
     );
 }
 
@@ -76,7 +78,7 @@ function* decide({ model, state, index, own, session }) {
   const floor = model.mistakes.has('pendingTables') ? lowest(state.root) : state.root.floor;
   if (floor !== own.floor && !model.mistakes.has('staleIndex')) {
     yield step(model, state, `writer ${index} finds another floor`, (next) =>
-      Object.assign(next.writers[index], { step: BEGIN, listed: 0 }),
+      Object.assign(next.writers[index], { step: BEGIN, listed: 0, pending: 0 }),
     );
     return;
   }
@@ -90,12 +92,25 @@ function* decide({ model, state, index, own, session }) {
         packs |= bit(pack);
       }
       const uploads = packs & ~(known | taken);
-      Object.assign(writer, { uploads, adopted: packs & taken & ~known, base: 0, floor: 0, excluded: 0, listed: 0, step: UPLOAD });
+      Object.assign(writer, {
+        uploads,
+        adopted: packs & taken & ~known,
+        base: 0,
+        floor: 0,
+        lowest: 0,
+        excluded: 0,
+        listed: 0,
+        pending: 0,
+        step: UPLOAD,
+      });
     });
   }
 }
 
-/** Packs to deduplicate against: those that an index lists, and those that its earlier sessions stored without getting them into one. */
+/**
+ * Packs to deduplicate against: those that an index lists; and those that its own table must list, too: of pending tables, and those that its earlier sessions
+ * stored without getting them into an index.
+ */
 function usable(model, state, own) {
   const { mistakes, features } = model;
   let known = (own.base | own.listed) & ~own.excluded;
@@ -103,6 +118,7 @@ function usable(model, state, own) {
   if (mistakes.has('trustParent') && model.elder >= 0) known |= bit(state.relies[model.elder * CHUNKS.length]) & ~own.excluded;
   let taken = features.has('takeOver') ? own.stored & ~own.excluded : 0;
   if (!mistakes.has('takeOverBlindly')) taken &= state.packs;
+  taken |= own.pending & ~own.excluded;
   return { known, taken };
 }
 
