@@ -1,0 +1,71 @@
+/** `lagan maintain`, and maintenance by itself after a backup, on a real repository. */
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { type Outcome, run, scratchFolder } from './cli.ts';
+import { problems } from './schemas.ts';
+
+class Home {
+  readonly folder: string;
+  readonly data: string;
+
+  constructor(t: Test) {
+    this.folder = scratchFolder(t);
+    this.data = join(this.folder, 'data');
+    mkdirSync(this.data);
+  }
+
+  write(name: string, content: string): void {
+    writeFileSync(join(this.data, name), content);
+  }
+
+  lagan(...argv: string[]): Promise<Outcome> {
+    return run(argv, { env: { HOME: this.folder }, cwd: this.folder });
+  }
+
+  /** Names of the objects below a folder of the repository. */
+  objects(below: string): string[] {
+    const folder = join(this.folder, '.local/share/lagan/repository', below);
+    return readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name);
+  }
+}
+
+t.test('maintain: what a forgotten snapshot alone had is freed; --dry-run only says so; JSON is as its schema says', async (t) => {
+  const home = new Home(t);
+  home.write('a', 'a'.repeat(100_000));
+  await home.lagan('backup', 'data');
+  t.match(await home.lagan('maintain'), { exitCode: 0, stdout: /^nothing to free, in .*\n.* are needed by 1 snapshot\n/ });
+  rmSync(join(home.data, 'a'));
+  home.write('b', 'b'.repeat(100_000));
+  await home.lagan('backup', 'data');
+  const before = home.objects('writer/packs').length;
+  await home.lagan('forget', 'latest~1');
+  t.match(await home.lagan('maintain', '--dry-run'), { stdout: /^would free .* packs\n[\s\S]*1 forgotten snapshot would be removed\n/ });
+  t.equal(home.objects('writer/packs').length, before);
+  const outcome = await home.lagan('maintain', '--json');
+  for (const message of outcome.json) t.same(problems('maintain', message), [], JSON.stringify(message));
+  t.match(outcome.json.at(-1), { type: 'summary', outcome: 'collected', droppedSnapshots: 1, snapshots: 1, damaged: 0 });
+  t.ok(home.objects('writer/packs').length < before);
+  t.match(await home.lagan('check', '--read-data'), { exitCode: 0 });
+  t.match(await home.lagan('cat', 'latest', join(home.data, 'b')), { stdout: 'b'.repeat(100_000) });
+  t.match(await home.lagan('undelete'), { exitCode: 0 }, 'nothing is left that could be brought back');
+});
+
+t.test('backup maintains when much has gathered, unless it is told not to', async (t) => {
+  const home = new Home(t);
+  const roots = () => home.objects('collector/roots').length;
+  for (let day = 0; day < 64; day++) {
+    home.write('file', `${day}`);
+    await home.lagan('backup', 'data', '--no-maintain');
+  }
+  t.equal(roots(), 1);
+  home.write('config.yaml', 'backup: { maintain: false }\n');
+  await home.lagan('backup', 'data', '--config', join(home.data, 'config.yaml'));
+  t.equal(roots(), 1);
+  t.match(await home.lagan('backup', 'data'), { exitCode: 0, stderr: /maintained the repository/ });
+  t.equal(roots(), 4);
+  t.match(await home.lagan('snapshots', '--json'), { exitCode: 0 });
+  t.match(await home.lagan('check'), { exitCode: 0 });
+});
