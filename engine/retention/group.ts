@@ -1,9 +1,8 @@
 /** Groups of snapshots: the rules of a policy hold in each of them by itself. */
 import type { RetentionSnapshot } from './snapshot.ts';
 
-export const groupKeys = ['host', 'paths', 'tags'] as const;
 /** By what snapshots are put together. */
-export type GroupKey = (typeof groupKeys)[number];
+export type GroupKey = 'host' | 'paths' | 'tags';
 
 /** What the snapshots of a group have in common; without the keys that it was not grouped by. */
 export interface RetentionGroupValues {

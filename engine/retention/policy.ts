@@ -79,12 +79,6 @@ export function isEmptyPolicy({ last, counts = {}, within, withinCounts = {}, ta
   return tags.length === 0 && values.every((value) => value === undefined);
 }
 
-/** `2y5m7d3h`. */
-export function keepDurationText({ years, months, days, hours }: KeepDuration): string {
-  const parts = [`${years}y`, `${months}m`, `${days}d`, `${hours}h`];
-  return parts.filter((part) => !part.startsWith('0')).join('');
-}
-
 function wrong(message: string, fields: { found: string; hint: string }): LaganError {
   return new LaganError('usage', message, fields);
 }
