@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
-import type { NodeReference, PackId, Snapshot } from '../../repo-format/mod.ts';
+import { isLaganError, type NodeReference, type PackId, type Snapshot } from '../../repo-format/mod.ts';
 import { ChunkTable, Deduplicator, PackTable, StoredIndex } from '../index/mod.ts';
 import { compileKernel, createKernel, preferredLanes } from '../kernel/mod.ts';
 import { type Compression, listPresentPacks, PackReader, type StoredPack } from '../packs/mod.ts';
-import { beginSession, describeRepository, type Repository, type Session } from '../repository/mod.ts';
+import { beginSession, describeRepository, type Repository, readRoot, type Session } from '../repository/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
 import { NodeStore, recordingPacks, TreeBuilder, TreeReader } from '../trees/mod.ts';
 import { FileDispatcher } from './_file-dispatcher.ts';
 import { type BackupLimits, backupLimits } from './_limits.ts';
@@ -47,9 +48,23 @@ export class BackupSession {
   #checkpoints: number;
   #storing: Promise<unknown> = Promise.resolve();
 
-  static async begin(repository: Repository, options: SessionOptions & { signal?: AbortSignal | undefined }): Promise<BackupSession> {
+  /** If the collector deletes what the session was to begin with, because it was slow, another one begins. */
+  static async begin(repository: Repository, options: SessionOptions & CallOptions): Promise<BackupSession> {
     const { signal } = options;
-    const session = await beginSession(repository, { signal });
+    for (let attempt = 1; ; attempt++) {
+      const session = await beginSession(repository, { signal });
+      try {
+        return await BackupSession.#beginWith(session, repository, options);
+      } catch (error) {
+        const isGone = isLaganError(error, 'not-found') || isLaganError(error, 'object-missing');
+        if (!isGone || attempt === backupLimits.sessions || (await readRoot(repository, { signal })).number === session.root.number)
+          throw error;
+      }
+    }
+  }
+
+  static async #beginWith(session: Session, repository: Repository, options: SessionOptions & CallOptions): Promise<BackupSession> {
+    const { signal } = options;
     const tables = new SessionTables(repository, session);
     try {
       const listed = await tables.openEarlier(options);

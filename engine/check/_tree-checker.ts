@@ -71,7 +71,7 @@ export class TreeChecker {
   /** Chunks that could only be looked for in the index, where they are not. */
   unverified = 0;
   readonly #options: TreeCheckerOptions;
-  /** Name of a node → number of the set of packs that it and all below it rely on. */
+  /** Name of a node and its pack → number of the set of packs that it and all below it rely on. A node may be in several packs, and each must be there. */
   readonly #seen = new NameMap();
   readonly #sets = new PackSets();
 
@@ -105,16 +105,17 @@ export class TreeChecker {
   }
 
   async #visit(reference: NodeReference, expected: Expected<'directory' | 'content'>): Promise<Uint32Array> {
-    const known = this.#seen.get(reference.name, 0);
+    const ordinal = this.#ordinalOf(reference.pack, 'metadata-pack');
+    const known = this.#seen.get(placeOf(reference, ordinal), 0);
     const remembered = this.#sets.get(known);
     if (remembered !== undefined) return remembered;
     await this.#options.breathe();
-    const visit: Visit = { relied: new Set([this.#ordinalOf(reference.pack, 'metadata-pack')]), isNew: known < 0 };
+    const visit: Visit = { relied: new Set([ordinal]), isNew: known < 0 };
     const node = await this.#open(reference, { expected, isNew: visit.isNew });
     if (node?.kind === 'directory') await this.#visitDirectory(node, visit);
     else if (node !== undefined) await this.#visitContentNode(node, visit);
     const set = Uint32Array.from(visit.relied).sort();
-    if (visit.isNew) this.#seen.add(reference.name, 0, this.#sets.numberOf(set));
+    if (visit.isNew) this.#seen.add(placeOf(reference, ordinal), 0, this.#sets.numberOf(set));
     return set;
   }
 
@@ -225,6 +226,13 @@ export class TreeChecker {
     }
     return pack.ordinal;
   }
+}
+
+/** A name for a node in one of its packs: of a node's name, of which a map keeps 16 bytes, with the pack's number mixed in. */
+function placeOf({ name }: NodeReference, ordinal: number): Uint8Array {
+  const place = name.slice(0, 16);
+  for (let byte = 0; byte < 4; byte++) place[12 + byte]! ^= ordinal >>> (8 * byte);
+  return place;
 }
 
 function addAll(target: Set<number>, source: Uint32Array): void {

@@ -53,8 +53,19 @@ class Maintenance {
 
   async run(): Promise<MaintainResult> {
     if (this.#options.dryRun) return this.#result(await this.#planUnder(await this.#readRoot()), undefined);
-    const root = await this.#collect();
-    const deleted = await deleteSuperfluous(this.#repository, root, {
+    for (let attempt = 1; ; attempt++) {
+      const root = await this.#collect();
+      try {
+        const deleted = await this.#delete(root);
+        return this.#result(this.#plan ?? (await this.#planUnder(root)), deleted);
+      } catch (error) {
+        if (attempt === maintainLimits.attempts || !(await this.#hasMoved(root, error))) throw error;
+      }
+    }
+  }
+
+  #delete(root: Root): Promise<Deleted> {
+    return deleteSuperfluous(this.#repository, root, {
       onDeleted: (objects, bytes) => {
         this.#objectsDeleted += objects;
         this.#bytesDeleted += bytes;
@@ -62,7 +73,12 @@ class Maintenance {
       },
       signal: this.#options.signal,
     });
-    return this.#result(this.#plan ?? (await this.#planUnder(root)), deleted);
+  }
+
+  /** Whether an error is because another collector was faster, and has removed what was to be read. */
+  async #hasMoved(root: Root, error: unknown): Promise<boolean> {
+    const isGone = isLaganError(error, 'not-found') || isLaganError(error, 'object-missing');
+    return isGone && (await this.#readRoot()).number !== root.number;
   }
 
   /** Goes on from the root as it is until there is nothing more to collect. Returns the root then, of phase `open`. */
@@ -74,9 +90,7 @@ class Maintenance {
         else if (root.phase === 'fencing') await this.#decide(root);
         else if (!(await this.#begin(root))) return root;
       } catch (error) {
-        const mayHaveMoved = isLaganError(error, 'not-found') || isLaganError(error, 'object-missing');
-        // Another collector was faster, and has removed what was to be read.
-        if (!mayHaveMoved || (await this.#readRoot()).number === root.number) throw error;
+        if (!(await this.#hasMoved(root, error))) throw error;
       }
     }
     throw new LaganError('unavailable', 'other collectors were faster each time', { hint: 'try again when they have ended' });
