@@ -192,8 +192,9 @@ export function filterContains(filter: Uint8Array, blockCount: number, name: Uin
   return true;
 }
 
-export function filterAdd(filter: Uint8Array, blockCount: number, name: Uint8Array, nameOffset = 0): void {
-  const block = filterBlockOf(name, nameOffset, blockCount) * filterLayout.blockSizeBytes;
+/** Sets the bits of a name. `filter` may be a part of the whole that begins with block `firstBlock`, if the name's block is in it. */
+export function filterAdd(filter: Uint8Array, blockCount: number, name: Uint8Array, nameOffset = 0, firstBlock = 0): void {
+  const block = (filterBlockOf(name, nameOffset, blockCount) - firstBlock) * filterLayout.blockSizeBytes;
   for (let probe = 0; probe < filterLayout.probes; probe++) {
     const bit = probeBit(name, nameOffset, probe);
     filter[block + (bit >>> 3)]! |= 1 << (bit & 7);

@@ -4,6 +4,7 @@ import {
   encodeIndexContents,
   filterAdd,
   filterBlockCount,
+  filterBlockOf,
   isSampled,
   limits,
   type PackId,
@@ -11,7 +12,7 @@ import {
   packOrdinalAt,
   writeRow,
 } from '../../repo-format/mod.ts';
-import { readSegment, type SealingKeys, SegmentedObjectWriter } from '../objects/mod.ts';
+import { readSegment, type SealingKeys, SegmentedObjectWriter, type SegmentPlace } from '../objects/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { appendFilter, appendPackRows } from './_table-segments.ts';
 import { openTable, type StoredTable } from './stored-table.ts';
@@ -43,43 +44,52 @@ export interface MergeOptions {
   readonly tables: readonly string[];
   /** Packs that are left out, with all their rows. */
   readonly without?: ReadonlySet<PackId> | undefined;
+  /** How much of the filter is made at once: a multiple of the size of its segments. For tests. */
+  readonly filterSliceBytes?: number | undefined;
   /** Where the merged table is written; default: to the storage that the others are read from. */
   readonly target?: Pick<Storage, 'createWriter'> | undefined;
 }
 
 /**
- * Stores one index table with the rows of several, page by page: memory holds a page of each, the filter of the whole (1.5 bytes a row) and its sample (36 bytes for each
- * 64 rows). Where several have a chunk, the first counts.
+ * Stores one index table with the rows of several, page by page. Where several have a chunk, the first counts. Memory holds a page of each, 32 bytes for each page of the
+ * merged table, its packs, and 64 MiB of its filter: for the filter of a larger one, and then for its sample, the rows are read again.
  */
 export async function mergeIndexTables(storage: Storage, options: MergeOptions): Promise<{ rows: number; packs: number }> {
-  const { name, keys, target = storage } = options;
+  const { name, keys, target = storage, filterSliceBytes = defaultFilterSliceBytes } = options;
   const { sources, packs } = await openSources(storage, options);
   const object = await SegmentedObjectWriter.create(target, { name, kind: 'index-table', keys });
+  const rows = () => mergeRows(storage, sources);
   try {
     const packSegments = await appendPackRows(object, packs);
     const pages = new PageWriter(object);
-    const sampled = new RowBuffer();
-    for await (const row of mergeRows(storage, sources)) {
+    for await (const row of rows()) {
       const waiting = pages.add(row);
       if (waiting !== undefined) await waiting;
-      if (isSampled(row.page, row.offset)) sampled.add(row);
     }
     await pages.flush();
-    const filter = await buildFilter(storage, { sources, rows: pages.rows });
-    const filterPlaces = await appendFilter(object, filter);
+    const filterBlocks = filterBlockCount(pages.rows);
+    const slices = Math.ceil((filterBlocks * filterBlockSizeBytes) / filterSliceBytes);
+    const sampled = new RowBuffer();
+    const filter: SegmentPlace[] = [];
+    for (let firstBlock = 0; firstBlock < filterBlocks; firstBlock += filterSliceBytes / filterBlockSizeBytes) {
+      const slice = new Uint8Array(Math.min(filterSliceBytes, (filterBlocks - firstBlock) * filterBlockSizeBytes));
+      await fillSlice(slice, { rows: rows(), filterBlocks, firstBlock, sampled: slices === 1 ? sampled : undefined });
+      filter.push(...(await appendFilter(object, slice)));
+    }
     const sample = new PageWriter(object);
-    for (const row of sampled.rows()) await sample.add(row);
+    if (slices === 1) for (const row of sampled.rows()) await sample.add(row);
+    else for await (const row of rows()) if (isSampled(row.page, row.offset)) await sample.add(row);
     await sample.flush();
-    const counts = { rows: pages.rows, packs: packs.length, filterBlocks: filter.length / filterBlockSizeBytes, sampleRows: sample.rows };
-    await object.finish(
-      encodeIndexContents({ ...counts, packSegments, pages: pages.places, filter: filterPlaces, sample: sample.places, replaced: [] }),
-    );
+    const counts = { rows: pages.rows, packs: packs.length, filterBlocks, sampleRows: sample.rows };
+    await object.finish(encodeIndexContents({ ...counts, packSegments, pages: pages.places, filter, sample: sample.places, replaced: [] }));
     return { rows: pages.rows, packs: packs.length };
   } catch (error) {
     await object.abort();
     throw error;
   }
 }
+
+const defaultFilterSliceBytes = 64 * 1024 * 1024;
 
 async function openSources(
   storage: Storage,
@@ -237,9 +247,20 @@ class RowBuffer {
   }
 }
 
-async function buildFilter(storage: Storage, { sources, rows }: { sources: readonly Source[]; rows: number }): Promise<Uint8Array> {
-  const blocks = filterBlockCount(rows);
-  const filter = new Uint8Array(blocks * filterBlockSizeBytes);
-  for await (const { page, offset } of mergeRows(storage, sources)) filterAdd(filter, blocks, page, offset);
-  return filter;
+/** Sets the bits of all rows whose blocks are in the slice of the filter, and gathers the sample if it is wanted. */
+async function fillSlice(
+  slice: Uint8Array,
+  {
+    rows,
+    filterBlocks,
+    firstBlock,
+    sampled,
+  }: { rows: AsyncIterable<MergedRow>; filterBlocks: number; firstBlock: number; sampled: RowBuffer | undefined },
+): Promise<void> {
+  const endBlock = firstBlock + slice.length / filterBlockSizeBytes;
+  for await (const row of rows) {
+    const block = filterBlockOf(row.page, row.offset, filterBlocks);
+    if (block >= firstBlock && block < endBlock) filterAdd(slice, filterBlocks, row.page, row.offset, firstBlock);
+    if (sampled !== undefined && isSampled(row.page, row.offset)) sampled.add(row);
+  }
 }

@@ -161,6 +161,39 @@ t.test('mergeIndexTables: says what its tables said; of equal names the first ta
   }
 });
 
+t.test('mergeIndexTables: a filter that is made in slices, and the sample then, are the same as at once', async (t) => {
+  const storage = new InMemory();
+  for (const number of [0, 1])
+    await writeIndexTable(storage, { name: tableName(number), keys, packs: packsOf(randomNames(`${number}`, 60_000), number * 100) });
+  const name = (sliced: boolean) => objectNames.sessionIndex(1, session, 0, sliced ? 99 : 98);
+  const tables = [tableName(0), tableName(1)];
+  await mergeIndexTables(storage, { name: name(false), keys, tables });
+  await mergeIndexTables(storage, { name: name(true), keys, tables, filterSliceBytes: 64 * 1024 });
+  const [whole] = await openBoth(storage, name(false));
+  const [sliced] = await openBoth(storage, name(true));
+  t.ok(whole!.filter!.length > 2 * 64 * 1024, 'three slices');
+  t.ok(Buffer.from(sliced!.filter!).equals(Buffer.from(whole!.filter!)));
+  t.same(sliced!.pagePlaces, whole!.pagePlaces);
+  t.equal(await storage.size(name(true)), await storage.size(name(false)), 'the samples are as long');
+});
+
+t.test('mergeIndexTables: packs that are left out take their rows with them; what another pack has stays', async (t) => {
+  const storage = new InMemory();
+  const [gone, moved] = [randomNames('gone', 2_000), randomNames('moved', 700)];
+  await writeIndexTable(storage, { name: tableName(0), keys, packs: packsOf(Uint8Array.from(Buffer.concat([moved, gone]))) });
+  await writeIndexTable(storage, { name: tableName(1), keys, packs: packsOf(moved, 100) });
+  const name = objectNames.sessionIndex(1, session, 0, 99);
+  const without = new Set([0, 1, 2, 3].map(packId));
+  t.same(await mergeIndexTables(storage, { name, keys, tables: [tableName(0), tableName(1)], without }), { rows: 700, packs: 1 });
+  for (const table of await openBoth(storage, name)) {
+    const index = new StoredIndex(storage, [table]);
+    for (let row = 0; row < 700; row += 7) if ((await index.find(moved, row * 32)) !== packId(100)) t.fail(`row ${row}`);
+    for (let row = 0; row < 2_000; row += 7) if ((await index.find(gone, row * 32)) !== undefined) t.fail(`row ${row}`);
+  }
+  await mergeIndexTables(storage, { name: tableName(7), keys, tables: [tableName(0)], without });
+  t.equal((await openBoth(storage, tableName(7)))[0]!.rows, 0, 'none may be left');
+});
+
 t.test('openTable: a damaged table is told by its code, and leaves no table behind if it cannot be written', async (t) => {
   const storage = new InMemory();
   await writeIndexTable(storage, { name: tableName(0), keys, packs: packsOf(randomNames('some', 2_000)) });
