@@ -1,0 +1,152 @@
+/**
+ * Two writers and a collector as processes on one repository, each killed (SIGKILL) at random moments and started again. In the end nothing that was
+ * acknowledged and not forgotten may be missing, and after one more collection no litter stays.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
+import { check } from '../../engine/check/mod.ts';
+import { createRepository, listSnapshots } from '../../engine/repository/mod.ts';
+import { restore } from '../../engine/restore/mod.ts';
+import { openStorage } from '../../engine/storage/mod.ts';
+import { collect } from '../simulation/engine-calls.ts';
+import { Random } from '../simulation/random.ts';
+import { contentsBelow, differenceOf } from '../simulation/source-tree.ts';
+import { open, secret } from './_crash-points.ts';
+import type { KillMessage, ProcessTask } from './_kill-messages.ts';
+import { contentsOfVersion } from './_kill-source.ts';
+
+export interface KillOptions {
+  readonly kills: number;
+  /** Scratch for sources and restored files; the repository lies in it, too, unless `repository` says where. */
+  readonly folder: string;
+  /** A path or URL of a place that is empty. */
+  readonly repository?: string | undefined;
+  readonly seed?: number;
+}
+
+export interface KillResult {
+  readonly kills: number;
+  readonly acknowledged: number;
+  readonly forgotten: number;
+  readonly collections: number;
+  readonly restored: number;
+  readonly faults: readonly string[];
+}
+
+interface Known {
+  readonly writer: number;
+  readonly version: number;
+}
+
+/** How long a process lives, as a multiple of the time that one needs for its first deed: from its very start to after some deeds. */
+const life = { shortest: 0.1, longest: 3 };
+
+export function runKills(options: KillOptions): Promise<KillResult> {
+  return new KillRun(options).run();
+}
+
+class KillRun {
+  readonly #options: KillOptions;
+  readonly #place: string;
+  readonly #random: Random;
+  readonly #faults: string[] = [];
+  readonly #acknowledged = new Map<string, Known>();
+  readonly #forgotten = new Set<string>();
+  readonly #versions = [0, 0];
+  #kills = 0;
+  #collections = 0;
+  #restored = 0;
+
+  constructor(options: KillOptions) {
+    this.#options = options;
+    this.#place = options.repository ?? path.join(options.folder, 'repository');
+    this.#random = new Random(options.seed ?? 1, 'kills');
+  }
+
+  async run(): Promise<KillResult> {
+    await createRepository(openStorage(this.#place), {
+      slots: [{ secret, label: 'key' }],
+      blockSizeBytes: 64 * 1024,
+      packSizeBytes: 256 * 1024,
+      patienceMs: 0,
+    });
+    await Promise.all([this.#keepRunning('writer', 0), this.#keepRunning('writer', 1), this.#keepRunning('collector')]);
+    await this.#judge();
+    return {
+      kills: this.#kills,
+      acknowledged: this.#acknowledged.size,
+      forgotten: this.#forgotten.size,
+      collections: this.#collections,
+      restored: this.#restored,
+      faults: this.#faults,
+    };
+  }
+
+  /** Starts a process, kills it, starts it again, until all have been killed so often together. */
+  async #keepRunning(role: 'writer' | 'collector', writer = 0): Promise<void> {
+    let firstDeedMs: number | undefined;
+    while (this.#kills < this.#options.kills && this.#faults.length === 0) {
+      const startedAt = performance.now();
+      const child = this.#start(role, writer);
+      const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+      if (firstDeedMs === undefined) await Promise.race([ended, new Promise((resolve) => child.stdout!.once('data', resolve))]);
+      else await setTimeout(firstDeedMs * (life.shortest + this.#random.next() * (life.longest - life.shortest)));
+      firstDeedMs ??= performance.now() - startedAt;
+      if (child.kill('SIGKILL')) this.#kills++;
+      await ended;
+    }
+  }
+
+  #start(role: 'writer' | 'collector', writer: number): ChildProcess {
+    const source = path.join(this.#options.folder, `source-${writer}`);
+    const writing = { source, writer, firstVersion: this.#versions[writer]! };
+    const task: ProcessTask = { repository: this.#place, ...(role === 'writer' ? writing : {}) };
+    const program = path.join(import.meta.dirname, `_kill-${role}.ts`);
+    const child = spawn(process.execPath, [program, JSON.stringify(task)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    createInterface({ input: child.stdout! }).on('line', (line) => this.#hear(JSON.parse(line) as KillMessage, writer));
+    createInterface({ input: child.stderr! }).on('line', (line) => this.#faults.push(`${role}: ${line}`));
+    return child;
+  }
+
+  #hear(message: KillMessage, writer: number): void {
+    if (message.type === 'acknowledged') {
+      this.#acknowledged.set(message.id, { writer, version: message.version });
+      this.#versions[writer] = message.version + 1;
+    } else if (message.type === 'forgetting') for (const id of message.ids) this.#forgotten.add(id);
+    else if (message.type === 'collected') this.#collections += message.collections;
+    else this.#faults.push(message.words);
+  }
+
+  async #judge(): Promise<void> {
+    const repository = await open(openStorage(this.#place));
+    for (let collections = 0; collections < 2; collections++) await collect(repository);
+    const listed = new Map((await listSnapshots(repository)).map((info) => [info.id as string, info]));
+    for (const [id, { writer, version }] of this.#acknowledged) {
+      if (this.#forgotten.has(id)) continue;
+      const info = listed.get(id);
+      const target = path.join(this.#options.folder, 'target');
+      const from = path.join(this.#options.folder, `source-${writer}`);
+      fs.rmSync(target, { recursive: true, force: true });
+      const errors = info === undefined ? [] : (await restore(repository, info, { target, from, workers: 1 })).errors;
+      const difference =
+        info === undefined ? 'it is gone' : (errors[0]?.message ?? differenceOf(contentsBelow(target), contentsOfVersion(writer, version)));
+      if (difference === undefined) this.#restored++;
+      else this.#faults.push(`${id}: ${difference}`);
+    }
+    const { errors, notes, complete } = await check(repository, { readData: true, workers: 2 });
+    for (const { code, message } of [...errors, ...notes]) this.#faults.push(`${code}: ${message}`);
+    if (!complete) this.#faults.push('the check is not complete');
+    this.#faults.push(...this.#temporaryFiles().map((file) => `litter: ${file}`));
+  }
+
+  #temporaryFiles(): string[] {
+    const folder = path.join(this.#place, 'temporary');
+    return fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  }
+}

@@ -1,0 +1,158 @@
+/** Every operation that writes, cut short at each of its requests to the store: what was there stays whole, and the operation succeeds when it is run again. */
+import t, { type Test } from 'tap';
+import { check } from '../../engine/check/mod.ts';
+import { changeKey, createRepository, listKeys, listSnapshots, openRepository } from '../../engine/repository/mod.ts';
+import { InMemory, type Storage } from '../../engine/storage/mod.ts';
+import { isLaganError, type SnapshotId } from '../../repo-format/mod.ts';
+import { randomBytesOf } from '../engine/random.ts';
+import { cheapCost, namesIn } from '../engine/repository/sample.ts';
+import { FaultyStorage } from '../engine/storage/faulty-storage.ts';
+import { collect, forget } from '../simulation/engine-calls.ts';
+import {
+  backUp,
+  faultsOf,
+  faultsOfRestores,
+  fill,
+  interruptions,
+  makeSample,
+  open,
+  runWith,
+  type Sample,
+  scratchFolder,
+  secret,
+} from './_crash-points.ts';
+
+/** Two versions of a source that share most of their contents. */
+function version(number: number): Map<string, Uint8Array> {
+  const contents = new Map<string, Uint8Array>();
+  for (let file = 0; file < 6; file++)
+    contents.set(`${file % 2 ? 'a/' : ''}file-${file}`, randomBytesOf(`content ${file + number * 2}`, 900 + file * 300));
+  return contents;
+}
+
+/** A repository with one snapshot, and a source that has changed since. */
+async function changedSample(t: Test): Promise<Sample> {
+  const sample = await makeSample(scratchFolder(t), new InMemory());
+  fill(sample.source, version(0));
+  sample.expected.set(await backUp(await open(sample.storage), sample.source), version(0));
+  fill(sample.source, version(1));
+  return sample;
+}
+
+async function backUpOnce(storage: Storage, copy: Sample): Promise<void> {
+  copy.expected.set(await backUp(await open(storage), copy.source), version(1));
+}
+
+t.test('backup: cut short at every request it harms nothing, and the next one is whole', async (t) => {
+  const sample = await changedSample(t);
+  const whole = await runWith(sample, { plan: {}, operate: backUpOnce });
+  t.same(await faultsOf(whole.copy), []);
+  let failed = 0;
+  for (const { title, plan } of interruptions(whole.storage.calls.length)) {
+    const { copy, outcome } = await runWith(sample, { plan, operate: backUpOnce });
+    if (outcome !== 'done') failed++;
+    await backUpOnce(copy.storage, copy);
+    const faults = await faultsOf(copy);
+    if (failed % 20 === 0) faults.push(...(await faultsOfRestores(copy)));
+    if (faults.length > 0) t.fail(`${title} (${outcome}): ${faults}`);
+  }
+  t.ok(failed > whole.storage.calls.length, `${failed} runs failed at ${whole.storage.calls.length} calls`);
+});
+
+t.test('backup: a disk that is full at any write ends it with no-space and harms nothing', async (t) => {
+  const sample = await changedSample(t);
+  const whole = await runWith(sample, { plan: {}, operate: backUpOnce });
+  for (const capacityBytes of whole.storage.writtenBytes.map((bytes) => bytes - 32)) {
+    const { copy, outcome } = await runWith(sample, { plan: { capacityBytes }, operate: backUpOnce });
+    await backUpOnce(copy.storage, copy);
+    const faults = await faultsOf(copy);
+    if (outcome !== 'no-space' || faults.length > 0) t.fail(`full at ${capacityBytes}: ${outcome} ${faults}`);
+  }
+  t.ok(whole.storage.writtenBytes.length > 20, `${whole.storage.writtenBytes.length} writes`);
+});
+
+/** Two snapshots, of which the first is forgotten or about to be. */
+async function twoSnapshots(t: Test, { forgetFirst }: { forgetFirst: boolean }): Promise<Sample & { first: SnapshotId }> {
+  const sample = await changedSample(t);
+  const [first] = sample.expected.keys();
+  await backUpOnce(sample.storage, sample);
+  if (forgetFirst) {
+    await forget(await open(sample.storage), [first!]);
+    sample.expected.delete(first!);
+  }
+  return { ...sample, first: first! };
+}
+
+t.test('forget: cut short at every request, the snapshot is there or forgotten, and the others are whole', async (t) => {
+  const { first, ...sample } = await twoSnapshots(t, { forgetFirst: false });
+  const operate = async (storage: Storage, copy: Sample): Promise<void> => {
+    copy.expected.delete(first);
+    await forget(await open(storage), [first]);
+  };
+  const whole = await runWith(sample, { plan: {}, operate });
+  for (const { title, plan } of interruptions(whole.storage.calls.length)) {
+    const { copy, outcome } = await runWith(sample, { plan, operate });
+    await operate(copy.storage, copy);
+    await collect(await open(copy.storage));
+    const faults = await faultsOf(copy);
+    if (faults.length > 0) t.fail(`${title} (${outcome}): ${faults}`);
+    if ((await listSnapshots(await open(copy.storage))).some(({ id }) => id === first)) t.fail(`${title}: it is still there`);
+  }
+  t.ok(whole.storage.calls.length > 10);
+});
+
+t.test(
+  'maintain: cut short at every request it harms nothing; the next one frees what the first would have, and leaves no litter',
+  async (t) => {
+    const sample = await twoSnapshots(t, { forgetFirst: true });
+    const operate = async (storage: Storage): Promise<void> => void (await collect(await open(storage)));
+    const whole = await runWith(sample, { plan: {}, operate });
+    const remaining = await namesIn(whole.copy.storage, 'writer/packs/');
+    t.ok(remaining.length < (await namesIn(sample.storage, 'writer/packs/')).length, 'packs were freed');
+    for (const { title, plan } of interruptions(whole.storage.calls.length)) {
+      const { copy, outcome } = await runWith(sample, { plan, operate });
+      const before = await faultsOf(copy);
+      await backUpOnce(copy.storage, copy);
+      for (let collections = 0; collections < 2; collections++) await operate(copy.storage);
+      const after = await faultsOf(copy);
+      const { notes } = await check(await open(copy.storage));
+      if (before.length + after.length + notes.length > 0)
+        t.fail(`${title} (${outcome}): ${before} / ${after} / ${notes.map(({ message }) => message)}`);
+    }
+    t.ok(whole.storage.calls.length > 10);
+  },
+);
+
+t.test('changeKey: cut short at every request, the old key or the new one opens, and it can be run again', async (t) => {
+  const sample = await changedSample(t);
+  const password = { kind: 'password', password: 'new' } as const;
+  const slot = { secret: { ...password, cost: cheapCost }, label: 'new' };
+  const change = async (storage: Storage): Promise<void> => {
+    await changeKey(await openRepository(storage, { secret: [secret, password], mode: 'write' }), { slot });
+  };
+  const whole = await runWith(sample, { plan: {}, operate: change });
+  for (const { title, plan } of interruptions(whole.storage.calls.length)) {
+    const { copy, outcome } = await runWith(sample, { plan, operate: change });
+    await change(copy.storage);
+    const repository = await openRepository(copy.storage, { secret: password, mode: 'write' });
+    const keys = await listKeys(repository);
+    if (keys.length === 0 || keys.length > 2) t.fail(`${title} (${outcome}): ${keys.length} keys`);
+  }
+  t.ok(whole.storage.calls.length > 10);
+});
+
+t.test('createRepository: cut short at every request, it can be run again, and nothing half made opens', async (t) => {
+  const slots = [{ secret, label: 'key' }];
+  const counting = new FaultyStorage(new InMemory());
+  await createRepository(counting, { slots, patienceMs: 0 });
+  for (const { title, plan } of interruptions(counting.calls.length)) {
+    const place = new InMemory();
+    const created = await createRepository(new FaultyStorage(place, plan), { slots, patienceMs: 0 }).catch(() => undefined);
+    const opened = await open(place).catch((error: unknown) => error);
+    if (isLaganError(opened) && opened.code !== 'no-repository') t.fail(`${title}: ${opened.code}`);
+    if (created !== undefined && isLaganError(opened)) t.fail(`${title}: it was made and does not open`);
+    if (isLaganError(opened)) await createRepository(place, { slots, patienceMs: 0 });
+    await open(place);
+  }
+  t.ok(counting.calls.length > 10);
+});

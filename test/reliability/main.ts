@@ -1,0 +1,49 @@
+/**
+ * Prints the figures of reliability: `npm run reliability -- [--seeds 10000] [--kills 1000] [--repository <place>]`. Exit code 1 if anything was lost. Crashes at every request
+ * are in `crash.test.ts`, which is small enough to run always.
+ */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { runKills } from './_kill-run.ts';
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string' },
+    kills: { type: 'string' },
+    /** An empty place for the kills: a path or URL. Default: a folder in memory. */
+    repository: { type: 'string' },
+  },
+});
+const isSaid = values.seeds !== undefined || values.kills !== undefined;
+const failed = [simulate(Number(values.seeds ?? (isSaid ? 0 : 200))), await kill(Number(values.kills ?? (isSaid ? 0 : 50)))];
+process.exitCode = failed.includes(true) ? 1 : 0;
+
+function simulate(seeds: number): boolean {
+  if (seeds === 0) return false;
+  const program = path.join(import.meta.dirname, '../simulation/run.ts');
+  return spawnSync(process.execPath, [program, '--seeds', String(seeds)], { stdio: 'inherit' }).status !== 0;
+}
+
+async function kill(kills: number): Promise<boolean> {
+  if (kills === 0) return false;
+  const base = fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+  const folder = fs.mkdtempSync(path.join(base, 'lagan-kills-'));
+  const startedAt = performance.now();
+  try {
+    const result = await runKills({ kills, folder, repository: values.repository, seed: kills });
+    const seconds = Math.round((performance.now() - startedAt) / 1000);
+    console.log(
+      [
+        `kills: ${result.kills} in ${seconds} s, ${result.faults.length} faults`,
+        `  ${result.acknowledged} snapshots acknowledged, ${result.forgotten} forgotten, ${result.restored} restored bit for bit; ${result.collections} collections`,
+        ...result.faults.map((fault) => `  ${fault}`),
+      ].join('\n'),
+    );
+    return result.faults.length > 0;
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
