@@ -1,23 +1,36 @@
-import { linkSync, symlinkSync } from 'node:fs';
+import { appendFileSync, linkSync, symlinkSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { originOf, type RemovedEntry, type RewriteOptions, rewriteSnapshot } from '../../../engine/backup/mod.ts';
 import { check } from '../../../engine/check/mod.ts';
 import { contextOf } from '../../../engine/repository/_context.ts';
 import { createSealed } from '../../../engine/repository/_sealed-objects.ts';
-import { annotateSnapshot, holdSnapshots, listSnapshots, readRoot, type SnapshotInfo } from '../../../engine/repository/mod.ts';
-import { encodeRoot, objectNames, type PackId } from '../../../repo-format/mod.ts';
+import {
+  annotateSnapshot,
+  createRepository,
+  holdSnapshots,
+  listSnapshots,
+  readRoot,
+  type SnapshotInfo,
+} from '../../../engine/repository/mod.ts';
+import { InMemory } from '../../../engine/storage/mod.ts';
+import { encodeRoot, type FileEntry, objectNames, type PackId } from '../../../repo-format/mod.ts';
 import { advanceRoot, storePackList } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
-import { backUp, contentsOf, entriesOf, makePlace, newest, type Place, write } from './_fixture.ts';
+import { backUp, contentsOf, entriesOf, makePlace, newest, type Place, secret, write } from './_fixture.ts';
 
 async function placeWithSnapshot(t: Test): Promise<Place & { info: SnapshotInfo }> {
-  const place = await makePlace(t);
+  // In memory all is done in one thread, which is faster.
+  const repository = await createRepository(new InMemory(), { slots: [{ secret, label: 'test' }], patienceMs: 0 });
+  const place = { ...(await makePlace(t)), repository };
   write(place.source, 'a.txt', 'hello');
   write(place.source, 'secret.txt', 'password');
   write(place.source, 'deep/er/secret.txt', 'another');
   write(place.source, 'deep/er/kept.bin', Buffer.alloc(400_000, 'some content. '));
   write(place.source, 'big/zeros', Buffer.concat([Buffer.alloc(600_000), Buffer.from('end')]));
+  const sparse = write(place.source, 'sparse', 'start');
+  truncateSync(sparse, 1_000_000);
+  appendFileSync(sparse, 'end');
   write(place.source, 'gone/one', '1');
   write(place.source, 'gone/two/three', '333');
   symlinkSync('a.txt', path.join(place.source, 'link'));
@@ -56,7 +69,7 @@ t.test('rewriteSnapshot: the same snapshot without the paths; the old one is mar
   t.equal(originOf(made!.snapshot), info.id);
   t.equal(originOf(info.snapshot), null);
   const { statistics } = made!.snapshot;
-  t.match(statistics, { files: 4, newBytes: 0, errors: 0, bytes: info.snapshot.statistics.bytes - 19 });
+  t.match(statistics, { files: 5, newBytes: 0, errors: 0, bytes: info.snapshot.statistics.bytes - 19 });
   t.equal(statistics.directories, info.snapshot.statistics.directories - 2);
 
   const after = await entriesOf(repository, source, made);
@@ -129,6 +142,11 @@ t.test('rewriteSnapshot: what is in packs that are going away is stored again', 
   const place = await placeWithSnapshot(t);
   const { repository, source, info } = place;
   const contents = await contentsOf(repository, source, info);
+  const kindsOf = async (snapshot: SnapshotInfo) => {
+    const entry = (await entriesOf(repository, source, snapshot)).get('sparse') as FileEntry;
+    return entry.content.form === 'inline' ? entry.content.extents.map(({ kind, length }) => ({ kind, length })) : [];
+  };
+  const kinds = await kindsOf(info);
   const packs: PackId[] = [];
   for await (const { name } of repository.storage.list('writer/packs/')) packs.push(name.slice(-32) as PackId);
   await advanceRoot(repository, { generation: 1, phase: 'condemned', condemned: await storePackList(repository, packs) });
@@ -136,7 +154,9 @@ t.test('rewriteSnapshot: what is in packs that are going away is stored again', 
   const made = await newest(repository);
   await repository.storage.delete(packs.map((pack) => objectNames.pack(pack)));
   const left = await contentsOf(repository, source, made);
-  t.equal(left.size, 4);
+  t.equal(left.size, contents.size - 4);
+  t.same(await kindsOf(made), kinds);
+  t.match(kinds, [{ kind: 'data' }, { kind: 'hole' }, { kind: 'data' }]);
   for (const [name, bytes] of left) t.ok(bytes.equals(contents.get(name)!), name);
 });
 
