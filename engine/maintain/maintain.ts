@@ -4,6 +4,7 @@ import { expectCollector, lowestGeneration, type Repository, readPackList, readR
 import { condemn, condemnable, type Decision, decide, fence, type PackCensus } from './_collection.ts';
 import { type Deleted, deleteSuperfluous } from './_deletion.ts';
 import { maintainLimits } from './_limits.ts';
+import { expectNoRollback } from './_rollback.ts';
 import { type Survey, survey } from './_survey.ts';
 import type { MaintainOptions, MaintainPhase, MaintainResult } from './options.ts';
 
@@ -13,7 +14,7 @@ import type { MaintainOptions, MaintainPhase, MaintainResult } from './options.t
  *
  * First a collection that somebody left unfinished is finished; then another one is made, if anything can be freed or much can be folded; then what is superfluous is deleted.
  *
- * Codes: forbidden (the configuration names somebody else as the only collector), unavailable (others are always faster), interrupted, and those of the storage. Damage is
+ * Codes: forbidden (the configuration names somebody else as the only collector), rolled-back (the store shows an older state), unavailable (others are always faster), interrupted, and those of the storage. Damage is
  * no error: as long as it is not known what a snapshot needs, no pack is freed, see `MaintainResult.damage`.
  */
 export async function maintain(repository: Repository, options: MaintainOptions = {}): Promise<MaintainResult> {
@@ -52,7 +53,7 @@ class Maintenance {
   }
 
   async run(): Promise<MaintainResult> {
-    if (this.#options.dryRun) return this.#result(await this.#planUnder(await this.#readRoot()), undefined);
+    if (this.#options.dryRun) return this.#result(await this.#planDryRun(), undefined);
     for (let attempt = 1; ; attempt++) {
       const root = await this.#collect();
       try {
@@ -81,10 +82,17 @@ class Maintenance {
     return isGone && (await this.#readRoot()).number !== root.number;
   }
 
+  async #planDryRun(): Promise<Plan> {
+    const root = await this.#readRoot();
+    await expectNoRollback(this.#repository, root, this.#signal);
+    return this.#planUnder(root);
+  }
+
   /** Goes on from the root as it is until there is nothing more to collect. Returns the root then, of phase `open`. */
   async #collect(): Promise<Root> {
     for (let attempt = 1; attempt <= maintainLimits.attempts; attempt++) {
       const root = await this.#readRoot();
+      await expectNoRollback(this.#repository, root, this.#signal);
       try {
         if (root.phase === 'condemned') await fence(this.#repository, root, this.#signal);
         else if (root.phase === 'fencing') await this.#decide(root);

@@ -15,6 +15,7 @@ import { objectNames } from '../../../repo-format/mod.ts';
 import { namesIn, replaceObject } from '../repository/sample.ts';
 import {
   backUpOf,
+  copyOf,
   expectMaintainable,
   expectSound,
   files,
@@ -135,6 +136,26 @@ t.test('maintain: where only one may collect, others are told', async (t) => {
   t.match(await maintain(repository, { collector: 'laptop', dryRun: true }), { outcome: 'dry-run' });
   t.match(await maintain(repository, { collector: 'backup-server' }), { outcome: 'idle' });
   t.equal((await readRoot(repository)).number, 0);
+});
+
+t.test('maintain: in a store that was set back to an older root nothing is collected', async (t) => {
+  const history = await newHistory(t);
+  await snapshotOf(history, files('a', 1));
+  await leaveLitter(history.repository);
+  await maintain(history.repository);
+  const [set, line] = [await copyOf(history), await copyOf(history)];
+  await leaveLitter(history.repository);
+  await maintain(history.repository);
+  await snapshotOf(history, files('b', 1));
+  const { storage } = history.repository;
+  // What came later is there, the roots are those of before.
+  for (const name of await namesIn(storage, 'writer/'))
+    if (!(await namesIn(set.repository.storage)).includes(name)) await set.repository.storage.create(name, [await storage.get(name)]);
+  const [later] = (await namesIn(storage, 'writer/snapshots/')).slice(-1);
+  for (const dryRun of [true, false]) await t.rejects(maintain(set.repository, { dryRun }), { code: 'rolled-back', object: later });
+  t.same((await packs(set)).length, (await packs(history)).length, 'nothing was deleted');
+  await line.repository.storage.delete([objectNames.root(2)]);
+  await t.rejects(maintain(line.repository), { code: 'rolled-back', object: objectNames.root(2) });
 });
 
 t.test('maintenanceIsDue: for a snapshot that was forgotten long ago, and for much that has gathered, unless a backup runs', async (t) => {
