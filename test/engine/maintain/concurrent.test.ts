@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { backupStreamWithin } from '../../../engine/backup/backup-stream.ts';
+import { check } from '../../../engine/check/mod.ts';
 import { maintain } from '../../../engine/maintain/mod.ts';
 import { listCheckpoints, readRoot } from '../../../engine/repository/mod.ts';
 import { smallSegments, write } from '../backup/_fixture.ts';
@@ -11,6 +12,7 @@ import {
   backUpOf,
   type Contents,
   copyOf,
+  expectContents,
   expectMaintainable,
   expectSound,
   files,
@@ -75,7 +77,7 @@ t.test('maintain: a collector that sleeps before any of its operations while ano
   await leaveLitter(history.repository);
   const counting = new FaultyStorage((await copyOf(history)).repository.storage);
   await maintain({ ...history.repository, storage: counting });
-  for (let call = 1; call <= counting.calls.length; call += 3) {
+  for (let call = 1; call <= counting.calls.length; call += 6) {
     const copy = await copyOf(history);
     let calls = 0;
     const storage = new FaultyStorage(copy.repository.storage, {
@@ -113,6 +115,26 @@ t.test('maintain: a collection within a backup, at each of its operations: it en
     t.same(errors, [], `call ${call}`);
     copy.expected.set(snapshotId!, contents);
     await expectMaintainable(t, copy);
+  }
+});
+
+t.test('check and restore: a collection within them is no damage', async (t) => {
+  const history = await newHistory(t);
+  for (const seed of ['a', 'b', 'c']) await snapshotOf(history, files(seed, 2));
+  const counting = new FaultyStorage((await copyOf(history)).repository.storage);
+  await check(over(history, counting).repository, { readData: true, workers: 1 });
+  for (let call = 1; call <= counting.calls.length; call += 5) {
+    const copy = await copyOf(history);
+    let calls = 0;
+    const storage = new FaultyStorage(copy.repository.storage, {
+      onCall: async () => {
+        if (++calls === call) await collect(copy);
+      },
+    });
+    const { errors } = await check(over(copy, storage).repository, { readData: true, workers: 1 });
+    t.same(errors, [], `check, call ${call} of ${counting.calls.length}`);
+    calls = 0;
+    await expectContents(t, over(copy, storage));
   }
 });
 
