@@ -1,4 +1,5 @@
 /** The small objects of a repository: each must open and hold what its kind promises. */
+import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
 import {
   decodeAnnotation,
@@ -22,9 +23,11 @@ import {
   objectPrefixes,
   openObject,
   parseObjectName,
+  toHex,
 } from '../../repo-format/mod.ts';
 import { openKeyring } from '../keys/mod.ts';
 import { type Repository, readCatalogue, readFormatFile, readPackList } from '../repository/mod.ts';
+import type { Storage } from '../storage/mod.ts';
 import type { Findings } from './_findings.ts';
 import { checkLimits } from './_limits.ts';
 
@@ -64,6 +67,38 @@ export async function checkSmallObjects(repository: Repository, findings: Findin
   for (const list of [root.condemned, root.doomed, root.lost]) {
     await tell(findings, objectPrefixes.lostLists, () => readPackList(repository, list, { signal }));
   }
+  await checkBaseIndex(repository, findings, signal);
+}
+
+/** The base index is the one that the root refers to: the hash is that of the whole object (ROOT-4). One that is missing is told by who opens it. */
+async function checkBaseIndex(
+  { storage, root: { baseIndex } }: Repository,
+  findings: Findings,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (baseIndex === null) return;
+  const name = objectNames.baseIndex(baseIndex.id);
+  await tell(findings, name, async () => {
+    const found = await hashOf(storage, name, signal).catch(undefinedIfAbsent);
+    if (found === undefined || equalBytes(found, baseIndex.hash)) return;
+    const fields = { object: name, expected: toHex(baseIndex.hash), found: toHex(found) };
+    throw new LaganError('authentication-failed', `${name} is not the object that the root refers to`, fields);
+  });
+}
+
+async function hashOf(storage: Storage, name: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  const sizeBytes = await storage.size(name, { signal });
+  const hash = createHash('sha256');
+  for (let offset = 0; offset < sizeBytes; offset += checkLimits.windowSizeBytes) {
+    const length = Math.min(checkLimits.windowSizeBytes, sizeBytes - offset);
+    hash.update(await storage.get(name, { offset, length }, { signal }));
+  }
+  return hash.digest();
+}
+
+function undefinedIfAbsent(error: unknown): undefined {
+  if (isLaganError(error, 'not-found')) return undefined;
+  throw error;
 }
 
 /** A slot's secret part is known to be whole only to who has its key: of the others it is seen that they are slots of this repository. */

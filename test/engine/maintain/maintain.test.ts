@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { check } from '../../../engine/check/mod.ts';
 import { maintain, maintenanceIsDue } from '../../../engine/maintain/mod.ts';
 import {
   annotateSnapshot,
@@ -12,7 +13,7 @@ import {
   releaseSnapshots,
 } from '../../../engine/repository/mod.ts';
 import { objectNames } from '../../../repo-format/mod.ts';
-import { namesIn, replaceObject } from '../repository/sample.ts';
+import { advanceRoot, namesIn, replaceObject } from '../repository/sample.ts';
 import {
   backUpOf,
   copyOf,
@@ -156,6 +157,18 @@ t.test('maintain: in a store that was set back to an older root nothing is colle
   t.same((await packs(set)).length, (await packs(history)).length, 'nothing was deleted');
   await line.repository.storage.delete([objectNames.root(2)]);
   await t.rejects(maintain(line.repository), { code: 'rolled-back', object: objectNames.root(2) });
+});
+
+t.test('check: a base index that is not the one that the root refers to', async (t) => {
+  const history = await newHistory(t);
+  const { repository } = history;
+  await snapshotOf(history, files('a', 1));
+  await leaveLitter(repository);
+  await maintain(repository);
+  const { baseIndex } = await readRoot(repository);
+  t.match(await check(repository), { errors: [] });
+  await advanceRoot(repository, { baseIndex: { id: baseIndex!.id, hash: baseIndex!.hash.map((byte) => byte ^ 1) } });
+  t.match((await check(repository)).errors, [{ code: 'authentication-failed', object: objectNames.baseIndex(baseIndex!.id) }]);
 });
 
 t.test('maintenanceIsDue: for a snapshot that was forgotten long ago, and for much that has gathered, unless a backup runs', async (t) => {
