@@ -284,10 +284,12 @@ export class ObjectStore implements Storage {
   async #createWhole(name: string, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<CreateOutcome> {
     const mark = newMark();
     await this.#limits.upload(bytes.length, signal);
-    return this.#run({ attempt: 'storing', name, signal, sizeBytes: bytes.length, needs: 'place' }, async (callSignal, attempt) => {
-      const outcome = await this.#calls.create(this.#prefix + name, bytes, { mark, signal: callSignal });
-      return outcome === 'exists' && attempt > 1 ? this.#whoCreated(name, mark, callSignal) : outcome;
-    });
+    return this.#settle(
+      await this.#run({ attempt: 'storing', name, signal, sizeBytes: bytes.length, needs: 'place' }, (callSignal) =>
+        this.#calls.create(this.#prefix + name, bytes, { mark, signal: callSignal }),
+      ),
+      { name, mark, signal },
+    );
   }
 
   async #beginParts(name: string, signal: AbortSignal): Promise<PartUpload> {
@@ -303,19 +305,24 @@ export class ObjectStore implements Storage {
     };
     return {
       put: (part) => send(part, (options) => upload.put(part, options)),
-      complete: async (last) => {
-        const outcome = await send(last, (options) => upload.complete(last, options));
-        return outcome === 'exists'
-          ? this.#run({ attempt: 'storing', name, signal }, (callSignal) => this.#whoCreated(name, mark, callSignal))
-          : outcome;
-      },
+      complete: async (last) => this.#settle(await send(last, (options) => upload.complete(last, options)), { name, mark, signal }),
       abandon: () => upload.abandon(),
     };
   }
 
-  /** The name is taken: by an earlier attempt of ours whose answer was lost? */
-  async #whoCreated(name: string, mark: string, signal: AbortSignal): Promise<CreateOutcome> {
-    return (await this.#calls.head(this.#prefix + name, signal)).mark === mark ? 'created' : 'exists';
+  /** If the name is taken: by an earlier attempt of ours whose answer was lost? Not only we try again, a proxy on the way may do so as well. */
+  async #settle(
+    outcome: CreateOutcome,
+    { name, mark, signal }: { name: string; mark: string; signal: AbortSignal | undefined },
+  ): Promise<CreateOutcome> {
+    if (outcome === 'created') return outcome;
+    try {
+      return (await this.#head(name, signal)).mark === mark ? 'created' : 'exists';
+    } catch (error) {
+      // Deleted meanwhile: it was not ours.
+      if (isLaganError(error, 'not-found')) return 'exists';
+      throw error;
+    }
   }
 
   async #run<T>(request: RemoteRequest, call: (signal: AbortSignal, attempt: number) => Promise<T>): Promise<T> {

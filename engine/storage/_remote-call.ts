@@ -19,7 +19,12 @@ export function remoteCall<T>({ signal, sizeBytes = 0 }: RemoteCallOptions, call
   const controller = new AbortController();
   return new Promise<T>((resolve, reject) => {
     throwIfInterrupted(signal);
+    const clear = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    };
     const end = (error: LaganError) => {
+      clear();
       reject(error);
       controller.abort(error);
     };
@@ -27,11 +32,6 @@ export function remoteCall<T>({ signal, sizeBytes = 0 }: RemoteCallOptions, call
     const onTimeout = () => end(new LaganError('unavailable', `no answer came within ${Math.ceil(limitMs / 1000)} s`));
     const timer = setTimeout(onTimeout, limitMs);
     signal?.addEventListener('abort', onAbort, { once: true });
-    call(controller.signal)
-      .then(resolve, reject)
-      .finally(() => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-      });
+    call(controller.signal).then(resolve, reject).finally(clear);
   });
 }
