@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import t, { type Test } from 'tap';
-import type { CheckResult, Engine, Finding, RestoreResult, SnapshotId } from '../../bin/shared/engine.ts';
+import type { CheckResult, Engine, Finding, MaintainResult, RestoreResult, SnapshotId } from '../../bin/shared/engine.ts';
 import { LaganError } from '../../repo-format/mod.ts';
 import { type Outcome, parseLines, run, scratchFolder } from './cli.ts';
 import {
@@ -440,6 +440,56 @@ function checking(found: Partial<CheckResult>, seen: unknown[] = []): Case {
   };
   return { overrides: { check } };
 }
+
+function maintaining(found: Partial<MaintainResult>): Case {
+  const maintain: Engine['maintain'] = async (_repository, options) => {
+    for (const error of found.damage ?? []) options?.onDamage?.(error);
+    return {
+      outcome: options?.dryRun ? 'dry-run' : 'collected',
+      collections: 1,
+      snapshots: 3,
+      droppedSnapshots: 1,
+      heldSnapshots: 0,
+      unfinishedSessions: 0,
+      endedCheckpoints: 0,
+      neededPacks: 5,
+      neededBytes: 5 * 1024,
+      freedPacks: 2,
+      freedBytes: 2048,
+      rescuedPacks: 0,
+      foldedTables: 0,
+      foldedSnapshots: 0,
+      deletedObjects: 7,
+      damage: [],
+      durationMs: 1,
+      ...found,
+    };
+  };
+  return { overrides: { maintain } };
+}
+
+t.test('maintain: what was freed, and why the rest was not', async (t) => {
+  t.match(await lagan(['maintain'], maintaining({ foldedTables: 20, foldedSnapshots: 19 })), {
+    exitCode: 0,
+    stdout:
+      /^freed 2\.00 KiB in 2 packs, in .*\n5\.00 KiB in 5 packs are needed by 3 snapshots\n1 forgotten snapshot removed\n20 index tables and 19 snapshots folded together\n$/,
+  });
+  t.match(await lagan(['maintain', '-n'], maintaining({ foldedTables: 1, foldedSnapshots: 1 })), {
+    stdout: /^would free 2\.00 KiB in 2 packs\n[\s\S]*would be removed\n.*would be folded together\n$/,
+  });
+  const damage = [new LaganError('malformed', 'the pack x is damaged', { object: 'x' })];
+  const reasons = await lagan(['maintain'], maintaining({ heldSnapshots: 2, unfinishedSessions: 1, rescuedPacks: 3, damage }));
+  t.match(
+    reasons.stdout,
+    /2 forgotten snapshots stay: a hold[\s\S]*1 unfinished backup stored is kept[\s\S]*3 packs stay[\s\S]*nothing is freed/,
+  );
+  t.match(reasons.stderr, /the pack x is damaged/);
+  t.match(await json(t, ['maintain'], maintaining({ damage })), [
+    { type: 'warning', code: 'malformed' },
+    { type: 'summary', damaged: 1 },
+  ]);
+  t.match(await lagan(['maintain'], maintaining({ outcome: 'idle' })), { stdout: /^nothing to free, in / });
+});
 
 t.test('check: sound, and how much is read', async (t) => {
   const seen: unknown[] = [];
