@@ -34,7 +34,7 @@ export class S3Stub {
 
   constructor(options: StubOptions = {}) {
     this.#options = options;
-    this.#server = http.createServer((request, response) => void this.#answer(request, response));
+    this.#server = http.createServer((request, response) => void this.#answer(request, response).catch(() => response.destroy()));
   }
 
   async start(): Promise<this> {

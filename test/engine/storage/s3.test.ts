@@ -15,6 +15,8 @@ delete process.env.AWS_PROFILE;
 
 const name = 'writer/packs/ab/abcdef';
 const bytes = (...values: number[]) => Uint8Array.from(values);
+/** For machines that are busy, where silence is not the matter. */
+const patient: S3Options = { retries: { attempts: 4, firstPauseMs: 1, longestPauseMs: 5 } };
 const fast: S3Options = { timeouts: { connectMs: 5000, silenceMs: 1000 }, retries: { attempts: 4, firstPauseMs: 1, longestPauseMs: 5 } };
 
 interface Place {
@@ -23,16 +25,18 @@ interface Place {
   readonly storage: Storage;
 }
 
+interface PlaceOptions extends StubOptions {
+  readonly plan?: (request: SeenRequest) => Fault | undefined;
+  readonly s3?: S3Options;
+}
+
 /** A bucket behind a proxy that fails as `plan` says. */
-async function place(
-  t: Test,
-  { plan, ...options }: StubOptions & { plan?: (request: SeenRequest) => Fault | undefined } = {},
-): Promise<Place> {
+async function place(t: Test, { plan, s3 = fast, ...options }: PlaceOptions = {}): Promise<Place> {
   const stub = await new S3Stub(options).start();
   const proxy = await new FaultProxy(stub.port).start();
   stub.makeBucket('bucket');
   if (plan !== undefined) proxy.plan = plan;
-  const storage = new S3(`s3://bucket/some/prefix?endpoint=${proxy.endpoint}`, fast);
+  const storage = new S3(`s3://bucket/some/prefix?endpoint=${proxy.endpoint}`, s3);
   t.teardown(async () => {
     await storage.close();
     await proxy.stop();
@@ -200,6 +204,33 @@ t.test('S3: what a store refuses has its code and a hint', async (t) => {
   }
 });
 
+t.test('S3: credentials that expire are looked for anew', async (t) => {
+  const { proxy, storage } = await place(t);
+  await storage.create('a/1', []);
+  t.teardown(() => {
+    process.env.AWS_ACCESS_KEY_ID = 'tester';
+  });
+  process.env.AWS_ACCESS_KEY_ID = 'renewed';
+  const headers = { 'content-type': 'application/xml' };
+  proxy.plan = first('PUT', { kind: 'status', status: 400, body: errorXml('ExpiredToken'), headers });
+  t.equal(await storage.create('a/2', []), 'created');
+  const [, expired, renewed] = proxy.seen.filter(({ method }) => method === 'PUT');
+  t.match(expired!.headers.authorization, /Credential=tester/);
+  t.match(renewed!.headers.authorization, /Credential=renewed/);
+});
+
+t.test("S3: a clock that is off is set by the store's", async (t) => {
+  const { proxy, storage } = await place(t);
+  const time = new Date(Date.now() + 3 * 60 * 60 * 1000);
+  const headers = { 'content-type': 'application/xml', date: time.toUTCString() };
+  proxy.plan = first('PUT', { kind: 'status', status: 403, body: errorXml('RequestTimeTooSkewed'), headers });
+  t.equal(await storage.create(name, []), 'created');
+  const hourOf = (text: unknown) => String(text).slice(0, 11);
+  const [, second] = proxy.seen.map((request) => hourOf(request.headers['x-amz-date']));
+  const near = [-60_000, 0, 60_000].map((shift) => hourOf(new Date(time.getTime() + shift).toISOString().replaceAll(/[-:]/g, '')));
+  t.ok(near.includes(second!), `${second} is the store's time`);
+});
+
 t.test('S3: a bucket that is missing is not an object that is missing', async (t) => {
   const { stub } = await place(t);
   const storage = new S3(`s3://absent?endpoint=${stub.endpoint}`, fast);
@@ -290,6 +321,7 @@ t.test('S3: an object that is large goes up in parts, each tried again by itself
   const content = new Uint8Array(randomBytes(partSizeBytes + 1000));
   let faults = 2;
   const { stub, proxy, storage } = await place(t, {
+    s3: patient,
     plan: ({ url }) => (/partNumber=1/.test(url) && faults-- > 0 ? { kind: 'status', status: 500 } : undefined),
   });
   const writer = await storage.createWriter(name);
@@ -302,7 +334,7 @@ t.test('S3: an object that is large goes up in parts, each tried again by itself
 });
 
 t.test('S3: an object that just fits is one request', async (t) => {
-  const { proxy, storage } = await place(t);
+  const { proxy, storage } = await place(t, { s3: patient });
   t.equal(await storage.create(name, [new Uint8Array(storageLimits.s3.partSizeBytes)]), 'created');
   t.equal(proxy.count('PUT'), 1);
   t.equal(proxy.count('POST'), 0);
@@ -313,11 +345,12 @@ t.test('S3: a large object whose last answer is lost is ours, and another one th
   for (const fault of [{ kind: 'reset', after: true }, { kind: 'status', status: 500, after: true }, { kind: 'twice' }] as const) {
     let faults = 1;
     const { storage } = await place(t, {
+      s3: patient,
       plan: ({ method, url }) => (method === 'POST' && /uploadId/.test(url) && faults-- > 0 ? fault : undefined),
     });
     t.equal(await storage.create(name, [content]), 'created', JSON.stringify(fault));
   }
-  const { stub, storage } = await place(t);
+  const { stub, storage } = await place(t, { s3: patient });
   stub.put('bucket', `some/prefix/${name}`, bytes(1));
   t.equal(await storage.create(name, [content]), 'exists');
   t.equal(stub.uploads.size, 0, 'nothing is left of the upload');
@@ -325,7 +358,7 @@ t.test('S3: a large object whose last answer is lost is ours, and another one th
 
 t.test('S3: an abort, an error and an interruption end the upload of a large object', async (t) => {
   const part = new Uint8Array(storageLimits.s3.partSizeBytes + 1);
-  const { stub, proxy, storage } = await place(t);
+  const { stub, proxy, storage } = await place(t, { s3: patient });
   const aborted = await storage.createWriter(name);
   await aborted.append([part]);
   await aborted.abort();
