@@ -144,9 +144,9 @@ export class ObjectStore implements Storage {
     if (range !== undefined && ('last' in range ? range.last : range.length) === 0) return this.#getNothing(name, range, options);
     const { signal } = options;
     const sizeBytes = range === undefined ? storageLimits.remote.unknownSizeBytes : 'last' in range ? range.last : range.length;
-    const bytes = await this.#run({ attempt: 'reading', name, signal, sizeBytes }, async (callSignal) => {
+    const bytes = await this.#run({ attempt: 'reading', name, signal, sizeBytes }, async (callSignal, onProgress) => {
       const opened = await this.#calls.open(this.#prefix + name, range, callSignal);
-      return opened === undefined ? undefined : this.#read(opened, { name, range, options, signal: callSignal });
+      return opened === undefined ? undefined : this.#read(opened, { name, range, options, signal: callSignal, onProgress });
     });
     return bytes ?? this.#getNothing(name, range, options);
   }
@@ -248,7 +248,7 @@ export class ObjectStore implements Storage {
 
   async #read(
     { body, bodySizeBytes, objectSizeBytes }: OpenedObject,
-    { name, range, options, signal }: { name: string; range: ByteRange | undefined; options: GetOptions; signal: AbortSignal },
+    { name, range, options, signal, onProgress }: { name: string; range: ByteRange | undefined; options: GetOptions } & Progress,
   ): Promise<Uint8Array> {
     const destroy = () => void body.destroy();
     signal.addEventListener('abort', destroy, { once: true });
@@ -257,7 +257,7 @@ export class ObjectStore implements Storage {
         throw tooShort(name, range, objectSizeBytes);
       checkGetSize(name, bodySizeBytes, options);
       const target = options.into?.subarray(0, bodySizeBytes) ?? Buffer.allocUnsafeSlow(bodySizeBytes);
-      await this.#fill(target, body, { name, signal });
+      await this.#fill(target, body, { name, signal, onProgress });
       return new Uint8Array(target.buffer, target.byteOffset, target.length);
     } finally {
       signal.removeEventListener('abort', destroy);
@@ -265,7 +265,7 @@ export class ObjectStore implements Storage {
     }
   }
 
-  async #fill(target: Uint8Array, body: Readable, { name, signal }: { name: string; signal: AbortSignal }): Promise<void> {
+  async #fill(target: Uint8Array, body: Readable, { name, signal, onProgress }: { name: string } & Progress): Promise<void> {
     let filled = 0;
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
       // Whoever gave up may use the memory for something else by now.
@@ -275,6 +275,7 @@ export class ObjectStore implements Storage {
       target.set(chunk, filled);
       filled += chunk.length;
       await this.#limits.download(chunk.length, signal);
+      onProgress();
     }
     if (filled === target.length) return;
     const message = `${name}: the store gave ${filled} of ${target.length} bytes`;
@@ -299,7 +300,7 @@ export class ObjectStore implements Storage {
     );
     const send = async <T>(part: Part, call: (options: { signal: AbortSignal; retried: boolean }) => Promise<T>) => {
       await this.#limits.upload(part.bytes.length, signal);
-      return this.#run({ attempt: 'storing', name, signal, sizeBytes: part.bytes.length, needs: 'place' }, (callSignal, attempt) =>
+      return this.#run({ attempt: 'storing', name, signal, sizeBytes: part.bytes.length, needs: 'place' }, (callSignal, _, attempt) =>
         call({ signal: callSignal, retried: attempt > 1 }),
       );
     };
@@ -325,12 +326,12 @@ export class ObjectStore implements Storage {
     }
   }
 
-  async #run<T>(request: RemoteRequest, call: (signal: AbortSignal, attempt: number) => Promise<T>): Promise<T> {
+  async #run<T>(request: RemoteRequest, call: (signal: AbortSignal, onProgress: () => void, attempt: number) => Promise<T>): Promise<T> {
     const { signal, sizeBytes, name, needs = 'object' } = request;
     const once = async (number: number) => {
       await this.#limits.request(signal);
       try {
-        return await remoteCall({ signal, sizeBytes }, (callSignal) => call(callSignal, number));
+        return await remoteCall({ signal, sizeBytes }, (callSignal, onProgress) => call(callSignal, onProgress, number));
       } catch (error) {
         throw this.#calls.explain(error, { attempt: `${request.attempt} ${name ?? ''}`.trim(), name });
       }
@@ -370,6 +371,12 @@ export class ObjectStore implements Storage {
       hint: 'a store with folders of its own (a hierarchical namespace) cannot hold a repository; use one without',
     });
   }
+}
+
+/** Of a call that is under way. */
+interface Progress {
+  readonly signal: AbortSignal;
+  readonly onProgress: () => void;
 }
 
 interface RemoteRequest {

@@ -10,13 +10,18 @@ export interface RemoteCallOptions {
 }
 
 /**
- * `call` gets a signal that is aborted when the result does not matter any more; whether it heeds it or not, the promise settles at once.
+ * `call` gets a signal that is aborted when the result does not matter any more; whether it heeds it or not, the promise settles at once. It tells of bytes that
+ * got through, so that a line that is slow, or slowed down on purpose, is not taken for a dead one.
  *
  * Errors: those of `call`; `interrupted`; `unavailable` after the time limit.
  */
-export function remoteCall<T>({ signal, sizeBytes = 0 }: RemoteCallOptions, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export function remoteCall<T>(
+  { signal, sizeBytes = 0 }: RemoteCallOptions,
+  call: (signal: AbortSignal, onProgress: () => void) => Promise<T>,
+): Promise<T> {
   const limitMs = storageLimits.remote.callTimeoutMs + (sizeBytes / storageLimits.remote.slowestBytesPerSecond) * 1000;
   const controller = new AbortController();
+  let deadline = Date.now() + limitMs;
   return new Promise<T>((resolve, reject) => {
     throwIfInterrupted(signal);
     const clear = () => {
@@ -29,9 +34,16 @@ export function remoteCall<T>({ signal, sizeBytes = 0 }: RemoteCallOptions, call
       controller.abort(error);
     };
     const onAbort = () => end(new LaganError('interrupted', 'interrupted', { cause: signal?.reason }));
-    const onTimeout = () => end(new LaganError('unavailable', `no answer came within ${Math.ceil(limitMs / 1000)} s`));
-    const timer = setTimeout(onTimeout, limitMs);
+    const onTimeout = () => {
+      const leftMs = deadline - Date.now();
+      if (leftMs > 0) timer = setTimeout(onTimeout, leftMs);
+      else end(new LaganError('unavailable', `no answer came within ${Math.ceil(limitMs / 1000)} s`));
+    };
+    const onProgress = () => {
+      deadline = Math.max(deadline, Date.now() + storageLimits.remote.callTimeoutMs);
+    };
+    let timer = setTimeout(onTimeout, limitMs);
     signal?.addEventListener('abort', onAbort, { once: true });
-    call(controller.signal).then(resolve, reject).finally(clear);
+    call(controller.signal, onProgress).then(resolve, reject).finally(clear);
   });
 }

@@ -129,8 +129,8 @@ export class SftpFolder implements Storage {
     if (range !== undefined && 'length' in range) checkGetSize(name, range.length, options);
     const { signal } = options;
     const sizeBytes = range === undefined ? storageLimits.remote.unknownSizeBytes : 'last' in range ? range.last : range.length;
-    const bytes = await this.#run({ attempt: 'reading', name, signal, sizeBytes }, (session) =>
-      this.#read(session, { name, range, options }),
+    const bytes = await this.#run({ attempt: 'reading', name, signal, sizeBytes }, (session, _, onProgress) =>
+      this.#read(session, { name, range, options, onProgress }),
     );
     if (options.into === undefined) return bytes;
     // Only now: whoever is interrupted may use its memory for something else while the server still sends.
@@ -200,14 +200,17 @@ export class SftpFolder implements Storage {
 
   async #read(
     session: SftpSession,
-    { name, range, options }: { name: string; range: ByteRange | undefined; options: GetOptions },
+    { name, range, options, onProgress }: { name: string; range: ByteRange | undefined; options: GetOptions; onProgress: () => void },
   ): Promise<Uint8Array> {
     const handle = await session.open(this.#pathOf(name), 'r');
     try {
       const wanted = await wantedRange(session, handle, { name, range });
       checkGetSize(name, wanted.length, options);
       const target = Buffer.allocUnsafeSlow(wanted.length);
-      const count = await session.read(handle, target, wanted.offset, (bytes) => this.#limits.download(bytes, options.signal));
+      const count = await session.read(handle, target, wanted.offset, async (bytes) => {
+        await this.#limits.download(bytes, options.signal);
+        onProgress();
+      });
       if (count < wanted.length) throw tooShort(name, wanted, wanted.offset + count);
       return new Uint8Array(target.buffer, target.byteOffset, target.length);
     } finally {
@@ -240,20 +243,25 @@ export class SftpFolder implements Storage {
       if (opened.session !== session) opened = { session, handle: await session.open(temporary, 'r+') };
       return opened.handle;
     };
-    const write = async (session: SftpSession, { offset, bytes }: Part) => {
+    const write = async (session: SftpSession, { offset, bytes }: Part, onProgress: () => void) => {
       const handle = await handleIn(session);
-      await session.write(handle, bytes, offset, (count) => this.#limits.upload(count, signal));
+      await session.write(handle, bytes, offset, async (count) => {
+        await this.#limits.upload(count, signal);
+        onProgress();
+      });
       if (session.canSync) await session.sync(handle);
       return handle;
     };
     const sizeBytes = ({ bytes }: Part) => bytes.length;
     return {
       put: async (part) => {
-        await this.#run({ attempt: 'storing', name, signal, sizeBytes: sizeBytes(part) }, (session) => write(session, part));
+        await this.#run({ attempt: 'storing', name, signal, sizeBytes: sizeBytes(part) }, (session, _, onProgress) =>
+          write(session, part, onProgress),
+        );
       },
       complete: async (last) => {
-        await this.#run({ attempt: 'storing', name, signal, sizeBytes: sizeBytes(last) }, async (session) => {
-          const handle = await write(session, last);
+        await this.#run({ attempt: 'storing', name, signal, sizeBytes: sizeBytes(last) }, async (session, _, onProgress) => {
+          const handle = await write(session, last, onProgress);
           checkWritten(name, await session.statusOf(handle), last.offset + last.bytes.length);
         });
         const outcome = await this.#run({ attempt: 'storing', name, signal }, (session) =>
@@ -446,15 +454,15 @@ export class SftpFolder implements Storage {
     return `${this.#root}/${name}`;
   }
 
-  #run<T>(request: Request, call: (session: SftpSession, callSignal: AbortSignal) => Promise<T>): Promise<T> {
+  #run<T>(request: Request, call: (session: SftpSession, callSignal: AbortSignal, onProgress: () => void) => Promise<T>): Promise<T> {
     const { signal, sizeBytes = 0 } = request;
     const once = async () => {
       await this.#limits.request(signal);
       let session: SftpSession | undefined;
       try {
-        return await remoteCall({ signal, sizeBytes }, async (callSignal) => {
+        return await remoteCall({ signal, sizeBytes }, async (callSignal, onProgress) => {
           session = await this.#connected();
-          return call(session, callSignal);
+          return call(session, callSignal, onProgress);
         });
       } catch (error) {
         // A server that is silent for so long will not answer on this connection any more.
