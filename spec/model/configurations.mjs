@@ -33,6 +33,14 @@ export const configurations = {
       { ...one, writers: 2, features: ['pages'] },
     ],
   },
+  late: {
+    small: [{ ...one, generations: 1, attempts: 2, wanted: [2], features: ['late', 'prune', 'objects'] }],
+    full: [
+      { ...one, attempts: 2, wanted: [3], features: ['late', 'checkpoints'] },
+      { ...one, attempts: 2, wanted: [2], features: ['late', 'prune', 'objects'] },
+      { ...one, attempts: 2, wanted: [2], features: ['late', 'pending', 'prune', 'takeOver'] },
+    ],
+  },
   pending: {
     small: [{ ...one, generations: 1, writers: 2, wanted: [2, 2], features: ['pending'] }],
     full: [

@@ -68,9 +68,10 @@ function rescued(model, state, root) {
     for (const chunk of chunks) {
       const relied = state.relies[session * CHUNKS.length + chunk];
       if (mistakes.has('replacedBlindly') && reachBeyond(root, relied) !== 0) continue;
-      const listed = mistakes.has('copyUnlisted') ? -1 : root.base;
-      const copies = copiesOf(model, state, { root, session, chunk }) & listed & ~root.doomed;
-      if (!(copies & ~root.condemned)) needed |= copies & root.condemned;
+      const copies = copiesOf(model, state, { root, session, chunk }) & ~root.doomed;
+      // The pack itself counts, whether or not an index lists it; what replaced it counts if the base index does.
+      const counting = mistakes.has('copyUnlisted') ? -1 : root.base | bit(relied);
+      if (!(copies & counting & ~root.condemned)) needed |= copies & root.condemned;
     }
   }
   return needed;

@@ -55,6 +55,9 @@ export function initialState(model) {
     tables: Array(sessions).fill(0),
     commit: Array(sessions).fill(ABSENT),
     checkpoint: Array(sessions).fill(ABSENT),
+    /** Packs, and for each session packs of a table, that are on their way though their writer has given up waiting. */
+    latePacks: 0,
+    lateTables: features.has('late') ? Array(sessions).fill(0) : [],
     relies: Array(sessions * CHUNKS.length).fill(-1),
     writers: range(config.writers).map(newWriter),
     collectors: range(config.collectors).map(() => newCollector(model)),

@@ -16,7 +16,19 @@ function* landings(model, state) {
   for (const session of range(model.written)) {
     const lands = state.commit[session] === IN_FLIGHT || (model.features.has('repeats') && state.commit[session] === DELETED);
     if (lands) yield step(model, state, `commit of session ${session} lands`, (next) => (next.commit[session] = LANDED));
+    if (state.checkpoint[session] === IN_FLIGHT)
+      yield step(model, state, `checkpoint of session ${session} lands late`, (next) => (next.checkpoint[session] = LANDED));
+    if (state.lateTables[session] > 0)
+      yield step(model, state, `table of session ${session} lands late`, (next) => {
+        next.tables[session] |= state.lateTables[session];
+        next.lateTables[session] = 0;
+      });
   }
+  for (const pack of bitsOf(state.latePacks))
+    yield step(model, state, `pack ${pack} lands late`, (next) => {
+      next.packs |= bit(pack);
+      next.latePacks &= ~bit(pack);
+    });
 }
 
 export function* deletions(model, state) {

@@ -28,6 +28,7 @@ export function* writerSteps(model, state, index) {
   if (own.step === CHECKPOINTED) yield checkCheckpoint(context);
   if (own.step === COMMIT) yield commit(context);
   if (own.step === CHECK) yield* check(context);
+  if (model.features.has('late')) yield* giveUp(context);
 }
 
 /** Step 1: read the root. */
@@ -176,6 +177,18 @@ function checkCheckpoint({ model, state, index, own, session }) {
     if (stands) Object.assign(writer, { checkpointed: session, part: 1, step: UPLOAD });
     else if (own.attempt + 1 < model.config.attempts) rebase(writer);
     else stop(writer);
+  });
+}
+
+/** Gives up waiting for the answer to a request, which lands at some later time. */
+function* giveUp(context) {
+  const { model, state, index, own, session } = context;
+  if (own.attempt + 1 >= model.config.attempts || ![UPLOAD, TABLE, CHECKPOINT].includes(own.step)) return;
+  yield step(model, state, `writer ${index} gives up waiting and begins anew`, (next) => {
+    if (own.step === UPLOAD) next.latePacks |= partOf(context);
+    if (own.step === TABLE) next.lateTables[session] = partOf(context) | own.adopted;
+    if (own.step === CHECKPOINT) next.checkpoint[session] = IN_FLIGHT;
+    rebase(next.writers[index]);
   });
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { configurations, mistakes } from '../../spec/model/configurations.mjs';
 import { explore } from '../../spec/model/explore.mjs';
@@ -25,4 +26,11 @@ t.test('model: a trace tells how it came to a loss', async (t) => {
   const { trace = [], depth } = explore({ ...mistakes.noPostCheck, mistakes: ['noPostCheck'], trace: true });
   t.equal(trace.length, depth);
   t.match(trace.at(0), /^(writer|collector) 0 reads the root/);
+});
+
+t.test('model: every mistake and feature is described', async (t) => {
+  const text = readFileSync(new URL('../../spec/model/README.md', import.meta.url), 'utf8');
+  const sizes = Object.values(configurations).flatMap(({ small, full }) => [...small, ...full]);
+  const names = new Set([...Object.keys(mistakes), ...sizes.flatMap(({ features = [] }) => features)]);
+  for (const name of names) t.match(text, new RegExp(`^\\|.*\`${name}\``, 'm'), name);
 });
