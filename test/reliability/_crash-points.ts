@@ -86,9 +86,13 @@ export async function runWith(
 }
 
 /** The plans that cut an operation of so many calls short: it dies before a call (and so after the one before), or one call fails and the next do not. */
-export function* interruptions(calls: number): Generator<{ title: string; plan: FaultPlan }> {
+export function* interruptions(
+  calls: number,
+  { onlyDeaths = false }: { onlyDeaths?: boolean } = {},
+): Generator<{ title: string; plan: FaultPlan }> {
   for (let call = 1; call <= calls; call++) {
     yield { title: `dies before call ${call}`, plan: { faults: [{ call, forever: true, error: diedError }] } };
+    if (onlyDeaths) continue;
     yield { title: `call ${call} fails`, plan: { faults: [{ call }] } };
     yield { title: `call ${call} fails after its effect`, plan: { faults: [{ call, when: 'after' }] } };
   }

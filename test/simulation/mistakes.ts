@@ -3,6 +3,7 @@
  * who make a mistake is spoiled, so that they do what an engine with the mistake would do. Each must be found by some seed.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { contextOf } from '../../engine/repository/_context.ts';
 import { createSealed, openSealed, seal } from '../../engine/repository/_sealed-objects.ts';
 import { type Repository, readPackList } from '../../engine/repository/mod.ts';
@@ -32,6 +33,7 @@ import {
 } from '../../repo-format/mod.ts';
 import type { Troubles } from './simulated-store.ts';
 import { collected, editedRoot, joined, PassingStorage, rootOf } from './spoiled-storage.ts';
+import { dayMs } from './world.ts';
 
 export interface MistakeContext {
   /** Opened without troubles: what the store really has. */
@@ -44,7 +46,7 @@ export interface Mistake {
   readonly words: string;
   /** Names of the actors who make it. */
   readonly makes: RegExp;
-  /** What the network is like, so that it shows soon. Default: as in the seed. */
+  /** What the network is like, so that it shows soon. Many requests are slow in any case. */
   readonly troubles?: Partial<Troubles>;
   readonly spoil: (storage: Storage, context: MistakeContext) => Storage;
 }
@@ -68,21 +70,6 @@ abstract class ForgetfulOfRoots extends PassingStorage {
   protected abstract noteListing(prefix: string): void;
   /** Whether the listing of roots that comes now shows only what was seen before. */
   protected abstract isBlind(): boolean;
-}
-
-/** Does not look at the root between the listing of the index and the session. */
-class StaleIndex extends ForgetfulOfRoots {
-  #justListed = false;
-
-  protected override noteListing(prefix: string): void {
-    this.#justListed = prefix === objectPrefixes.sessionIndexes;
-  }
-
-  protected override isBlind(): boolean {
-    const wasJustListed = this.#justListed;
-    this.#justListed = false;
-    return wasJustListed;
-  }
 }
 
 /** Does not look at the root after a commit or a checkpoint. */
@@ -228,6 +215,8 @@ class ListBeforeFence extends RootMaker {
       const prefixes = [objectPrefixes.snapshots, objectPrefixes.checkpoints, objectPrefixes.sessionIndexes];
       const listings = await Promise.all(prefixes.map((prefix) => collected(super.list(prefix))));
       this.#listed = new Set(listings.flat().map(({ name }) => name));
+      // The longer it sleeps here, the sooner it shows.
+      await setTimeout(dayMs);
     }
     return root;
   }
@@ -318,13 +307,6 @@ const writers = /^writer/;
 const collectors = /^collector/;
 
 export const mistakes: readonly Mistake[] = [
-  {
-    name: 'staleIndex',
-    words: 'no second reading of the root after the index was listed',
-    makes: writers,
-    troubles: { slow: 0.3 },
-    spoil: (inner) => new StaleIndex(inner),
-  },
   {
     name: 'noPostCheck',
     words: 'a writer does not read the root after its commit',

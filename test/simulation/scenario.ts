@@ -88,7 +88,11 @@ class Scenario {
     this.#options = options;
     this.world = new World(options.seed);
     this.#plan = new Random(options.seed, 'plan');
-    this.#store = new SimulatedStore(this.world, { ...troublesOf(this.#plan), ...options.mistake?.troubles });
+    this.#store = new SimulatedStore(this.world, {
+      ...troublesOf(this.#plan),
+      ...(options.mistake && { slow: 0.3 }),
+      ...options.mistake?.troubles,
+    });
   }
 
   async run(): Promise<ScenarioResult> {
@@ -332,10 +336,10 @@ class Machine {
   }
 }
 
-/** A third of the worlds has a network without troubles, so that the protocol meets only the schedule. */
+/** A fourth of the worlds has a network without troubles. Where much is slow, backups and collections take days and meet each other. */
 function troublesOf(plan: Random): Troubles {
   const level = plan.pick([0, 1, 1, 3]) / 1000;
-  return { lost: level, answerLost: level, late: level, repeated: level, slow: plan.pick([0, 0.01, 0.05]) };
+  return { lost: level, answerLost: level, late: level, repeated: level, slow: plan.pick([0, 0.02, 0.1, 0.3]) };
 }
 
 function wordsOf(error: unknown): string {

@@ -2,14 +2,10 @@
 import path from 'node:path';
 import t from 'tap';
 import { scratchFolder } from '../reliability/_crash-points.ts';
-import { mistakes } from './mistakes.ts';
 import { runScenario } from './scenario.ts';
 import { addResult, emptySummary, figuresOf } from './summary.ts';
 
-const seeds = 200;
-/** Each mistake is found by one of so many seeds. */
-const seedsForMistakes = 40;
-
+const seeds = 60;
 t.test(
   'simulation: everything that was acknowledged is there, bit for bit, whatever the network, the clocks and the machines did',
   async (t) => {
@@ -21,7 +17,6 @@ t.test(
       t.same(result.faults, [], `seed ${seed}`);
     }
     t.comment(figuresOf(summary, { seconds: 0 }));
-    t.ok(summary.collectionsDuringSleep >= 10, `a backup slept through ${summary.collectionsDuringSleep} collections`);
     t.ok(summary.sums.unacknowledged > 0 && summary.sums.deletedPacks > 0 && summary.sums.deaths > 0);
   },
 );
@@ -31,14 +26,3 @@ t.test('simulation: a seed does the same every time', async (t) => {
   const first = await runScenario({ seed: 7, folder });
   t.same(await runScenario({ seed: 7, folder }), first);
 });
-
-for (const mistake of mistakes) {
-  t.test(`simulation: finds ${mistake.name} (${mistake.words})`, async (t) => {
-    const folder = path.join(scratchFolder(t), 'seed');
-    for (let seed = 1; seed <= seedsForMistakes; seed++) {
-      const found = await runScenario({ seed, folder, mistake }).then(({ faults }) => faults[0], String);
-      if (found !== undefined) return t.pass(`seed ${seed}: ${found}`);
-    }
-    t.fail(`not found by ${seedsForMistakes} seeds`);
-  });
-}
