@@ -54,7 +54,7 @@ export async function openTable(
     filterBlocks,
     filter: undefined,
     filterPlaces: filter,
-    pagePlaces: pages,
+    pagePlaces: pages.map(({ offset, sealedLength }) => ({ offset, sealedLength })),
     firstPage: packSegments.length,
     firstFilterSegment: packSegments.length + pages.length,
     pageFirstNames: shared(

@@ -12,6 +12,7 @@ import {
   packOrdinalAt,
   writeRow,
 } from '../../repo-format/mod.ts';
+import { buffersDropped } from '../memory/mod.ts';
 import { readSegment, type SealingKeys, SegmentedObjectWriter, type SegmentPlace } from '../objects/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { appendFilter, appendPackRows } from './_table-segments.ts';
@@ -52,7 +53,7 @@ export interface MergeOptions {
 
 /**
  * Stores one index table with the rows of several, page by page. Where several have a chunk, the first counts. Memory holds a page of each, 32 bytes for each page of the
- * merged table, its packs, and 64 MiB of its filter: for the filter of a larger one, and then for its sample, the rows are read again.
+ * merged table, its packs, and 32 MiB of its filter: for the filter of a larger one, and then for its sample, the rows are read again.
  */
 export async function mergeIndexTables(storage: Storage, options: MergeOptions): Promise<{ rows: number; packs: number }> {
   const { name, keys, target = storage, filterSliceBytes = defaultFilterSliceBytes } = options;
@@ -89,7 +90,7 @@ export async function mergeIndexTables(storage: Storage, options: MergeOptions):
   }
 }
 
-const defaultFilterSliceBytes = 64 * 1024 * 1024;
+const defaultFilterSliceBytes = 32 * 1024 * 1024;
 
 async function openSources(
   storage: Storage,
@@ -188,6 +189,8 @@ class RowCursor implements MergedRow {
     const number = table.firstPage + this.#nextPage;
     const place = table.pagePlaces[this.#nextPage++]!;
     this.page = (await readSegment(this.#storage, table.object, { number, place })) as Uint8Array<ArrayBuffer>;
+    // The page before, and this one as it is stored.
+    buffersDropped(2 * this.page.length);
     checkRows(this.page, { packs: ordinals.length, objectName: table.object.name });
     this.offset = -rowSizeBytes;
   }
@@ -222,7 +225,8 @@ class PageWriter {
     if (rows === 0) return;
     this.#rowsInPage = 0;
     const place = await this.#object.append([this.#page.subarray(0, rows * rowSizeBytes)]);
-    this.places.push({ ...place, rows, firstName: this.#page.slice(0, nameSizeBytes) });
+    // Of Node's pool: a buffer of its own for each page would take several times as much.
+    this.places.push({ ...place, rows, firstName: Buffer.from(this.#page.subarray(0, nameSizeBytes)) });
   }
 }
 
