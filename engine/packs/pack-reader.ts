@@ -74,9 +74,12 @@ export class PackReader {
   }
 
   /** The same, past the cache. */
-  async readBlock({ kind, object, blocks }: OpenPack, number: number): Promise<OpenBlock> {
+  async readBlock({ pack, kind, object, blocks }: OpenPack, number: number): Promise<OpenBlock> {
     const block = blocks[number]!;
-    const plaintext = await readSegment(this.#storage, object, { number, place: block });
+    const plaintext = await readSegment(this.#storage, object, { number, place: block }).catch((cause: unknown) => {
+      // Deleted since its contents were read.
+      throw orPackMissing(cause, pack);
+    });
     return openBlockPlaintext(plaintext, block, { kind, objectName: object.name });
   }
 
@@ -94,13 +97,7 @@ export class PackReader {
       const { object, contents } = await openSegmentedObject(this.#storage, { name, kind, keys: this.#keys });
       return indexContents({ pack, kind, object, blocks: decodePackContents(contents, name, { kind }) });
     } catch (cause) {
-      if (cause instanceof LaganError && cause.code === 'not-found')
-        throw new LaganError('pack-missing', `pack ${pack} was to be read, but ${name} is not in the repository`, {
-          object: name,
-          cause,
-          hint: 'lagan check names the files that need it',
-        });
-      throw cause;
+      throw orPackMissing(cause, pack);
     }
   }
 }
@@ -194,4 +191,14 @@ class LeastRecentlyUsed<Key, Value extends Promise<unknown>> {
     this.#values.set(key, value);
     return value;
   }
+}
+
+function orPackMissing(cause: unknown, pack: PackId): unknown {
+  if (!(cause instanceof LaganError) || cause.code !== 'not-found') return cause;
+  const name = objectNames.pack(pack);
+  return new LaganError('pack-missing', `pack ${pack} was to be read, but ${name} is not in the repository`, {
+    object: name,
+    cause,
+    hint: 'lagan check names the files that need it',
+  });
 }
