@@ -31,7 +31,7 @@ t.test('restore: an aborted one ends soon with interrupted, leaves nothing half,
     const code = await restoring;
     if (code !== undefined) partly++;
     t.ok(code === 'interrupted' || code === undefined, `${code}`);
-    t.ok(performance.now() - aborted < 2_000, `${Math.round(performance.now() - aborted)} ms`);
+    t.ok(performance.now() - aborted < 5_000, `${Math.round(performance.now() - aborted)} ms`);
     assertNothingHalf(t, target, place.source);
     const { errors } = await bringBack(repository, place, { ...options, overwrite: 'if-changed' });
     t.strictSame(errors, []);
