@@ -21,7 +21,7 @@ interface RewriteOptions extends FilterOptions {
 export function define(command: Command): void {
   addFilterOptions(command)
     .description(
-      'Makes snapshots anew without some paths and removes the old ones. The new ones have the same times, host, paths, tags and description. Once lagan maintain has collected the old ones, what was taken out is gone, unless another snapshot has it.',
+      'Makes snapshots anew without some paths and removes the old ones. The new ones have the same times, host, paths, tags and description. Once lagan maintain has collected the old ones, what was taken out is gone, unless another snapshot has it or it shares a pack with what is needed.',
     )
     .argument('[snapshots...]', 'latest, latest~2, ids (default: all that fit --host, --path and --tag)')
     .addOption(listOption('--exclude <pattern>', 'take out what fits, as in .gitignore; paths are those in the snapshot'))
