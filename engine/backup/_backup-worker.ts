@@ -3,6 +3,7 @@ import { ChunkTable, Deduplicator, PackTable, StoredIndex } from '../index/mod.t
 import { createKernel } from '../kernel/mod.ts';
 import { PackReader, type StoredPack } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
+import { serializeError } from '../workers/mod.ts';
 import { ChunkStore } from './_chunk-store.ts';
 import { ExtentRecords } from './_extent-records.ts';
 import { dataSizeBytes, FileChunker } from './_file-chunker.ts';
@@ -10,7 +11,6 @@ import { FileReader } from './_file-reader.ts';
 import type { FileOutcome } from './_files.ts';
 import type { WorkerJob, WorkerReply, WorkerSetup } from './_messages.ts';
 import { packOutcomes } from './_packed-files.ts';
-import { serializeError } from './_serialized-error.ts';
 import { StreamChunker } from './_stream-chunker.ts';
 
 /** `transfer`: buffers that the message gives away. */

@@ -8,6 +8,7 @@ import type { Lanes } from '../kernel/mod.ts';
 import type { Compression, StoredPack } from '../packs/mod.ts';
 import type { RepositoryDescription } from '../repository/mod.ts';
 import type { Descriptor } from '../system/mod.ts';
+import type { SerializedError } from '../workers/mod.ts';
 import type { PackedFiles, PackedOutcomes } from './_packed-files.ts';
 import type { FilePart } from './_stretches.ts';
 
@@ -54,11 +55,3 @@ export type WorkerReply =
     }
   | { readonly type: 'pack'; readonly stored: StoredPack }
   | { readonly type: 'failed'; readonly job: number; readonly error: SerializedError };
-
-/** A LaganError (or any other) on its way between threads. */
-export interface SerializedError {
-  readonly code: string | undefined;
-  readonly message: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-  readonly stack: string | undefined;
-}

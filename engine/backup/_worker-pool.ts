@@ -3,10 +3,10 @@ import { Worker } from 'node:worker_threads';
 import type { StoredPack } from '../packs/mod.ts';
 import { threadModule } from '../program/mod.ts';
 import type { Repository } from '../repository/mod.ts';
+import { deserializeError } from '../workers/mod.ts';
 import { beginBackupWorker } from './_backup-worker.ts';
 import { backupLimits } from './_limits.ts';
 import type { WorkerJob, WorkerReply, WorkerSetup } from './_messages.ts';
-import { deserializeError } from './_serialized-error.ts';
 
 /** What a worker answers to a job. */
 export type JobResult = Extract<WorkerReply, { type: 'done' }>;

@@ -9,7 +9,7 @@ const objectsBetweenCollections = 24_576;
 let garbageBytes = 0;
 let garbageObjects = 0;
 
-/** Says that buffers of about so many bytes became garbage: after 8 MiB the young generation is collected (under a millisecond). */
+/** Says that buffers of about so many bytes became garbage: after 4 MiB the young generation is collected (under a millisecond). */
 export function buffersDropped(bytes: number): void {
   garbageBytes += bytes;
   if (garbageBytes < youngGarbageBytes || globalThis.gc === undefined) return;

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { LaganError } from '../../repo-format/mod.ts';
 import { errnoOf, type FileCalls, syncFolder } from './_file-calls.ts';
-import { throwIfInterrupted, totalSizeBytes } from './_names.ts';
+import { checkObjectSize, throwIfInterrupted, totalSizeBytes } from './_names.ts';
 import { newTemporaryName } from './_process-identity.ts';
 import { temporaryFolderOf } from './_temporary-folder.ts';
 import { storageLimits } from './limits.ts';
@@ -95,10 +95,7 @@ export class LocalFolderWriter implements ObjectWriter {
 
   #write(parts: readonly Uint8Array[]): void {
     const total = totalSizeBytes(parts);
-    if (this.sizeBytes + total > storageLimits.objectSizeBytes) {
-      const fields = { object: this.#name, expected: storageLimits.objectSizeBytes, found: this.sizeBytes + total };
-      throw new LaganError('limit-exceeded', `${this.#name} would get more than ${storageLimits.objectSizeBytes} bytes`, fields);
-    }
+    checkObjectSize(this.#name, this.sizeBytes + total, storageLimits.objectSizeBytes);
     let rest = parts.filter((part) => part.length > 0);
     while (rest.length > 0) {
       const batch = rest.length > storageLimits.partsPerWrite ? rest.slice(0, storageLimits.partsPerWrite) : rest;

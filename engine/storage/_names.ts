@@ -62,6 +62,16 @@ export function throwIfInterrupted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new LaganError('interrupted', 'interrupted', { cause: signal.reason });
 }
 
+/** What a writer is asked to hold. Throws LaganError limit-exceeded. */
+export function checkObjectSize(name: string, sizeBytes: number, limitBytes: number): void {
+  if (sizeBytes <= limitBytes) return;
+  throw new LaganError('limit-exceeded', `${name} would get more than ${limitBytes} bytes`, {
+    object: name,
+    expected: limitBytes,
+    found: sizeBytes,
+  });
+}
+
 export function totalSizeBytes(parts: readonly Uint8Array[]): number {
   let total = 0;
   for (const part of parts) total += part.length;

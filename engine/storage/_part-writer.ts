@@ -1,7 +1,6 @@
 /** An object on its way to a remote store: it is gathered in parts of one size, and a part goes off while the next one fills. */
 import assert from 'node:assert/strict';
-import { LaganError } from '../../repo-format/mod.ts';
-import { throwIfInterrupted, totalSizeBytes } from './_names.ts';
+import { checkObjectSize, throwIfInterrupted, totalSizeBytes } from './_names.ts';
 import { storageLimits } from './limits.ts';
 import type { CreateOutcome, ObjectWriter } from './storage.ts';
 
@@ -58,7 +57,7 @@ export class PartWriter implements ObjectWriter {
     assert(this.#state === 'open', 'append after the end of a writer');
     try {
       throwIfInterrupted(this.#context.signal);
-      this.#checkSize(totalSizeBytes(parts));
+      checkObjectSize(this.#context.name, this.sizeBytes + totalSizeBytes(parts), storageLimits.objectSizeBytes);
       for (const part of parts) await this.#add(part);
       this.#throwFailure();
     } catch (error) {
@@ -132,13 +131,6 @@ export class PartWriter implements ObjectWriter {
 
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
-  }
-
-  #checkSize(more: number): void {
-    const limit = storageLimits.objectSizeBytes;
-    if (this.sizeBytes + more <= limit) return;
-    const fields = { object: this.#context.name, expected: limit, found: this.sizeBytes + more };
-    throw new LaganError('limit-exceeded', `${this.#context.name} would get more than ${limit} bytes`, fields);
   }
 
   /** Never throws: what cannot be deleted in a short time is litter for the next opening. */

@@ -3,11 +3,12 @@
  * `storageLimits.s3.partSizeBytes` is sent in parts while it grows, one part at a time, and appears when the last one is there.
  */
 import assert from 'node:assert/strict';
-import { LaganError } from '../../repo-format/mod.ts';
-import { throwIfInterrupted, totalSizeBytes } from './_names.ts';
+import { checkObjectSize, throwIfInterrupted, totalSizeBytes } from './_names.ts';
 import { PieceBuffer } from './_s3-body.ts';
 import { storageLimits } from './limits.ts';
 import type { CreateOutcome, ObjectWriter } from './storage.ts';
+
+const largestSizeBytes = Math.min(storageLimits.objectSizeBytes, storageLimits.s3.partSizeBytes * storageLimits.s3.parts);
 
 /** How the object gets there. Every call tries again by itself and rejects with errors for people. */
 export interface S3Target {
@@ -46,7 +47,7 @@ export class S3Writer implements ObjectWriter {
     assert(this.#state === 'open', 'append after the end of a writer');
     try {
       throwIfInterrupted(this.#target.signal);
-      this.#checkSize(totalSizeBytes(parts));
+      checkObjectSize(this.#target.name, this.sizeBytes + totalSizeBytes(parts), largestSizeBytes);
       for (const part of parts) await this.#add(part);
     } catch (error) {
       await this.#end();
@@ -110,14 +111,5 @@ export class S3Writer implements ObjectWriter {
     await this.#sending?.catch(() => undefined);
     await this.#upload?.abort();
     this.#target.onEnd();
-  }
-
-  #checkSize(added: number): void {
-    const { partSizeBytes, parts } = storageLimits.s3;
-    const limit = Math.min(storageLimits.objectSizeBytes, partSizeBytes * parts);
-    const found = this.sizeBytes + added;
-    if (found <= limit) return;
-    const { name } = this.#target;
-    throw new LaganError('limit-exceeded', `${name} would get more than ${limit} bytes`, { object: name, expected: limit, found });
   }
 }
