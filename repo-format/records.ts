@@ -65,10 +65,19 @@ export interface Catalogue {
   readonly checkpoints: readonly CatalogueCheckpoint[];
 }
 
+/** A snapshot, or a checkpoint by its number. */
+export interface MarkedSession {
+  readonly session: SessionId;
+  /** Null: the snapshot. */
+  readonly number: number | null;
+}
+
 /** Chunks and packs, such as those that are lost. */
 export interface LostList {
   readonly chunks: readonly Uint8Array[];
   readonly packs: readonly PackId[];
+  /** Of condemned packs: all that these need of the packs that were replaced is in the replacements. */
+  readonly marked: readonly MarkedSession[];
 }
 
 export function encodeHold({ snapshots, until, reason }: Hold): Uint8Array {
@@ -134,13 +143,22 @@ export function decodeCatalogue(payload: Uint8Array, objectName?: string): Catal
   };
 }
 
-export function encodeLostList({ chunks, packs }: LostList): Uint8Array {
-  return encodeRecord({ chunks, packs: packs.map(idToBytes) });
+/** A list without marked sessions is written without that key. */
+export function encodeLostList({ chunks, packs, marked = [] }: Omit<LostList, 'marked'> & Partial<LostList>): Uint8Array {
+  return encodeRecord({
+    chunks,
+    packs: packs.map(idToBytes),
+    ...(marked.length > 0 && { marked: marked.map(({ session, number }) => ({ session: idToBytes(session), number })) }),
+  });
 }
 
 export function decodeLostList(payload: Uint8Array, objectName?: string): LostList {
   const root = readRecord(payload, objectName);
-  return { chunks: readChunks(root), packs: root.at('packs').list(limits.packsPerRecord, (id) => id.id<PackId>()) };
+  return {
+    chunks: readChunks(root),
+    packs: root.at('packs').list(limits.packsPerRecord, (id) => id.id<PackId>()),
+    marked: root.at('marked').orNull((field) => field.list(limits.snapshotsPerRecord, readMarkedSession)) ?? [],
+  };
 }
 
 const VERSION = 1;
@@ -182,6 +200,10 @@ function readCatalogueEntry(field: Field): CatalogueEntry {
     generation: field.at('generation').uint(),
     object: field.at('object').byteString(limits.smallObjectSizeBytes),
   };
+}
+
+function readMarkedSession(field: Field): MarkedSession {
+  return { session: field.at('session').id<SessionId>(), number: field.at('number').orNull((number) => number.uint(limits.u32)) };
 }
 
 function readCatalogueCheckpoint(field: Field): CatalogueCheckpoint {

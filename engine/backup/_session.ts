@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { isLaganError, type NodeReference, type PackId, type Snapshot } from '../../repo-format/mod.ts';
-import { ChunkTable, Deduplicator, PackTable, StoredIndex } from '../index/mod.ts';
+import { ChunkTable, Deduplicator, movedChunks, PackTable, StoredIndex } from '../index/mod.ts';
 import { compileKernel, createKernel, preferredLanes } from '../kernel/mod.ts';
 import { type Compression, listPresentPacks, PackReader, type StoredPack } from '../packs/mod.ts';
 import { beginSession, describeRepository, type Repository, readRoot, type Session } from '../repository/mod.ts';
@@ -101,7 +101,7 @@ export class BackupSession {
     const kernelModule = compileKernel();
     this.#chunkTable = new ChunkTable({ capacityRows: this.limits.chunkTableRows });
     this.#index = new StoredIndex(storage, tables.all);
-    const packReader = new PackReader({ storage, keys });
+    const packReader = new PackReader({ storage, keys, moved: movedChunks(repository) });
     this.reader = new TreeReader(packReader);
     const onPack = (pack: StoredPack) => this.#remember(pack);
     this.#pool = new WorkerPool(

@@ -1,4 +1,5 @@
 import { objectNames, objectPrefixes, type PackId } from '../../repo-format/mod.ts';
+import { movedChunks } from '../index/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { PackReader } from '../packs/mod.ts';
 import { listSnapshots, type Repository, readPackList, readRoot, type SnapshotInfo } from '../repository/mod.ts';
@@ -54,7 +55,13 @@ export class CheckRun {
     this.#rowsPerPass = rowsPerPass;
     this.#findings = new Findings(onFinding);
     this.#breather = new Breather(signal);
-    this.#packReader = new PackReader({ storage, keys, contentsLimit: checkLimits.openPacks, blocksLimit: checkLimits.openBlocks });
+    this.#packReader = new PackReader({
+      storage,
+      keys,
+      moved: movedChunks(repository),
+      contentsLimit: checkLimits.openPacks,
+      blocksLimit: checkLimits.openBlocks,
+    });
     this.#trees = new TreeReader(this.#packReader);
     this.#data = new DataReader(repository, { workers, signal, onReport: (report) => this.#take(report) });
   }

@@ -2,8 +2,9 @@
 export { ChunkTable, claimed, notFound, tableFull } from './chunk-table.ts';
 export { Deduplicator, unresolved } from './deduplicator.ts';
 export { FilterMemory, filterMemory } from './filter-memory.ts';
+export { movedChunks } from './moved-chunks.ts';
 export { PackTable, type PackTableBuffers } from './pack-table.ts';
 export { StoredIndex } from './stored-index.ts';
 export { closeTable, openTable, type StoredTable } from './stored-table.ts';
-export { type MergeOptions, mergeIndexTables } from './table-merger.ts';
+export { type MergedRow, type MergeOptions, mergeIndexTables, openMergedRows } from './table-merger.ts';
 export { writeIndexTable } from './table-writer.ts';

@@ -13,11 +13,14 @@ const cachedPages = 16;
 export class StoredIndex {
   readonly #storage: Storage;
   #tables: readonly StoredTable[];
+  readonly #isExpected: boolean;
   readonly #pages = new Map<string, Promise<Uint8Array>>();
 
-  constructor(storage: Storage, tables: readonly StoredTable[]) {
+  /** `isExpected`: most of what is asked for is there, so that filters which are not resident are not asked first. */
+  constructor(storage: Storage, tables: readonly StoredTable[], { isExpected = false }: { isExpected?: boolean } = {}) {
     this.#storage = storage;
     this.#tables = tables;
+    this.#isExpected = isExpected;
   }
 
   /** Tables written since: asked from now on. */
@@ -39,7 +42,7 @@ export class StoredIndex {
   ): Promise<PackId | undefined> {
     for (const table of this.#tables) {
       if (!mayContain(table, names, offset)) continue;
-      const pack = await findInTable(table, { names, offset, readPage: (...page) => this.#page(...page) });
+      const pack = await findInTable(table, { names, offset, isExpected: this.#isExpected, readPage: (...page) => this.#page(...page) });
       if (pack !== undefined && (await accept(pack))) return pack;
     }
     return undefined;

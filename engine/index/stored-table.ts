@@ -5,6 +5,7 @@ import {
   filterBlockOf,
   filterContains,
   findInPage,
+  type IndexContents,
   idFromBytes,
   idToBytes,
   LaganError,
@@ -42,9 +43,9 @@ export interface StoredTable {
 export async function openTable(
   storage: Storage,
   { name, keys, memory }: { name: string; keys: SealingKeys; memory: FilterMemory | undefined },
-): Promise<{ table: StoredTable; packs: PackRow[] }> {
+): Promise<{ table: StoredTable; packs: PackRow[]; replaced: IndexContents['replaced'] }> {
   const { object, contents } = await openSegmentedObject(storage, { name, kind: 'index-table', keys });
-  const { rows, filterBlocks, packSegments, pages, filter } = decodeIndexContents(contents, name);
+  const { rows, filterBlocks, packSegments, pages, filter, replaced } = decodeIndexContents(contents, name);
   const packs: PackRow[] = [];
   for (const [number, place] of packSegments.entries())
     packs.push(...decodePackRows(await readSegment(storage, object, { number, place }), name));
@@ -67,9 +68,9 @@ export async function openTable(
     ),
   };
   const filterSizeBytes = filterBlocks * filterBlockSizeBytes;
-  if (memory?.take(filterSizeBytes) !== true) return { table, packs };
+  if (memory?.take(filterSizeBytes) !== true) return { table, packs, replaced };
   try {
-    return { table: { ...table, filter: await readFilter(storage, table) }, packs };
+    return { table: { ...table, filter: await readFilter(storage, table) }, packs, replaced };
   } catch (error) {
     memory.giveBack(filterSizeBytes);
     throw error;
@@ -87,16 +88,21 @@ export function mayContain({ filter, filterBlocks, rows }: StoredTable, names: U
   return filterContains(filter, filterBlocks, names, offset);
 }
 
-/** Looks a chunk up in the table's pages: its pack, or undefined. `readPage` answers from a cache where it can. */
+/** What is looked up. `readPage` answers from a cache where it can. */
+interface Question {
+  readonly names: Uint8Array;
+  readonly offset: number;
+  /** The table most probably has the chunk: a filter that is not resident is not asked first. */
+  readonly isExpected?: boolean;
+  readonly readPage: (table: StoredTable, segment: number, place: SegmentPlace) => Promise<Uint8Array>;
+}
+
+/** Looks a chunk up in the table's pages: its pack, or undefined. */
 export async function findInTable(
   table: StoredTable,
-  {
-    names,
-    offset,
-    readPage,
-  }: { names: Uint8Array; offset: number; readPage: (table: StoredTable, segment: number, place: SegmentPlace) => Promise<Uint8Array> },
+  { names, offset, isExpected = false, readPage }: Question,
 ): Promise<PackId | undefined> {
-  if (table.filter === undefined && !(await filterSegmentContains(table, { names, offset, readPage }))) return undefined;
+  if (table.filter === undefined && !isExpected && !(await filterSegmentContains(table, { names, offset, readPage }))) return undefined;
   const page = pageOf(table, names, offset);
   if (page < 0) return undefined;
   const bytes = await readPage(table, table.firstPage + page, table.pagePlaces[page]!);
@@ -114,14 +120,7 @@ export async function findInTable(
   return idFromBytes<PackId>(table.packIds.subarray(ordinal * idSizeBytes, (ordinal + 1) * idSizeBytes));
 }
 
-async function filterSegmentContains(
-  table: StoredTable,
-  {
-    names,
-    offset,
-    readPage,
-  }: { names: Uint8Array; offset: number; readPage: (table: StoredTable, segment: number, place: SegmentPlace) => Promise<Uint8Array> },
-): Promise<boolean> {
+async function filterSegmentContains(table: StoredTable, { names, offset, readPage }: Question): Promise<boolean> {
   const blocksPerSegment = limits.filterSegmentSizeBytes / filterBlockSizeBytes;
   const block = filterBlockOf(names, offset, table.filterBlocks);
   const segment = Math.floor(block / blocksPerSegment);

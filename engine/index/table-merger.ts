@@ -5,6 +5,7 @@ import {
   filterAdd,
   filterBlockCount,
   filterBlockOf,
+  type IndexContents,
   isSampled,
   limits,
   type PackId,
@@ -32,7 +33,7 @@ interface Source {
 }
 
 /** A row of the merge: a view that is valid until the next one. */
-interface MergedRow {
+export interface MergedRow {
   readonly page: Uint8Array;
   readonly offset: number;
   readonly packOrdinal: number;
@@ -45,6 +46,8 @@ export interface MergeOptions {
   readonly tables: readonly string[];
   /** Packs that are left out, with all their rows. */
   readonly without?: ReadonlySet<PackId> | undefined;
+  /** What the merged table says of packs that were replaced: that of the tables is not taken over. */
+  readonly replaced?: IndexContents['replaced'] | undefined;
   /** How much of the filter is made at once: a multiple of the size of its segments. For tests. */
   readonly filterSliceBytes?: number | undefined;
   /** Where the merged table is written; default: to the storage that the others are read from. */
@@ -56,7 +59,7 @@ export interface MergeOptions {
  * merged table, its packs, and 32 MiB of its filter: for the filter of a larger one, and then for its sample, the rows are read again.
  */
 export async function mergeIndexTables(storage: Storage, options: MergeOptions): Promise<{ rows: number; packs: number }> {
-  const { name, keys, target = storage, filterSliceBytes = defaultFilterSliceBytes } = options;
+  const { name, keys, target = storage, filterSliceBytes = defaultFilterSliceBytes, replaced = [] } = options;
   const { sources, packs } = await openSources(storage, options);
   const object = await SegmentedObjectWriter.create(target, { name, kind: 'index-table', keys });
   const rows = () => mergeRows(storage, sources);
@@ -82,7 +85,7 @@ export async function mergeIndexTables(storage: Storage, options: MergeOptions):
     else for await (const row of rows()) if (isSampled(row.page, row.offset)) await sample.add(row);
     await sample.flush();
     const counts = { rows: pages.rows, packs: packs.length, filterBlocks, sampleRows: sample.rows };
-    await object.finish(encodeIndexContents({ ...counts, packSegments, pages: pages.places, filter, sample: sample.places, replaced: [] }));
+    await object.finish(encodeIndexContents({ ...counts, packSegments, pages: pages.places, filter, sample: sample.places, replaced }));
     return { rows: pages.rows, packs: packs.length };
   } catch (error) {
     await object.abort();
@@ -90,11 +93,23 @@ export async function mergeIndexTables(storage: Storage, options: MergeOptions):
   }
 }
 
+/**
+ * The rows of several tables in the order of their names, each name once, as {@link mergeIndexTables} would store them; they can be read again and again. A row is valid
+ * until the next one.
+ */
+export async function openMergedRows(
+  storage: Storage,
+  options: Pick<MergeOptions, 'keys' | 'tables' | 'without'>,
+): Promise<{ packs: readonly PackRow[]; rows: () => AsyncIterable<MergedRow> }> {
+  const { sources, packs } = await openSources(storage, options);
+  return { packs, rows: () => mergeRows(storage, sources) };
+}
+
 const defaultFilterSliceBytes = 32 * 1024 * 1024;
 
 async function openSources(
   storage: Storage,
-  { keys, tables, without = noPacks }: MergeOptions,
+  { keys, tables, without = noPacks }: Pick<MergeOptions, 'keys' | 'tables' | 'without'>,
 ): Promise<{ sources: Source[]; packs: PackRow[] }> {
   const sources: Source[] = [];
   const packs: PackRow[] = [];

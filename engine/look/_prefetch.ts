@@ -38,10 +38,10 @@ export async function* fetchAhead(packs: PackReader, extents: AsyncIterable<read
 }
 
 async function startFetch(packs: PackReader, { pack, name }: DataExtent): Promise<{ block: string; bytes: Promise<Uint8Array> }> {
-  const open = await packs.open(pack, 'pack');
-  const { block, offset, length } = locateChunk(open, name);
-  const bytes = packs.block(open, block).then(({ raw }) => raw.subarray(offset, offset + length));
+  const open = await packs.holder(name, pack, 'pack');
+  const { block } = locateChunk(open, name);
+  const bytes = packs.chunk(name, open.pack, 'pack');
   // Whoever awaits it is told; nobody may be there any more.
   bytes.catch(() => undefined);
-  return { block: `${pack}/${block}`, bytes };
+  return { block: `${open.pack}/${block}`, bytes };
 }

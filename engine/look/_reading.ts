@@ -1,6 +1,7 @@
 /** What all looks at one repository share: opened packs and blocks, and the kernel that verifies chunks. */
 
 import { LaganError, limits, objectNames, type PackId } from '../../repo-format/mod.ts';
+import { movedChunks } from '../index/mod.ts';
 import { createKernel, type Kernel } from '../kernel/mod.ts';
 import { PackReader } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
@@ -20,7 +21,13 @@ export class Reading {
   constructor(repository: Repository) {
     const { storage, keys } = repository;
     this.#repository = repository;
-    this.packs = new PackReader({ storage, keys, contentsLimit: lookLimits.openPacks, blocksLimit: lookLimits.openBlocks });
+    this.packs = new PackReader({
+      storage,
+      keys,
+      moved: movedChunks(repository),
+      contentsLimit: lookLimits.openPacks,
+      blocksLimit: lookLimits.openBlocks,
+    });
     this.trees = new TreeReader(this.packs);
   }
 

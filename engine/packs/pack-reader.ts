@@ -2,6 +2,7 @@ import {
   decodeBlock,
   decodePackContents,
   expectBlock,
+  isLaganError,
   LaganError,
   limits,
   objectNames,
@@ -14,6 +15,7 @@ import { NameMap } from '../names/mod.ts';
 import { openSegmentedObject, readSegment, type SealingKeys, type SegmentedObject } from '../objects/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { decompressPayload } from './compression.ts';
+import { isDamage } from './damage.ts';
 
 /** A pack whose contents are known: which chunks it has, and where. */
 export interface OpenPack {
@@ -41,6 +43,12 @@ export interface OpenBlock {
   readonly chunkLengths: readonly number[] | Uint32Array;
 }
 
+/** Knows where chunks are whose pack is gone. */
+export interface MovedChunks {
+  /** Packs that may have the chunk, the likeliest first. Nothing is asked for before it is needed. */
+  packsOf(name: Uint8Array, gone: PackId): AsyncIterable<PackId>;
+}
+
 /**
  * Reads packs: contents and opened blocks are kept while there is room (least recently used ones go first).
  * Not verified here: that a chunk's bytes have its name. Whoever uses chunks of data does that (see `engine/restore`, `engine/check`).
@@ -50,15 +58,22 @@ export class PackReader {
   readonly #keys: SealingKeys;
   readonly #packs: LeastRecentlyUsed<PackId, Promise<OpenPack>>;
   readonly #blocks: LeastRecentlyUsed<string, Promise<OpenBlock>>;
+  readonly #moved: MovedChunks | undefined;
+  readonly #gone = new Set<PackId>();
+  /** Where a chunk of a pack that is gone was found last: its neighbours are there, too. */
+  #lastHolder: OpenPack | undefined;
 
+  /** `moved`: is asked where chunks are whose pack is gone; without it they are missing. */
   constructor({
     storage,
     keys,
+    moved,
     contentsLimit = 32,
     blocksLimit = 12,
-  }: { storage: Storage; keys: SealingKeys; contentsLimit?: number; blocksLimit?: number }) {
+  }: { storage: Storage; keys: SealingKeys; moved?: MovedChunks | undefined; contentsLimit?: number; blocksLimit?: number }) {
     this.#storage = storage;
     this.#keys = keys;
+    this.#moved = moved;
     this.#packs = new LeastRecentlyUsed(contentsLimit);
     this.#blocks = new LeastRecentlyUsed(blocksLimit);
   }
@@ -83,12 +98,55 @@ export class PackReader {
     return openBlockPlaintext(plaintext, block, { kind, objectName: object.name });
   }
 
-  /** The bytes of one chunk (a view into its block). Errors: `chunk-missing` where the pack does not have it. */
+  /**
+   * The pack that has a chunk: `pack`, or if that is gone the one that has it now. Errors: `pack-missing` if the chunk is nowhere, `chunk-missing` where the pack is there and does
+   * not have it, and those of a damaged object.
+   */
+  async holder(name: Uint8Array, pack: PackId, kind: PackKind): Promise<OpenPack> {
+    if (this.#gone.has(pack)) return this.#findHolder(name, { pack, kind, cause: undefined });
+    try {
+      return await this.open(pack, kind);
+    } catch (cause) {
+      if (this.#moved === undefined || !isLaganError(cause, 'pack-missing')) throw cause;
+      this.#gone.add(pack);
+      return this.#findHolder(name, { pack, kind, cause });
+    }
+  }
+
+  /** Says that a pack vanished after it was opened: {@link holder} looks for its chunks elsewhere. */
+  forget(pack: PackId): void {
+    this.#packs.delete(pack);
+    this.#gone.add(pack);
+    if (this.#lastHolder?.pack === pack) this.#lastHolder = undefined;
+  }
+
+  /** The bytes of one chunk (a view into its block), wherever it is now. Errors: as of {@link holder}. */
   async chunk(name: Uint8Array, pack: PackId, kind: PackKind): Promise<Uint8Array> {
-    const open = await this.open(pack, kind);
+    const open = await this.holder(name, pack, kind);
     const place = locateChunk(open, name);
-    const { raw } = await this.block(open, place.block);
-    return raw.subarray(place.offset, place.offset + place.length);
+    try {
+      return chunkAt(await this.block(open, place.block), place);
+    } catch (error) {
+      if (this.#moved === undefined || !isLaganError(error, 'pack-missing')) throw error;
+      this.forget(open.pack);
+      const other = await this.holder(name, pack, kind);
+      const moved = locateChunk(other, name);
+      return chunkAt(await this.block(other, moved.block), moved);
+    }
+  }
+
+  async #findHolder(
+    name: Uint8Array,
+    { pack, kind, cause }: { pack: PackId; kind: PackKind; cause: LaganError | undefined },
+  ): Promise<OpenPack> {
+    if (this.#lastHolder?.kind === kind && this.#lastHolder.chunks.get(name, 0) >= 0) return this.#lastHolder;
+    for await (const candidate of this.#moved?.packsOf(name, pack) ?? []) {
+      const open = await this.open(candidate, kind).catch(ignoreDamage);
+      if (open === undefined || open.chunks.get(name, 0) < 0) continue;
+      this.#lastHolder = open;
+      return open;
+    }
+    throw cause ?? packMissing(pack);
   }
 
   async #load(pack: PackId, kind: PackKind): Promise<OpenPack> {
@@ -100,6 +158,16 @@ export class PackReader {
       throw orPackMissing(cause, pack);
     }
   }
+}
+
+/** A chunk in its opened block. */
+function chunkAt({ raw }: OpenBlock, { offset, length }: ChunkPlace): Uint8Array {
+  return raw.subarray(offset, offset + length);
+}
+
+function ignoreDamage(error: unknown): undefined {
+  if (isDamage(error)) return undefined;
+  throw error;
 }
 
 /** Decodes what a block's segment held. Errors: `malformed` where it contradicts the pack's contents. */
@@ -178,6 +246,10 @@ class LeastRecentlyUsed<Key, Value extends Promise<unknown>> {
     this.#limit = limit;
   }
 
+  delete(key: Key): void {
+    this.#values.delete(key);
+  }
+
   get(key: Key, load: () => Value): Value {
     let value = this.#values.get(key);
     if (value === undefined) {
@@ -194,7 +266,10 @@ class LeastRecentlyUsed<Key, Value extends Promise<unknown>> {
 }
 
 function orPackMissing(cause: unknown, pack: PackId): unknown {
-  if (!(cause instanceof LaganError) || cause.code !== 'not-found') return cause;
+  return isLaganError(cause, 'not-found') ? packMissing(pack, cause) : cause;
+}
+
+function packMissing(pack: PackId, cause?: LaganError): LaganError {
   const name = objectNames.pack(pack);
   return new LaganError('pack-missing', `pack ${pack} was to be read, but ${name} is not in the repository`, {
     object: name,

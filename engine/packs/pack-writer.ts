@@ -32,18 +32,27 @@ export interface EncodedBlock {
   readonly payload: Uint8Array;
 }
 
+export interface PackWriterOptions {
+  readonly storage: Storage;
+  readonly keys: SealingKeys;
+  readonly kind: PackKind;
+  /** Whose pack it is. Default: a writer's. */
+  readonly role?: 'writer' | 'collector';
+}
+
 /**
  * Writes one pack. Its id is known from the start ({@link pack}), so that references to its chunks can be made before they are
  * stored. Nothing is in the store before {@link close}.
  */
 export class PackWriter {
-  readonly pack: PackId = randomPackId();
-  readonly #options: { storage: Storage; keys: SealingKeys; kind: PackKind };
+  readonly pack: PackId;
+  readonly #options: PackWriterOptions;
   #object: SegmentedObjectWriter | undefined;
   readonly #blocks: PackBlock[] = [];
 
-  constructor(options: { storage: Storage; keys: SealingKeys; kind: PackKind }) {
+  constructor(options: PackWriterOptions) {
     this.#options = options;
+    this.pack = randomPackId(options.role ?? 'writer');
   }
 
   /** Bytes written so far. */
@@ -80,9 +89,9 @@ export class PackWriter {
   }
 }
 
-/** A writer's pack id: random, the top bit clear (a set one marks the collector's packs). */
-function randomPackId(): PackId {
+/** A random id whose top bit says whose pack it is. */
+function randomPackId(role: 'writer' | 'collector'): PackId {
   const id = randomBytes(16);
-  id[0]! &= 0x7f;
+  id[0] = (id[0]! & 0x7f) | (role === 'collector' ? 0x80 : 0);
   return idFromBytes<PackId>(id);
 }

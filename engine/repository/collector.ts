@@ -14,6 +14,7 @@ import {
   isLaganError,
   LaganError,
   limits,
+  type MarkedSession,
   type ObjectId,
   type ObjectReference,
   objectNames,
@@ -52,14 +53,14 @@ export async function replaceRoot(
   return equalBytes(newest.nonce, nonce) ? newest : null;
 }
 
-/** Stores a list of packs for the successor of `root` to refer to. An empty one needs no object. */
+/** Stores a list of packs for the successor of `root` to refer to; `marked` goes with condemned ones. An empty one needs no object. */
 export async function storePackList(
   repository: Repository,
   root: Root,
-  { packs, signal }: { packs: readonly PackId[] } & CallOptions,
+  { packs, marked = [], signal }: { packs: readonly PackId[]; marked?: readonly MarkedSession[] } & CallOptions,
 ): Promise<ObjectReference | null> {
   if (packs.length === 0) return null;
-  const payload = encodeLostList({ chunks: [], packs: packs.toSorted() });
+  const payload = encodeLostList({ chunks: [], packs: packs.toSorted(), marked });
   return storeReferenced(repository, root, { nameOf: objectNames.lostList, kind: 'lost-list', payload, signal });
 }
 

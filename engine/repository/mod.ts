@@ -51,7 +51,7 @@ export {
   type RepositoryMode,
 } from './repository.ts';
 export { resolveSnapshot } from './resolve-snapshot.ts';
-export { readPackList, readRoot } from './roots.ts';
+export { readMarkedPackList, readPackList, readRoot } from './roots.ts';
 export {
   beginSession,
   type Checkpoint,

@@ -6,6 +6,7 @@ import {
   decodeRoot,
   isLaganError,
   LaganError,
+  type LostList,
   type ObjectReference,
   objectNames,
   objectPrefixes,
@@ -81,9 +82,18 @@ export async function readPackList(
   reference: ObjectReference | null,
   options: CallOptions = {},
 ): Promise<readonly PackId[]> {
-  if (reference === null) return [];
+  return (await readMarkedPackList(repository, reference, options)).packs;
+}
+
+/** The same with the sessions that go with condemned packs. */
+export async function readMarkedPackList(
+  repository: Repository,
+  reference: ObjectReference | null,
+  options: CallOptions = {},
+): Promise<Pick<LostList, 'packs' | 'marked'>> {
+  if (reference === null) return { packs: [], marked: [] };
   const name = objectNames.lostList(reference.id);
-  return decodeLostList(await readReferenced(contextOf(repository), reference, { name, kind: 'lost-list', ...options }), name).packs;
+  return decodeLostList(await readReferenced(contextOf(repository), reference, { name, kind: 'lost-list', ...options }), name);
 }
 
 async function newestNumber(

@@ -2,6 +2,7 @@ import {
   decodeBlock,
   type Extent,
   expectBlock,
+  isLaganError,
   LaganError,
   type PackBlock,
   type PackId,
@@ -62,6 +63,8 @@ export class BlockCache {
   readonly #kernel: Kernel;
   readonly #reader: PackReader;
   readonly #packs = new Map<PackId, CachedPack>();
+  /** Packs whose chunks are in others now. */
+  readonly #gone = new Set<PackId>();
   /** In the ring, oldest first. */
   readonly #ring: { readonly pack: CachedPack; readonly block: CachedBlock }[] = [];
   #ringHead = arenaStart;
@@ -79,7 +82,7 @@ export class BlockCache {
 
   /** Where the chunk is, if its block is open. Errors: as {@link load}. */
   find(extent: DataExtent): LocatedChunk | undefined {
-    const pack = this.#packs.get(extent.pack);
+    const pack = this.#openPackOf(extent);
     if (pack === undefined) return undefined;
     const { number, within } = locate(pack.open, extent);
     const block = pack.blocks[number];
@@ -91,14 +94,36 @@ export class BlockCache {
    * `authentication-failed`, `malformed`, and what the store says.
    */
   async load(extent: DataExtent): Promise<LocatedChunk> {
-    const pack = this.#packs.get(extent.pack) ?? (await this.#open(extent.pack));
+    const pack = this.#openPackOf(extent) ?? (await this.#open(extent));
+    try {
+      return await this.#loadFrom(pack, extent);
+    } catch (error) {
+      if (!isLaganError(error, 'not-found')) throw error;
+      // Deleted since it was opened: the collector has moved what is needed of it.
+      this.#forgetPack(pack);
+      return this.#loadFrom(await this.#open(extent), extent);
+    }
+  }
+
+  async #loadFrom(pack: CachedPack, extent: DataExtent): Promise<LocatedChunk> {
     const { number, within } = locate(pack.open, extent);
     const block = pack.blocks[number] ?? (await this.#loadBlock(pack, number));
     return chunkOf(block, within, extent);
   }
 
-  async #open(id: PackId): Promise<CachedPack> {
-    const open = await this.#reader.open(id, 'pack');
+  #openPackOf({ pack: id, name }: DataExtent): CachedPack | undefined {
+    const pack = this.#packs.get(id);
+    if (pack !== undefined || !this.#gone.has(id)) return pack;
+    for (const candidate of this.#packs.values()) if (candidate.open.chunks.get(name, 0) >= 0) return candidate;
+    return undefined;
+  }
+
+  /** Opens the pack of a chunk, or the one that has the chunk since that is gone. */
+  async #open({ pack: id, name }: DataExtent): Promise<CachedPack> {
+    const open = await this.#reader.holder(name, id, 'pack');
+    if (open.pack !== id) this.#gone.add(id);
+    const known = this.#packs.get(open.pack);
+    if (known !== undefined) return known;
     for (const [oldest, { blocks }] of this.#packs) {
       if (this.#packs.size < restoreLimits.openPacks) break;
       // Its blocks stay in the ring until they are overwritten, but nobody finds them.
@@ -106,8 +131,15 @@ export class BlockCache {
       this.#packs.delete(oldest);
     }
     const pack = { open, blocks: [] };
-    this.#packs.set(id, pack);
+    this.#packs.set(open.pack, pack);
     return pack;
+  }
+
+  #forgetPack({ open: { pack: id }, blocks }: CachedPack): void {
+    blocks.length = 0;
+    this.#packs.delete(id);
+    this.#gone.add(id);
+    this.#reader.forget(id);
   }
 
   async #loadBlock(pack: CachedPack, number: number): Promise<CachedBlock> {

@@ -1,4 +1,5 @@
 import { decodeNode, type Entry, type LaganError } from '../../repo-format/mod.ts';
+import { movedChunks } from '../index/mod.ts';
 import { createKernel } from '../kernel/mod.ts';
 import { objectDropped } from '../memory/mod.ts';
 import { PackReader } from '../packs/mod.ts';
@@ -31,7 +32,9 @@ class RestoreWorker {
 
   constructor(context: WorkerContext<RestoreSetup>) {
     const { setup } = context;
-    const { storage, keys, configuration } = attachRepository(setup.repository);
+    const repository = attachRepository(setup.repository);
+    const { storage, keys, configuration } = repository;
+    const moved = movedChunks(repository);
     const { rules } = setup;
     // Blocks are kept in it while files are restored, file contents while they are verified: the one is over before the other begins.
     const kernel = createKernel({
@@ -42,8 +45,8 @@ class RestoreWorker {
       cutting: configuration.chunker,
       module: setup.kernelModule,
     });
-    const trees = new TreeReader(new PackReader({ storage, keys, contentsLimit: restoreLimits.openPacks, blocksLimit: 4 }));
-    const cache = new BlockCache({ storage, kernel, reader: new PackReader({ storage, keys, contentsLimit: 1, blocksLimit: 1 }) });
+    const trees = new TreeReader(new PackReader({ storage, keys, moved, contentsLimit: restoreLimits.openPacks, blocksLimit: 4 }));
+    const cache = new BlockCache({ storage, kernel, reader: new PackReader({ storage, keys, moved, contentsLimit: 1, blocksLimit: 1 }) });
     this.#context = context;
     this.#writer = new ContentWriter({ cache, trees, emptiness: rules.emptiness, context });
     this.#restorer = new EntryRestorer({ rules, content: this.#writer, report: this.#report });
