@@ -4,7 +4,8 @@
  *
  * - A, {@link condemn}: the generation grows by one, and the packs that nobody needs are condemned. Any set is safe: it is a hint for writers that begin from now on.
  * - B, {@link fence}: floor becomes the generation. Sessions that began before can no longer commit, unless C sees what they have committed by then.
- * - C, {@link decide}: the catalogue of all snapshots below floor is frozen; condemned packs that they need are rescued, the others are doomed.
+ * - C, {@link decide}: the catalogue of all snapshots below floor is frozen; condemned packs that they need are rescued, the others are doomed. Under the root of a recovery
+ *   it catalogues and lists all that is there (ROOT-23).
  *
  * Packs of dead sessions are in no index table and tell no generation; they are condemned like any other. That is safe although a pack in no table may belong to a
  * session that runs: such a session began before A (its pack was listed before A), so floor passes it with B. If its commit or checkpoint is there when C looks, its pack
@@ -16,8 +17,8 @@ import {
   type CatalogueCheckpoint,
   type CatalogueEntry,
   isLaganError,
+  type LaganError,
   limits,
-  type ObjectReference,
   type PackId,
   type Root,
 } from '../../repo-format/mod.ts';
@@ -32,16 +33,10 @@ import {
   storeCatalogue,
   storePackList,
 } from '../repository/mod.ts';
-import { storeBaseIndex } from './_base-index.ts';
+import { foldIndex } from './_base-index.ts';
 import { maintainLimits } from './_limits.ts';
+import type { PackCensus } from './_rollback.ts';
 import type { Survey } from './_survey.ts';
-
-/** What packs there are, and which of them are doomed already. */
-export interface PackCensus {
-  /** Sizes of all packs in the store. */
-  readonly present: ReadonlyMap<PackId, number>;
-  readonly doomed: ReadonlySet<PackId>;
-}
 
 /** The packs that a collection may condemn: there, not needed, not doomed yet. Damage means that it is not known what is needed. */
 export function condemnable({ present, doomed }: PackCensus, { needed, damage }: Survey): PackId[] {
@@ -84,7 +79,11 @@ export interface Decision {
 }
 
 /** C. `survey` was made under `root`, below its floor. */
-export async function decide(repository: Repository, survey: Survey, { signal }: { signal: AbortSignal | undefined }): Promise<Decision> {
+export async function decide(
+  repository: Repository,
+  survey: Survey,
+  { onDamage, signal }: { onDamage: (error: LaganError) => void; signal: AbortSignal | undefined },
+): Promise<Decision> {
   const { root, needed, damage, tables } = survey;
   const [condemned, doomedBefore] = await Promise.all(
     [root.condemned, root.doomed].map((list) => readPackList(repository, list, { signal })),
@@ -105,20 +104,17 @@ export async function decide(repository: Repository, survey: Survey, { signal }:
       snapshots.length + checkpoints.length === 0
         ? null
         : await storeCatalogue(repository, root, { catalogue: { snapshots, checkpoints }, signal }),
-    baseIndex: await foldIndex(repository, survey, { doomed, changed: lost.length > 0 }),
+    baseIndex: await foldIndex(repository, survey, {
+      without: doomed,
+      changed: lost.length > 0,
+      rescued: condemned!.filter((pack) => needed.has(pack)),
+      onDamage,
+      signal,
+    }),
     signal,
   });
   const folded = survey.snapshots.filter(({ generation }) => generation >= lowestGeneration(root)).length;
   return { root: next, rescued: condemned!.length - lost.length, foldedTables: tables.length, foldedSnapshots: folded };
-}
-
-async function foldIndex(
-  repository: Repository,
-  { root, tables }: Survey,
-  { doomed, changed }: { doomed: ReadonlySet<PackId>; changed: boolean },
-): Promise<ObjectReference | null> {
-  if (tables.length === 0 && (root.baseIndex === null || !changed)) return root.baseIndex;
-  return storeBaseIndex(repository, root, { tables: tables.map(({ name }) => name), without: doomed });
 }
 
 /** The stored snapshots are put in, so that one read lists them all, as long as there is room. One that was put in before stays in: its own object is deleted. */

@@ -10,6 +10,9 @@
  *
  * What belongs to the catalogue is never among it: a snapshot that was too large to be put in, a checkpoint that keeps packs, with
  * its session's index tables.
+ *
+ * All of it is judged by one root. Who deletes may have slept since that was read, and another collector may have catalogued what is about to go: so the root is read again right
+ * before each deletion, and once another one is there nothing more is deleted. It was made by someone who deletes, too.
  */
 import {
   type Catalogue,
@@ -29,7 +32,7 @@ import {
   type Repository,
   readCatalogueRecord,
   readPackList,
-  readRoot,
+  readRootSince,
   rootNumberOf,
 } from '../repository/mod.ts';
 import { maintainLimits } from './_limits.ts';
@@ -86,17 +89,11 @@ class Deletion {
         if (parsed?.type === 'pack' && wanted.has(parsed.id)) found.push({ name, sizeBytes });
       }
     }
-    for (let first = 0; first < found.length; first += maintainLimits.namesPerDelete) {
-      const batch = found.slice(first, first + maintainLimits.namesPerDelete);
-      await this.#repository.storage.delete(
-        batch.map(({ name }) => name),
-        { signal: this.#options.signal },
-      );
-      const bytes = batch.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-      const { packs, packBytes, objects } = this.deleted;
-      this.deleted = { packs: packs + batch.length, packBytes: packBytes + bytes, objects };
-      this.#options.onDeleted(batch.length, bytes);
-    }
+    const sizes = new Map(found.map(({ name, sizeBytes }) => [name, sizeBytes]));
+    await this.#delete([...sizes.keys()], (batch) => {
+      const bytes = batch.reduce((sum, name) => sum + sizes.get(name)!, 0);
+      this.#count({ packs: batch.length, packBytes: bytes, objects: 0 });
+    });
   }
 
   async deleteCommits({ snapshots }: Catalogue, lowest: number): Promise<void> {
@@ -159,7 +156,7 @@ class Deletion {
     await this.#delete(superfluous);
   }
 
-  /** Marks and annotations of snapshots that are gone. If the root moves meanwhile, a snapshot may have moved, and is not gone. */
+  /** Marks and annotations of snapshots that are gone. */
   async deleteOwnersRecords({ snapshots }: Catalogue): Promise<void> {
     const { signal } = this.#options;
     const marks = await listMarks(this.#repository, { onDamage: () => undefined, signal });
@@ -174,7 +171,6 @@ class Deletion {
       const parsed = parseObjectName(name);
       if (parsed?.type === 'snapshot' && parsed.generation >= this.#root.floor) standing.add(parsed.session);
     }
-    if ((await readRoot(this.#repository, { signal })).number !== this.#root.number) return;
     await this.#delete([
       ...marks.filter(({ value }) => !value.snapshots.some((id) => standing.has(id))).map(({ name }) => name),
       ...annotations.filter(({ snapshot }) => !standing.has(snapshot)).map(({ name }) => name),
@@ -191,13 +187,23 @@ class Deletion {
     return this.#repository.storage.list(prefix, { signal: this.#options.signal });
   }
 
-  async #delete(names: readonly string[]): Promise<void> {
+  async #delete(
+    names: readonly string[],
+    onDeleted = (batch: readonly string[]) => this.#count({ packs: 0, packBytes: 0, objects: batch.length }),
+  ): Promise<void> {
+    const { signal } = this.#options;
     for (let first = 0; first < names.length; first += maintainLimits.namesPerDelete) {
+      const { root } = await readRootSince(this.#repository, this.#root, { signal });
+      if (root.number !== this.#root.number) return;
       const batch = names.slice(first, first + maintainLimits.namesPerDelete);
-      await this.#repository.storage.delete(batch, { signal: this.#options.signal });
-      const { packs, packBytes, objects } = this.deleted;
-      this.deleted = { packs, packBytes, objects: objects + batch.length };
-      this.#options.onDeleted(batch.length, 0);
+      await this.#repository.storage.delete(batch, { signal });
+      onDeleted(batch);
     }
+  }
+
+  #count({ packs, packBytes, objects }: Deleted): void {
+    const before = this.deleted;
+    this.deleted = { packs: before.packs + packs, packBytes: before.packBytes + packBytes, objects: before.objects + objects };
+    this.#options.onDeleted(packs + objects, packBytes);
   }
 }

@@ -13,6 +13,8 @@ export const maintainLimits = {
   cataloguedBytes: 32 * MiB,
   /** Index tables that are merged at once; more are merged in several rounds. Each takes a page (36 KiB) of memory. */
   mergedTables: 64,
+  /** Packs that no table lists go into a table in groups of this size: the names of their chunks are in memory. */
+  packsPerTable: 32,
   /** So many index tables of sessions, or snapshots beside the catalogue, are a reason to collect though nothing can be freed. */
   foldedObjects: 16,
   /** So many make a maintenance due by itself, after a backup. */

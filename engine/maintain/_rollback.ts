@@ -1,44 +1,66 @@
-/**
- * A store that was restored from a copy may show an older root beside packs and snapshots of a future which that root knows nothing of: they stand by their generation, but
- * rely on packs that it may condemn. Whoever sees that must not collect (docs/decisions/013-collection.md).
- */
-import { equalBytes, LaganError, objectNames, objectPrefixes, parseObjectName, type Root } from '../../repo-format/mod.ts';
-import { listRoots, type Repository, readRoot } from '../repository/mod.ts';
+/** What a collector looks at before it relies on a root: see `engine/repository/rollback.ts`. ROOT-20 asks of it that the packs are there, too. */
+import { isLaganError, objectNames, objectPrefixes, type PackId, parseObjectName, type Root } from '../../repo-format/mod.ts';
+import { openTable } from '../index/mod.ts';
+import { findRollback, type Repository, type RollbackEvidence, readPackList, rolledBack } from '../repository/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
 
-/** Codes: rolled-back, and those of the storage. */
-export async function expectNoRollback(repository: Repository, root: Root, { signal }: { signal: AbortSignal | undefined }): Promise<void> {
-  const evidence = (await brokenLine(repository, root, signal)) ?? (await fromTheFuture(repository, root, signal));
-  if (evidence === null) return;
-  // While other collectors go on, the root that was read is an old one.
-  if ((await readRoot(repository, { signal })).number !== root.number) return;
-  throw new LaganError('rolled-back', `the store was set back to an older state: ${evidence.message}`, {
-    object: evidence.object,
-    hint: 'nothing is collected, so that nothing is lost; check the repository, and back up to a new one',
-  });
+/** What packs there are, and which of them are doomed already. */
+export interface PackCensus {
+  /** Sizes of all packs in the store. */
+  readonly present: ReadonlyMap<PackId, number>;
+  readonly doomed: ReadonlySet<PackId>;
 }
 
-interface Evidence {
-  readonly object: string;
-  readonly message: string;
+/** Returns the packs that are there, listed after the root was read. Codes: rolled-back, and those of the storage. */
+export async function expectNoRollback(repository: Repository, root: Root, options: CallOptions): Promise<PackCensus> {
+  const { evidence, census } = await lookForRollback(repository, root, options);
+  if (evidence !== null) throw rolledBack(evidence);
+  return census;
 }
 
-/** The root before must be there, and be the one that this one replaced. */
-async function brokenLine(repository: Repository, root: Root, signal: AbortSignal | undefined): Promise<Evidence | null> {
-  if (root.number === 0 || root.previous === null) return null;
-  const before = (await listRoots(repository, { signal })).find(({ number }) => number === root.number - 1);
-  if (before !== undefined && equalBytes(before.nonce, root.previous)) return null;
-  const object = objectNames.root(root.number - 1);
-  return { object, message: before === undefined ? `${object} is missing` : `${object} is another one than root ${root.number} replaced` };
+/** The same; `evidence` is what shows that the store went back, or null. */
+export async function lookForRollback(
+  repository: Repository,
+  root: Root,
+  { signal }: CallOptions,
+): Promise<{ evidence: RollbackEvidence | null; census: PackCensus }> {
+  let census: PackCensus = { present: new Map(), doomed: new Set() };
+  const find = async (current: Root): Promise<RollbackEvidence | null> => {
+    const present = await listPackSizes(repository, { signal });
+    census = { present, doomed: new Set() };
+    try {
+      census = { present, doomed: new Set(await readPackList(repository, current.doomed, { signal })) };
+      return await packThatIsGone(repository, current, census);
+    } catch (error) {
+      if (!isLaganError(error, 'object-missing') && !isLaganError(error, 'not-found')) throw error;
+      return { object: error.object!, message: `${error.object} is gone, and root ${current.number} refers to it` };
+    }
+  };
+  const evidence = await findRollback(repository, root, { find, signal });
+  return { evidence, census };
 }
 
-/** Sessions begin in the root's generation or an earlier one. */
-async function fromTheFuture({ storage }: Repository, { generation }: Root, signal: AbortSignal | undefined): Promise<Evidence | null> {
-  const later = (generation + 1).toString(16).padStart(16, '0');
-  for (const prefix of [objectPrefixes.snapshots, objectPrefixes.checkpoints, objectPrefixes.sessionIndexes]) {
-    for await (const { name } of storage.list(prefix, { after: prefix + later, signal })) {
-      if (parseObjectName(name) === null) continue;
-      return { object: name, message: `${name} is of a generation after the root's, ${generation}` };
+/** The packs in the store, with their sizes. */
+async function listPackSizes({ storage }: Repository, { signal }: CallOptions): Promise<Map<PackId, number>> {
+  const present = new Map<PackId, number>();
+  for (const prefix of [objectPrefixes.writerPacks, objectPrefixes.collectorPacks]) {
+    for await (const { name, sizeBytes } of storage.list(prefix, { signal })) {
+      const parsed = parseObjectName(name);
+      if (parsed?.type === 'pack') present.set(parsed.id, sizeBytes);
     }
   }
-  return null;
+  return present;
+}
+
+async function packThatIsGone(
+  { storage, keys }: Repository,
+  { baseIndex }: Root,
+  { present, doomed }: PackCensus,
+): Promise<RollbackEvidence | null> {
+  if (baseIndex === null) return null;
+  const { packs } = await openTable(storage, { name: objectNames.baseIndex(baseIndex.id), keys, memory: undefined });
+  const gone = packs.find(({ id }) => !present.has(id) && !doomed.has(id));
+  if (gone === undefined) return null;
+  const object = objectNames.pack(gone.id);
+  return { object, message: `${object} is gone, though the index lists it` };
 }

@@ -16,6 +16,7 @@ import { openTable } from '../index/mod.ts';
 import { isDamage } from '../packs/mod.ts';
 import {
   type CheckpointPlace,
+  isRecoveryRoot,
   listCheckpointPlaces,
   listCommits,
   listDroppable,
@@ -80,8 +81,8 @@ export async function survey(repository: Repository, root: Root, options: Survey
   const tables = (await listIndexTables(repository, root, { from: lowestGeneration(root), signal })).filter(
     ({ generation }) => generation < below,
   );
-  // A damaged mark marks nothing, with a damaged hold nothing is droppable.
-  const droppable = await listDroppable(repository, { onDamage: options.onDamage, signal });
+  // A damaged mark marks nothing, with a damaged hold nothing is droppable. A recovery drops nothing.
+  const droppable = isRecoveryRoot(root) ? new Set<SnapshotId>() : await listDroppable(repository, { onDamage: options.onDamage, signal });
   const marked = new Set((await listMarks(repository, { onDamage: () => undefined, signal })).flatMap(({ value }) => value.snapshots));
   const snapshots = [...standing.values()].filter(({ id }) => !droppable.has(id));
   const marks = new Marking(repository, damage, options);

@@ -1,10 +1,10 @@
-import { isLaganError, LaganError, objectPrefixes, type PackId, parseObjectName, type Root } from '../../repo-format/mod.ts';
+import { isLaganError, LaganError, type PackId, type Root } from '../../repo-format/mod.ts';
 import { uncachedStorage } from '../cache/mod.ts';
-import { expectCollector, lowestGeneration, type Repository, readPackList, readRoot } from '../repository/mod.ts';
-import { condemn, condemnable, type Decision, decide, fence, type PackCensus } from './_collection.ts';
+import { expectCollector, lowestGeneration, type Repository, readRoot } from '../repository/mod.ts';
+import { condemn, condemnable, type Decision, decide, fence } from './_collection.ts';
 import { type Deleted, deleteSuperfluous } from './_deletion.ts';
 import { maintainLimits } from './_limits.ts';
-import { expectNoRollback } from './_rollback.ts';
+import { expectNoRollback, type PackCensus } from './_rollback.ts';
 import { type Survey, survey } from './_survey.ts';
 import type { MaintainOptions, MaintainPhase, MaintainResult } from './options.ts';
 
@@ -58,7 +58,7 @@ class Maintenance {
       const root = await this.#collect();
       try {
         const deleted = await this.#delete(root);
-        return this.#result(this.#plan ?? (await this.#planUnder(root)), deleted);
+        return this.#result(this.#plan!, deleted);
       } catch (error) {
         if (attempt === maintainLimits.attempts || !(await this.#hasMoved(root, error))) throw error;
       }
@@ -84,19 +84,29 @@ class Maintenance {
 
   async #planDryRun(): Promise<Plan> {
     const root = await this.#readRoot();
-    await expectNoRollback(this.#repository, root, this.#signal);
-    return this.#planUnder(root);
+    return this.#planUnder(root, await expectNoRollback(this.#repository, root, this.#signal));
   }
 
   /** Goes on from the root as it is until there is nothing more to collect. Returns the root then, of phase `open`. */
   async #collect(): Promise<Root> {
+    // A root that this run has made follows the one that was looked at.
+    let own: Root | null = null;
     for (let attempt = 1; attempt <= maintainLimits.attempts; attempt++) {
       const root = await this.#readRoot();
-      await expectNoRollback(this.#repository, root, this.#signal);
+      // One collection at most: what running backups store meanwhile must not be a reason for ever new ones.
+      const isDone = root.phase === 'open' && this.#hasBegun;
+      const isKnown = root.number === own?.number && (isDone || root.phase !== 'open');
       try {
-        if (root.phase === 'condemned') await fence(this.#repository, root, this.#signal);
-        else if (root.phase === 'fencing') await this.#decide(root);
-        else if (!(await this.#begin(root))) return root;
+        const census = isKnown ? undefined : await expectNoRollback(this.#repository, root, this.#signal);
+        if (isDone) return root;
+        if (root.phase === 'condemned') own = await fence(this.#repository, root, this.#signal);
+        else if (root.phase === 'fencing') own = await this.#decide(root);
+        else {
+          this.#plan = await this.#planUnder(root, census!);
+          if (!isWorthwhile(this.#plan)) return root;
+          own = await condemn(this.#repository, root, { packs: this.#plan.packs, census: census!, ...this.#signal });
+          this.#hasBegun = own !== null;
+        }
       } catch (error) {
         if (!(await this.#hasMoved(root, error))) throw error;
       }
@@ -104,41 +114,24 @@ class Maintenance {
     throw new LaganError('unavailable', 'other collectors were faster each time', { hint: 'try again when they have ended' });
   }
 
-  /** Begins a collection if it is worth it; one at most: what running backups store meanwhile must not be a reason for ever new ones. */
-  async #begin(root: Root): Promise<boolean> {
-    if (this.#hasBegun) return false;
-    this.#plan = await this.#planUnder(root);
-    if (!isWorthwhile(this.#plan)) return false;
-    const { packs, census } = this.#plan;
-    this.#hasBegun = (await condemn(this.#repository, root, { packs, census, ...this.#signal })) !== null;
-    return true;
-  }
-
-  async #decide(root: Root): Promise<void> {
+  async #decide(root: Root): Promise<Root | null> {
     this.#tell('collect');
     const found = await this.#survey(root, root.floor);
-    const decision: Decision = await decide(this.#repository, found, this.#signal);
-    if (decision.root === null) return;
+    const onDamage = (error: LaganError) => this.#noteDamage(error);
+    const decision: Decision = await decide(this.#repository, found, { onDamage, ...this.#signal });
+    if (decision.root === null) return null;
     this.#collections++;
     this.#dropped += found.dropped.length;
     this.#endedCheckpoints += found.endedCheckpoints.length;
     this.#rescued += decision.rescued;
     this.#foldedTables += decision.foldedTables;
     this.#foldedSnapshots += decision.foldedSnapshots;
+    return decision.root;
   }
 
-  async #planUnder(root: Root): Promise<Plan> {
+  /** `census`: made before; a pack that a backup stores meanwhile is either not in it, or seen to be needed. */
+  async #planUnder(root: Root, census: PackCensus): Promise<Plan> {
     this.#tell('survey');
-    const { signal } = this.#options;
-    // Before what needs packs: a pack that a backup stores meanwhile is either not seen, or seen to be needed.
-    const present = new Map<PackId, number>();
-    for (const prefix of [objectPrefixes.writerPacks, objectPrefixes.collectorPacks]) {
-      for await (const { name, sizeBytes } of this.#repository.storage.list(prefix, { signal })) {
-        const parsed = parseObjectName(name);
-        if (parsed?.type === 'pack') present.set(parsed.id, sizeBytes);
-      }
-    }
-    const census = { present, doomed: new Set(await readPackList(this.#repository, root.doomed, { signal })) };
     const found = await this.#survey(root);
     return { survey: found, census, packs: condemnable(census, found) };
   }

@@ -28,7 +28,7 @@ import { contextOf } from './_context.ts';
 import { readSealed, seal } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
 import type { Repository } from './repository.ts';
-import { readNewestRoot } from './roots.ts';
+import { readRoot } from './roots.ts';
 
 /** What a collector decides; number and nonces are given by {@link replaceRoot}. */
 export type RootChanges = Partial<Omit<Root, 'number' | 'nonce' | 'previous'>>;
@@ -45,12 +45,16 @@ export async function replaceRoot(
   { signal, ...changes }: RootChanges & CallOptions,
 ): Promise<Root | null> {
   const nonce = Uint8Array.from(randomBytes(16));
-  const root: Root = { ...before, ...changes, number: before.number + 1, nonce, previous: before.nonce };
+  return createRoot(repository, { ...before, ...changes, number: before.number + 1, nonce, previous: before.nonce }, { signal });
+}
+
+/** Stores a root of a new number; null if another one is the root then. Codes: those of the storage. */
+export async function createRoot(repository: Repository, root: Root, { signal }: CallOptions): Promise<Root | null> {
   const context = contextOf(repository);
   const name = objectNames.root(root.number);
   await repository.storage.create(name, [seal(context, name, { kind: 'root', payload: encodeRoot(root) })], { signal });
-  const newest = await readNewestRoot(context, { atLeast: before, signal });
-  return equalBytes(newest.nonce, nonce) ? newest : null;
+  const newest = await readRoot(repository, { signal });
+  return equalBytes(newest.nonce, root.nonce) ? newest : null;
 }
 
 /** Stores a list of packs for the successor of `root` to refer to; `marked` goes with condemned ones. An empty one needs no object. */

@@ -1,6 +1,7 @@
 /** A repository: made, opened, its roots, snapshots, sessions, annotations, marks, holds and keys. */
 
 export { inspectPlace, type PlaceContent } from './_place.ts';
+export { type RollbackEvidence, rolledBack } from './_rolled-back.ts';
 export { type AnnotateOptions, annotateSnapshot } from './annotate.ts';
 export type { Annotated } from './annotations.ts';
 export { idForSuccessor, listRoots, type RootChanges, replaceRoot, rootNumberOf, storeCatalogue, storePackList } from './collector.ts';
@@ -50,6 +51,7 @@ export {
   type RepositoryDescription,
   type RepositoryMode,
 } from './repository.ts';
+export { createRecoveryRoot, isRecoveryRoot, readAllCatalogues, recoveryDistance } from './recovery-root.ts';
 export { resolveSnapshot } from './resolve-snapshot.ts';
 export { readMarkedPackList, readPackList, readRoot } from './roots.ts';
 export {

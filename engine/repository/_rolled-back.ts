@@ -1,0 +1,15 @@
+import { LaganError } from '../../repo-format/mod.ts';
+
+/** What shows that a store went back. */
+export interface RollbackEvidence {
+  /** Name of the object that is missing, or should not be there. */
+  readonly object: string;
+  readonly message: string;
+}
+
+export function rolledBack({ object, message }: RollbackEvidence): LaganError {
+  return new LaganError('rolled-back', `the store was set back to an older state: ${message}`, {
+    object,
+    hint: 'nothing is written, collected or deleted, so that nothing is lost; stop all other programs that use the repository, then: lagan repository recover',
+  });
+}

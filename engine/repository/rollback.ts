@@ -1,0 +1,117 @@
+/**
+ * A store that was restored from a copy may show an older root beside packs and snapshots of a future which that root knows nothing of: they stand by their generation, but
+ * rely on packs that it may condemn. Whoever sees that neither writes, collects nor deletes; the owner recovers, see `recovery-root.ts`. Source: spec/root.md, ROOT-19 to ROOT-23.
+ */
+import {
+  decodeRoot,
+  equalBytes,
+  isLaganError,
+  LaganError,
+  objectNames,
+  objectPrefixes,
+  parseObjectName,
+  type Root,
+} from '../../repo-format/mod.ts';
+import type { CallOptions, Storage } from '../storage/mod.ts';
+import { contextOf } from './_context.ts';
+import { type RollbackEvidence, rolledBack } from './_rolled-back.ts';
+import { readSealed, type SealingContext } from './_sealed-objects.ts';
+import { damageCodes } from './_stored-slots.ts';
+import { repositoryLimits } from './limits.ts';
+import type { Repository } from './repository.ts';
+import { readNewestRoot, readRoot } from './roots.ts';
+import { generationFolder } from './snapshots.ts';
+
+/** Codes: rolled-back, unavailable, and those of the storage. All requests go at once. */
+export async function expectNoRollback(repository: Repository, root: Root, options: CallOptions = {}): Promise<void> {
+  const evidence = await findRollback(repository, root, options);
+  if (evidence !== null) throw rolledBack(evidence);
+}
+
+/**
+ * What the roots and the names of later objects tell; null if nothing is wrong. `find`: to look for more evidence under the same root. While collectors go on, a root that
+ * was read is soon an old one, and what seems to be ahead of it is not: then it is looked again under the root as it is.
+ */
+export async function findRollback(
+  repository: Repository,
+  root: Root,
+  { find = async () => null, signal }: CallOptions & { find?: (root: Root) => Promise<RollbackEvidence | null> } = {},
+): Promise<RollbackEvidence | null> {
+  for (let attempt = 1; attempt <= repositoryLimits.attempts; attempt++) {
+    const more = find(root);
+    // If it fails because an object of the root is gone, the others may know why.
+    more.catch(() => undefined);
+    const [line, future] = await Promise.all([
+      brokenLine(contextOf(repository), root, { signal }),
+      fromTheFuture(repository.storage, root, { signal }),
+    ]);
+    const evidence = line ?? future ?? (await more);
+    if (evidence === null) return null;
+    const newest = await readRoot(repository, { signal });
+    if (newest.number === root.number) return evidence;
+    root = newest;
+  }
+  throw new LaganError('unavailable', `the root changed ${repositoryLimits.attempts} times while it was looked at`, { hint: 'try again' });
+}
+
+/**
+ * The root as it is now, for whoever relies on one that was read before: that one must still be there, unless it was pruned (`isPruned`). Both are asked for at once.
+ *
+ * Codes: rolled-back, and those of {@link readRoot}.
+ */
+export async function readRootSince(
+  repository: Repository,
+  seen: Root,
+  { signal }: CallOptions = {},
+): Promise<{ readonly root: Root; readonly isPruned: boolean }> {
+  const context = contextOf(repository);
+  const newestRoot = () => readNewestRoot(context, { atLeast: seen, signal });
+  let [root, again] = await Promise.all([newestRoot(), readNumbered(context, seen.number, { signal })]);
+  // It may have been pruned after the roots were listed.
+  if (again === null && root.number === seen.number) root = await newestRoot();
+  const object = objectNames.root(seen.number);
+  if (again === null && root.number === seen.number) throw rolledBack({ object, message: `${object} is gone` });
+  if (again !== null && !equalBytes(again.nonce, seen.nonce))
+    throw rolledBack({ object, message: `${object} is another one than was read before` });
+  return { root, isPruned: again === null };
+}
+
+/** The root before must be there, and be the one that this one replaced. */
+async function brokenLine(context: SealingContext, root: Root, options: CallOptions): Promise<RollbackEvidence | null> {
+  if (root.number === 0 || root.previous === null) return null;
+  const object = objectNames.root(root.number - 1);
+  try {
+    const before = await readNumbered(context, root.number - 1, options);
+    if (before === null) return { object, message: `${object} is missing` };
+    if (equalBytes(before.nonce, root.previous)) return null;
+    return { object, message: `${object} is another one than root ${root.number} replaced` };
+  } catch (error) {
+    if (!isLaganError(error) || !damageCodes.has(error.code)) throw error;
+    return { object, message: error.message };
+  }
+}
+
+/** Sessions begin in the root's generation or an earlier one. */
+async function fromTheFuture(storage: Storage, { generation }: Root, { signal }: CallOptions): Promise<RollbackEvidence | null> {
+  const prefixes = [objectPrefixes.snapshots, objectPrefixes.checkpoints, objectPrefixes.sessionIndexes];
+  const found = await Promise.all(
+    prefixes.map(async (prefix) => {
+      for await (const { name } of storage.list(prefix, { after: generationFolder(prefix, generation + 1), signal }))
+        if (parseObjectName(name) !== null) return name;
+      return null;
+    }),
+  );
+  const object = found.find((name) => name !== null);
+  return object === undefined ? null : { object, message: `${object} is of a generation after the root's, ${generation}` };
+}
+
+/** The root of a number; null if there is none. Codes: those of damage and of the storage. */
+async function readNumbered(context: SealingContext, number: number, { signal }: CallOptions): Promise<Root | null> {
+  const name = objectNames.root(number);
+  try {
+    return decodeRoot(await readSealed(context, name, { kind: 'root', signal }), name);
+  } catch (error) {
+    if (isLaganError(error, 'not-found')) return null;
+    throw error;
+  }
+}
