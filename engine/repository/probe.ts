@@ -76,10 +76,28 @@ function countsOf(rounds: readonly Round[]): Pick<ProbeResult, 'rounds' | 'doubl
 
 async function race(storage: Storage, name: string, { racers, signal }: { racers: number } & CallOptions): Promise<Round> {
   const contents = Array.from({ length: racers }, () => Uint8Array.from(randomBytes(probeLimits.objectSizeBytes)));
-  const outcomes = await Promise.all(contents.map((content) => storage.create(name, [content], { signal })));
+  const outcomes = await allOrNone(contents, (content, ended) => storage.create(name, [content], { signal: ended }), signal);
   const stored = await storage.get(name, undefined, { signal });
   const winners = contents.filter((_, index) => outcomes[index] === 'created');
   return { winners: winners.length, isWinnersObject: winners.some((content) => equalBytes(content, stored)) };
+}
+
+/** As Promise.all, but the first error ends the others, so that none of them goes on trying when the caller is told of it. */
+async function allOrNone<Item, Result>(
+  items: readonly Item[],
+  start: (item: Item, signal: AbortSignal) => Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result[]> {
+  const failed = new AbortController();
+  const ended = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const running = items.map((item) => start(item, ended));
+  try {
+    return await Promise.all(running);
+  } catch (error) {
+    failed.abort();
+    await Promise.allSettled(running);
+    throw error;
+  }
 }
 
 /** True if nothing is left. An interruption leaves nothing either: the objects are few. */

@@ -91,16 +91,21 @@ t.test('createRepository: that a store is safe is remembered for endpoint and bu
   const probes: ProbeResult[] = [];
   const options = { slots, cacheFolder, probeLimitMs: limitMs, onProbe: (result: ProbeResult) => probes.push(result) };
   const { stub, storage } = await bucket(t);
+  const create = async (place: string) => {
+    const other = new S3(place);
+    await createRepository(other, options);
+    await other.close();
+  };
   const { configuration } = await createRepository(storage, options);
   t.equal(configuration.collector, null);
   t.equal(probes.length, 1);
-  await createRepository(new S3(`s3://bucket/other?endpoint=${stub.endpoint}&region=x`), options);
+  await create(`s3://bucket/other?endpoint=${stub.endpoint}&region=x`);
   t.equal(probes.length, 1, 'the same bucket');
   stub.makeBucket('another');
-  await createRepository(new S3(`s3://another?endpoint=${stub.endpoint}`), options);
+  await create(`s3://another?endpoint=${stub.endpoint}`);
   t.equal(probes.length, 2, 'another bucket');
   for (const file of fs.readdirSync(path.join(cacheFolder, 'probes'))) fs.writeFileSync(path.join(cacheFolder, 'probes', file), 'damaged');
-  await createRepository(new S3(`s3://bucket/third?endpoint=${stub.endpoint}`), options);
+  await create(`s3://bucket/third?endpoint=${stub.endpoint}`);
   t.equal(probes.length, 3, 'a damaged memory is none');
   const { storage: unsafe } = await bucket(t, { conditions: 'ignored' });
   await createRepository(unsafe, options);
