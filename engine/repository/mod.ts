@@ -53,6 +53,7 @@ export {
 } from './repository.ts';
 export { createRecoveryRoot, isRecoveryRoot, readAllCatalogues, recoveryDistance } from './recovery-root.ts';
 export { resolveSnapshot } from './resolve-snapshot.ts';
+export { findRollback, readRootSince } from './rollback.ts';
 export { readMarkedPackList, readPackList, readRoot } from './roots.ts';
 export {
   beginSession,
