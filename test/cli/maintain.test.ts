@@ -1,7 +1,11 @@
 /** `lagan maintain`, and maintenance by itself after a backup, on a real repository. */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { backup } from '../../engine/backup/mod.ts';
+import { parseKeyText } from '../../engine/keys/mod.ts';
+import { openRepository } from '../../engine/repository/mod.ts';
+import { LocalFolder } from '../../engine/storage/mod.ts';
 import { type Outcome, run, scratchFolder } from './cli.ts';
 import { problems } from './schemas.ts';
 
@@ -23,10 +27,13 @@ class Home {
     return run(argv, { env: { HOME: this.folder }, cwd: this.folder });
   }
 
+  get repository(): string {
+    return join(this.folder, '.local/share/lagan/repository');
+  }
+
   /** Names of the objects below a folder of the repository. */
   objects(below: string): string[] {
-    const folder = join(this.folder, '.local/share/lagan/repository', below);
-    return readdirSync(folder, { recursive: true, withFileTypes: true })
+    return readdirSync(join(this.repository, below), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map(({ name }) => name);
   }
@@ -56,9 +63,12 @@ t.test('maintain: what a forgotten snapshot alone had is freed; --dry-run only s
 t.test('backup maintains when much has gathered, unless it is told not to', async (t) => {
   const home = new Home(t);
   const roots = () => home.objects('collector/roots').length;
-  for (let day = 0; day < 64; day++) {
+  await home.lagan('backup', 'data', '--no-maintain');
+  const secret = parseKeyText(readFileSync(join(home.folder, '.config/lagan/repository.key'), 'utf8'));
+  const repository = await openRepository(new LocalFolder(home.repository), { secret, mode: 'write' });
+  for (let day = 1; day < 64; day++) {
     home.write('file', `${day}`);
-    await home.lagan('backup', 'data', '--no-maintain');
+    await backup(repository, { paths: [home.data], workers: 1 });
   }
   t.equal(roots(), 1);
   home.write('config.yaml', 'backup: { maintain: false }\n');
