@@ -55,9 +55,13 @@ export async function openRepository(context: Context, mode: OpenMode): Promise<
   const place = await placeOfRepository(context);
   const engine = await context.engine();
   const storage = await storageOf(context, engine, place);
-  await assertRepository(engine, storage, place);
-  const secret = await secretOf(context, place);
-  return { engine, storage, place, repository: await unlock(context, engine, storage, { secret, mode }) };
+  // A place without a repository is told before anybody is asked for a password.
+  const secret = () => secretOf(context, place);
+  try {
+    return { engine, storage, place, repository: await unlock(context, engine, storage, { secret, mode }) };
+  } catch (error) {
+    throw isLaganError(error, 'no-repository') ? withAdvice(error, storage, place) : error;
+  }
 }
 
 /** Opens a repository with a secret that is known. */
@@ -65,7 +69,7 @@ export async function unlock(
   context: Context,
   engine: Engine,
   storage: Storage,
-  options: { secret: Secret; mode: OpenMode },
+  options: { secret: Secret | (() => Promise<Secret>); mode: OpenMode },
 ): Promise<Repository> {
   const repository = await engine.openRepository(storage, { ...options, signal: context.signal });
   for (const warning of repository.warnings) await context.output.warning(warning.message, { code: warning.code });
@@ -111,23 +115,25 @@ async function secretOf(context: Context, place: Place): Promise<Secret> {
   return askSecret(context, `Password or recovery key of ${place.location}: `);
 }
 
-/** A place without a repository is told before anybody is asked for a password. */
-async function assertRepository(engine: Engine, storage: Storage, place: Place): Promise<void> {
-  const { state } = await engine.inspectPlace(storage);
-  if (state === 'repository' || state === 'damaged') return; // The damage is told when it is opened.
-  const reasons = {
-    absent: 'there is nothing',
-    empty: 'it is empty',
-    foreign: 'what is there is no repository',
-    unfinished: 'making it was interrupted',
-  };
+const reasons: Readonly<Record<string, string>> = {
+  absent: 'there is nothing',
+  empty: 'it is empty',
+  foreign: 'what is there is no repository',
+  unfinished: 'making it was interrupted',
+};
+
+/** What can be done about a place without a repository, for who names places by options. */
+function withAdvice(error: LaganError, storage: Storage, place: Place): LaganError {
+  const reason = reasons[String(error.found)];
+  if (reason === undefined) return error;
   const hint =
     place.origin === 'default'
       ? 'the first `lagan backup FOLDER` makes it; another one is named with -r'
       : `check that it is spelled right and mounted, or make it with: lagan init -r ${shellQuote(place.location)}`;
-  throw new LaganError('no-repository', `there is no repository at ${storage.location}: ${reasons[state]}`, {
+  return new LaganError('no-repository', `there is no repository at ${storage.location}: ${reason}`, {
+    cause: error,
     object: storage.location,
-    found: state,
+    found: error.found,
     hint,
   });
 }

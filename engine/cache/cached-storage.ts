@@ -7,6 +7,7 @@ import type {
   GetOptions,
   ListedObject,
   ListOptions,
+  ObjectEnd,
   ObjectWriter,
   PlaceState,
   Storage,
@@ -23,7 +24,13 @@ export interface CacheOptions {
 }
 
 /** Objects that never change under their names and are read again and again. Roots, keys and marks are asked for anew each time. */
-const cachedPrefixes = [objectPrefixes.sessionIndexes, objectPrefixes.baseIndexes, objectPrefixes.snapshots] as const;
+const cachedPrefixes = [
+  objectPrefixes.sessionIndexes,
+  objectPrefixes.baseIndexes,
+  objectPrefixes.snapshots,
+  objectPrefixes.catalogues,
+  objectPrefixes.lostLists,
+] as const;
 const packPrefixes = [objectPrefixes.writerPacks, objectPrefixes.collectorPacks] as const;
 
 /**
@@ -94,13 +101,22 @@ class CachedStorage implements Storage {
     return bytes;
   }
 
+  async getEnd(name: string, last: number, options: GetOptions = {}): Promise<ObjectEnd> {
+    const question = questionOf({ last });
+    const [kept, keptSize] = [this.#read(name, question), this.#readSize(name)];
+    if (kept !== undefined && keptSize !== undefined) return { bytes: deliver(name, kept, options), objectSizeBytes: keptSize };
+    const end = await this.uncached.getEnd(name, last, options);
+    this.#learn(name, { last }, end.bytes);
+    this.#keep(name, question, end.bytes);
+    this.#keepSize(name, end.objectSizeBytes);
+    return end;
+  }
+
   async size(name: string, options?: CallOptions): Promise<number> {
-    const kept = this.#read(name, 'size');
-    if (kept?.length === 8) return Number(new DataView(kept.buffer, kept.byteOffset).getBigUint64(0));
+    const kept = this.#readSize(name);
+    if (kept !== undefined) return kept;
     const sizeBytes = await this.uncached.size(name, options);
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigUint64(0, BigInt(sizeBytes));
-    this.#keep(name, 'size', bytes);
+    this.#keepSize(name, sizeBytes);
     return sizeBytes;
   }
 
@@ -149,6 +165,17 @@ class CachedStorage implements Storage {
   #read(name: string, question: string): Uint8Array | undefined {
     const mayBeKept = isCached(name) || (isPack(name) && this.#packs.get(name) !== 'other');
     return mayBeKept ? this.#files.read(name, question) : undefined;
+  }
+
+  #readSize(name: string): number | undefined {
+    const kept = this.#read(name, 'size');
+    return kept?.length === 8 ? Number(new DataView(kept.buffer, kept.byteOffset).getBigUint64(0)) : undefined;
+  }
+
+  #keepSize(name: string, sizeBytes: number): void {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(sizeBytes));
+    this.#keep(name, 'size', bytes);
   }
 
   /** The header of a pack says what it holds. */

@@ -1,10 +1,20 @@
-import { listCheckpoints, listCommits, listDroppable, listIndexTables, listMarks, type Repository, readRoot } from '../repository/mod.ts';
+import {
+  droppable,
+  listCheckpoints,
+  listCommits,
+  listHolds,
+  listIndexTables,
+  listMarks,
+  lowestGeneration,
+  type Repository,
+  readRoot,
+} from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { maintainLimits } from './_limits.ts';
 
 /**
  * Whether a maintenance is worth its cost now: snapshots were forgotten a day ago or earlier (until then they are easily brought back), or so many index tables or snapshots have
- * gathered beside base index and catalogue that opening gets slow. Takes a few listings.
+ * gathered beside base index and catalogue that opening gets slow. Takes a few listings, at once.
  *
  * A collection that somebody left unfinished is no reason: he may be at it. As long as a backup seems to run, which a collection would disturb, it can wait, but not for ever.
  * Clocks decide nothing here but when.
@@ -12,20 +22,24 @@ import { maintainLimits } from './_limits.ts';
  * Codes: those of the storage.
  */
 export async function maintenanceIsDue(repository: Repository, { signal }: CallOptions = {}): Promise<boolean> {
-  const root = await readRoot(repository, { signal });
-  const onDamage = () => undefined;
-  const [tables, commits, droppable, marks] = await Promise.all([
-    listIndexTables(repository, root, { signal }),
-    listCommits(repository, root, { signal }),
-    listDroppable(repository, { onDamage, signal }),
-    listMarks(repository, { onDamage, signal }),
+  let holdsAreKnown = true;
+  const [root, tables, commits, marks, holds] = await Promise.all([
+    readRoot(repository, { signal }),
+    listIndexTables(repository, repository.root, { signal }),
+    listCommits(repository, repository.root, { signal }),
+    listMarks(repository, { onDamage: () => undefined, signal }),
+    listHolds(repository, { onDamage: () => (holdsAreKnown = false), signal }),
   ]);
   const { dueObjects, urgentObjects, dueMarkSeconds, runningSeconds } = maintainLimits;
   const now = Date.now() / 1000;
-  const gathered = Math.max(tables.length, commits.length);
-  const isMarked = marks.some(({ value }) => now - value.time.seconds >= dueMarkSeconds && value.snapshots.some((id) => droppable.has(id)));
+  const counts = ({ generation }: { generation: number }) => generation >= lowestGeneration(root);
+  const gathered = Math.max(tables.filter(counts).length, commits.filter(counts).length);
+  const at = { seconds: Math.floor(now), nanoseconds: 0 };
+  // A damaged hold may hold anything.
+  const dropped = holdsAreKnown ? droppable(marks, { holds, at }) : new Set();
+  const isMarked = marks.some(({ value }) => now - value.time.seconds >= dueMarkSeconds && value.snapshots.some((id) => dropped.has(id)));
   if (gathered >= urgentObjects) return true;
   if (!isMarked && gathered < dueObjects) return false;
-  const unfinished = await listCheckpoints(repository, { onDamage, signal });
+  const unfinished = await listCheckpoints(repository, { onDamage: () => undefined, signal });
   return !unfinished.some(({ snapshot }) => Math.abs(now - snapshot.ended.seconds) < runningSeconds);
 }

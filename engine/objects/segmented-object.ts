@@ -126,7 +126,7 @@ export async function openSegmentedObject(
   expected: { name: string; kind: ObjectKind; keys: SealingKeys; signal?: AbortSignal },
 ): Promise<{ object: SegmentedObject; contents: Uint8Array }> {
   const { name, kind, keys, signal } = expected;
-  const sizeBytes = await storage.size(name, { signal });
+  const { bytes: tail, objectSizeBytes: sizeBytes } = await storage.getEnd(name, tailSizeBytes, { signal });
   const smallest = sealedLayout.headerSizeBytes + footerLayout.sizeBytes;
   if (sizeBytes < smallest)
     throw new LaganError('malformed', `${name} has ${sizeBytes} bytes; the smallest object of its kind has more`, {
@@ -135,7 +135,6 @@ export async function openSegmentedObject(
       expected: `at least ${smallest} bytes`,
       found: sizeBytes,
     });
-  const tail = await storage.get(name, { last: Math.min(sizeBytes, tailSizeBytes) }, { signal });
   const header =
     sizeBytes <= tail.length
       ? tail.subarray(0, sealedLayout.headerSizeBytes)

@@ -39,7 +39,8 @@ export async function annotateSnapshot(repository: Repository, id: SnapshotId, o
   const original = await originalOf(repository, id, { signal });
   for (let attempt = 1; attempt <= repositoryLimits.numberAttempts; attempt++) {
     const newest = await newestAnnotation(repository, id, { signal });
-    const before = newest === null ? original : await readAnnotation(repository, { name: newest.name, original, signal });
+    const changes = newest === null ? null : await readAnnotation(repository, newest.name, { signal });
+    const before = { tags: changes?.tags ?? original.tags, description: changes?.description ?? original.description };
     const after = change(before, options);
     const name = objectNames.annotation(id, (newest?.number ?? -1) + 1);
     const outcome = await createSealed(contextOf(repository), name, {

@@ -24,11 +24,11 @@ export async function listAnnotations(repository: Repository, { signal }: CallOp
   return newest;
 }
 
-/** Tags and description under an annotation; `original` are those of the snapshot. */
+/** What an annotation says; null for what it leaves as it was. */
 export async function readAnnotation(
   repository: Repository,
-  { name, original, signal }: { name: string; original: Annotated } & CallOptions,
-): Promise<Annotated> {
-  const { tags, description } = decodeAnnotation(await readSealed(contextOf(repository), name, { kind: 'annotation', signal }), name);
-  return { tags: tags ?? original.tags, description: description ?? original.description };
+  name: string,
+  { signal }: CallOptions = {},
+): Promise<{ readonly [Field in keyof Annotated]: Annotated[Field] | null }> {
+  return decodeAnnotation(await readSealed(contextOf(repository), name, { kind: 'annotation', signal }), name);
 }

@@ -6,6 +6,8 @@ const MiB = 1024 * 1024;
 export const repositoryLimits = {
   /** Requests at a time when many small objects are read. */
   concurrentReads: 32,
+  /** Names of one kind that are gathered before anybody asks for them. */
+  earlyNames: 4096,
   /** How often reading begins anew because the collector moved meanwhile. */
   attempts: 16,
   /** How often a number is tried anew because another process took it. */

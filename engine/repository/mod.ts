@@ -32,6 +32,7 @@ export { repositoryDefaults, repositoryLimits } from './limits.ts';
 export { collectorName, expectCollector } from './only-collector.ts';
 export { type OpenOptions, openRepository, readFormatFile } from './open.ts';
 export {
+  droppable,
   heldSnapshots,
   isHolding,
   type ListRecordsOptions,

@@ -19,15 +19,18 @@ import {
 } from '../../repo-format/mod.ts';
 import { KeyRing, metadataKeysOf, openKeyring, type Secret, unlock } from '../keys/mod.ts';
 import type { CallOptions, Storage } from '../storage/mod.ts';
+import { EarlyReads } from './_early-reads.ts';
 import { inspectPlace, noRepository } from './_place.ts';
 import { orMissing, readSealed, type SealingContext } from './_sealed-objects.ts';
 import { readSlots, type StoredSlots } from './_stored-slots.ts';
 import { type Repository, type RepositoryAccess, type RepositoryMode, storageFor } from './repository.ts';
 import { readNewestRoot } from './roots.ts';
 
+export type Secrets = Secret | readonly Secret[];
+
 export interface OpenOptions extends CallOptions {
-  /** Tried one after the other on the slots of their kind. */
-  readonly secret: Secret | readonly Secret[];
+  /** Tried one after the other on the slots of their kind. A function is called once it is known that there is a repository. */
+  readonly secret: Secrets | (() => Secrets | Promise<Secrets>);
   readonly mode: RepositoryMode;
 }
 
@@ -40,16 +43,32 @@ const probeName = 'writer/probe';
  * Codes: no-repository (`found`: absent, file, empty, foreign or unfinished), repository-too-new, feature-unknown, wrong-key, no-key, and for
  * what is damaged or missing: malformed, authentication-failed, name-mismatch, limit-exceeded, object-missing, each naming the object.
  */
-export async function openRepository(storage: Storage, { secret, mode, signal }: OpenOptions): Promise<Repository> {
-  const format = await readFormatFile(storage, { signal });
-  expectAccess(format.features, mode === 'write' ? 'write' : 'read', objectNames.format);
+export async function openRepository(storage: Storage, options: OpenOptions): Promise<Repository> {
+  const { mode, signal } = options;
+  const early = new EarlyReads(storage, { signal });
+  try {
+    const format = await readFormatFile(early.storage, { signal });
+    expectAccess(format.features, mode === 'write' ? 'write' : 'read', objectNames.format);
+    const [opening, preparing] = await Promise.allSettled([
+      openWithSecret(early.storage, format, options),
+      mode === 'write' ? prepareToWrite(storage, { signal }) : undefined,
+    ]);
+    if (opening.status === 'rejected') throw opening.reason;
+    if (preparing.status === 'rejected') throw preparing.reason;
+    return { ...opening.value, storage: storageFor(opening.value.configuration, storage) };
+  } finally {
+    early.end();
+  }
+}
+
+async function openWithSecret(storage: Storage, format: FormatFile, { secret, mode, signal }: OpenOptions): Promise<Repository> {
   const { repositoryId } = format;
   const stored = await readSlots(storage, { repositoryId, signal });
   expectSlots(stored);
-  const opened = await unlock(stored.slots, [secret].flat(), { needs: mode === 'metadata' ? 'metadata' : 'full' });
+  const secrets = typeof secret === 'function' ? await secret() : secret;
+  const opened = await unlock(stored.slots, [secrets].flat(), { needs: mode === 'metadata' ? 'metadata' : 'full' });
   const access = { slotId: opened.slot.id, accessKey: opened.accessKey };
   const repository = await openWithAccess(storage, { format, access, grants: opened.slot.grants, mode, signal });
-  if (mode === 'write') await prepareToWrite(storage, { signal });
   return { ...repository, warnings: stored.damaged.map(({ error }) => error) };
 }
 

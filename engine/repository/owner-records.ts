@@ -43,14 +43,31 @@ export interface ListRecordsOptions extends CallOptions {
   readonly onDamage?: ((error: LaganError, name: string) => void) | undefined;
 }
 
+/** A record of the owner, before it is read. */
+export interface RecordPlace<Value> {
+  readonly id: ObjectId;
+  readonly name: string;
+  readonly type: RecordType<Value>;
+}
+
 /** All deletion marks. Codes: those of the storage, and those of damage. */
-export function listMarks(repository: Repository, options: ListRecordsOptions = {}): Promise<StoredMark[]> {
-  return listRecords(repository, { prefix: objectPrefixes.deletionMarks, kind: 'deletion-mark', decode: decodeDeletionMark }, options);
+export async function listMarks(repository: Repository, options: ListRecordsOptions = {}): Promise<StoredMark[]> {
+  return readRecords(repository, await findMarks(repository, options), options);
 }
 
 /** All holds, also those that are over. Codes as of {@link listMarks}. */
-export function listHolds(repository: Repository, options: ListRecordsOptions = {}): Promise<StoredHold[]> {
-  return listRecords(repository, { prefix: objectPrefixes.holds, kind: 'hold', decode: decodeHold }, options);
+export async function listHolds(repository: Repository, options: ListRecordsOptions = {}): Promise<StoredHold[]> {
+  return readRecords(repository, await findHolds(repository, options), options);
+}
+
+/** The deletion marks that there are. Codes: those of the storage. */
+export function findMarks(repository: Repository, options: CallOptions = {}): Promise<RecordPlace<DeletionMark>[]> {
+  return findRecords(repository, { prefix: objectPrefixes.deletionMarks, kind: 'deletion-mark', decode: decodeDeletionMark }, options);
+}
+
+/** The holds that there are. Codes: those of the storage. */
+export function findHolds(repository: Repository, options: CallOptions = {}): Promise<RecordPlace<Hold>[]> {
+  return findRecords(repository, { prefix: objectPrefixes.holds, kind: 'hold', decode: decodeHold }, options);
 }
 
 /**
@@ -108,17 +125,22 @@ interface RecordType<Value> {
   readonly decode: (payload: Uint8Array, name: string) => Value;
 }
 
-async function listRecords<Value>(
+async function findRecords<Value>(repository: Repository, type: RecordType<Value>, { signal }: CallOptions): Promise<RecordPlace<Value>[]> {
+  const found: RecordPlace<Value>[] = [];
+  for await (const { name } of repository.storage.list(type.prefix, { signal })) {
+    const parsed = parseObjectName(name);
+    if (parsed?.type === type.kind) found.push({ id: parsed.id, name, type });
+  }
+  return found;
+}
+
+/** What the records say. Codes: those of the storage, and those of damage, see `onDamage`. */
+export async function readRecords<Value>(
   repository: Repository,
-  { prefix, kind, decode }: RecordType<Value>,
+  places: readonly RecordPlace<Value>[],
   { onDamage, signal }: ListRecordsOptions,
 ): Promise<StoredRecord<Value>[]> {
-  const found: { id: ObjectId; name: string }[] = [];
-  for await (const { name } of repository.storage.list(prefix, { signal })) {
-    const parsed = parseObjectName(name);
-    if (parsed?.type === kind) found.push({ id: parsed.id, name });
-  }
-  const read = async ({ id, name }: { id: ObjectId; name: string }): Promise<StoredRecord<Value> | null> => {
+  const read = async ({ id, name, type: { kind, decode } }: RecordPlace<Value>): Promise<StoredRecord<Value> | null> => {
     try {
       return { id, name, value: decode(await readSealed(contextOf(repository), name, { kind, signal }), name) };
     } catch (error) {
@@ -128,7 +150,7 @@ async function listRecords<Value>(
       return null;
     }
   };
-  const records = await pLimit(repositoryLimits.concurrentReads).map(found, read);
+  const records = await pLimit(repositoryLimits.concurrentReads).map(places, read);
   return records.filter((record) => record !== null);
 }
 

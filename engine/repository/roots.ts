@@ -49,22 +49,33 @@ export async function readNewestRoot(
 }
 
 /**
- * Runs `read` so that the root is the same before and after it: what it lists belongs together. `sameView` says what counts as the same.
+ * Runs `read` so that the root is the same before and after it: what it lists belongs together. `sameView` says what counts as the same. The root before it is the one that the
+ * repository was opened with: if there is a newer one by now, the reading begins anew with that.
+ *
+ * `read` may call `listed` as soon as its listings are complete: then the root is read again while it goes on to read objects, which never change. If it finds that one
+ * is missing, it calls `listed` once more.
  *
  * Code: unavailable, if the collector moves faster than this reads.
  */
 export async function readUnderRoot<T>(
   repository: Repository,
-  read: (root: Root) => Promise<T>,
+  read: (root: Root, listed: () => void) => Promise<T>,
   { sameView, signal }: { sameView: (before: Root, after: Root) => boolean } & CallOptions,
 ): Promise<T> {
-  let before = await readRoot(repository, { signal });
+  let before = repository.root;
   for (let attempt = 1; attempt <= repositoryLimits.attempts; attempt++) {
-    const result = await read(before).then(
+    const readAgain = () => readNewestRoot(contextOf(repository), { atLeast: before, signal });
+    let reading: Promise<Root> | undefined;
+    const listed = (): void => {
+      reading = readAgain();
+      reading.catch(() => undefined); // Whoever waits for it is told.
+    };
+    const result = await read(before, listed).then(
       (value) => ({ value }),
       (error: unknown) => ({ error }),
     );
-    const after = await readNewestRoot(contextOf(repository), { atLeast: before, signal });
+    // An error asks what the root is after it.
+    const after = await ('value' in result && reading !== undefined ? reading : readAgain());
     if ('value' in result && (after.number === before.number || sameView(before, after))) return result.value;
     if ('error' in result) {
       // What vanished while the root stayed is missing; while it moved, the collector has put it elsewhere.

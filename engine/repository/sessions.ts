@@ -81,19 +81,35 @@ export interface Checkpoint extends CheckpointPlace {
   readonly snapshot: Snapshot;
 }
 
-/** Steps 1 and 2. Codes: those of {@link readRoot}, and object-missing. */
-export async function beginSession(repository: Repository, { signal }: CallOptions = {}): Promise<Session> {
-  const id = idFromBytes<SessionId>(randomBytes(16));
-  const begin = async (root: Root): Promise<Session> => {
-    const excluded = await Promise.all([root.condemned, root.doomed].map((list) => readPackList(repository, list, { signal })));
-    const tables = await listIndexTables(repository, root, { signal });
+/**
+ * Steps 1 and 2. `onListed` is told of the session while the root is read again, so that what it names can be fetched meanwhile; only the last one that it is told of
+ * begins.
+ *
+ * Codes: those of {@link readRoot}, and object-missing.
+ */
+export async function beginSession(
+  repository: Repository,
+  { onListed, signal }: { onListed?: ((session: Session) => void) | undefined } & CallOptions = {},
+): Promise<Session> {
+  const begin = async (root: Root, listed: () => void): Promise<Session> => {
+    const [tables, ...excluded] = await Promise.all([
+      listIndexTables(repository, root, { signal }),
+      ...[root.condemned, root.doomed].map((list) => readPackList(repository, list, { signal })),
+    ]);
+    listed();
     const [indexTables, pendingTables] = [
       tables.filter(({ generation }) => generation >= root.floor),
       tables.filter(({ generation }) => generation < root.floor),
     ];
-    return { id, generation: root.generation, root, indexTables, pendingTables, excludedPacks: new Set(excluded.flat()) };
+    const id = idFromBytes<SessionId>(randomBytes(16));
+    const session = { id, generation: root.generation, root, indexTables, pendingTables, excludedPacks: new Set(excluded.flat()) };
+    onListed?.(session);
+    return session;
   };
-  return readUnderRoot(repository, begin, { sameView: (before, after) => before.floor === after.floor, signal });
+  // Only floor matters for safety. But a session that relies on packs which were condemned since would have to begin anew all the sooner.
+  const sameView = (before: Root, after: Root) =>
+    before.floor === after.floor && before.generation === after.generation && before.phase === after.phase;
+  return readUnderRoot(repository, begin, { sameView, signal });
 }
 
 /**
@@ -179,13 +195,15 @@ export async function listCheckpoints(
   repository: Repository,
   { onDamage, signal }: { onDamage?: ((error: LaganError) => void) | undefined } & CallOptions = {},
 ): Promise<Checkpoint[]> {
-  const read = async (root: Root) => {
-    const [catalogue, commits] = await Promise.all([
+  const read = async (root: Root, listed: () => void) => {
+    const [catalogue, commits, checkpoints] = await Promise.all([
       readCatalogueRecord(repository, root, { signal }),
       listCommits(repository, root, { signal }),
+      gatherCheckpoints(repository, root, { signal }),
     ]);
+    listed();
     const ended = new Set([...commits, ...catalogue.snapshots].map(({ id }) => id));
-    return (await listCheckpointPlaces(repository, root, { catalogue, signal })).filter(({ id }) => !ended.has(id));
+    return newestCheckpoints(checkpoints, catalogue).filter(({ id }) => !ended.has(id));
   };
   const places = await readUnderRoot(repository, read, { sameView: sameSnapshots, signal });
   const checkpoints: Checkpoint[] = [];
@@ -217,18 +235,30 @@ export async function listCheckpointPlaces(
   root: Root,
   { catalogue, signal }: { catalogue: Pick<Catalogue, 'checkpoints'> } & CallOptions,
 ): Promise<CheckpointPlace[]> {
-  const newest = new Map<SessionId, CheckpointPlace>();
-  for (const { session: id, generation, number } of catalogue.checkpoints)
-    newest.set(id, { id, generation, number, name: objectNames.checkpoint(generation, id, number) });
+  return newestCheckpoints(await gatherCheckpoints(repository, root, { signal }), catalogue);
+}
+
+/** All checkpoints that count by their generation, in ascending order. */
+async function gatherCheckpoints(repository: Repository, root: Root, { signal }: CallOptions): Promise<CheckpointPlace[]> {
+  const found: CheckpointPlace[] = [];
   const prefix = objectPrefixes.checkpoints;
   const lowest = lowestGeneration(root);
   for await (const { name } of repository.storage.list(prefix, { after: generationFolder(prefix, lowest), signal })) {
     const parsed = parseObjectName(name);
     if (parsed?.type !== 'checkpoint' || parsed.generation < lowest) continue;
     const { session: id, generation, number } = parsed;
-    // Listings ascend, so the last one of a session is the newest.
-    newest.set(id, { id, generation, number, name });
+    found.push({ id, generation, number, name });
   }
+  return found;
+}
+
+/** The newest checkpoint of each session. */
+function newestCheckpoints(found: readonly CheckpointPlace[], { checkpoints }: Pick<Catalogue, 'checkpoints'>): CheckpointPlace[] {
+  const newest = new Map<SessionId, CheckpointPlace>();
+  for (const { session: id, generation, number } of checkpoints)
+    newest.set(id, { id, generation, number, name: objectNames.checkpoint(generation, id, number) });
+  // Listings ascend, so the last one of a session is the newest.
+  for (const place of found) newest.set(place.id, place);
   return [...newest.values()];
 }
 

@@ -22,9 +22,9 @@ import { contextOf } from './_context.ts';
 import { openSealed, orMissing, readReferenced, readSealed } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
 import { now } from './_time.ts';
-import { type Annotated, listAnnotations, readAnnotation } from './annotations.ts';
+import { listAnnotations, readAnnotation } from './annotations.ts';
 import { repositoryLimits } from './limits.ts';
-import { droppable, listHolds, listMarks } from './owner-records.ts';
+import { droppable, findHolds, findMarks, readRecords } from './owner-records.ts';
 import type { Repository } from './repository.ts';
 import { readUnderRoot } from './roots.ts';
 
@@ -82,10 +82,12 @@ export interface StandingSnapshot {
 export async function listSnapshots(repository: Repository, options: ListSnapshotsOptions = {}): Promise<SnapshotInfo[]> {
   const { filter = {}, includeDeleted = false, signal } = options;
   const damage = new Map<string, LaganError>();
-  const read = (root: Root) => {
+  const read = async (root: Root, listed: () => void) => {
     // What looked damaged may have been moved by the collector, after which the reading begins anew.
     damage.clear();
-    return readAll(repository, { root, options, onDamage: (name, error) => damage.set(name, error) });
+    const infos = await readAll(repository, { root, options, listed, onDamage: (name, error) => damage.set(name, error) });
+    if (damage.size > 0) listed();
+    return infos;
   };
   const snapshots = await readUnderRoot(repository, read, { sameView: sameSnapshots, signal });
   for (const error of damage.values()) {
@@ -156,26 +158,33 @@ export function lowestGeneration(root: Root): number {
 interface ReadContext {
   readonly root: Root;
   readonly options: ListSnapshotsOptions;
+  /** To be called when all is listed. */
+  readonly listed: () => void;
   readonly onDamage: (name: string, error: LaganError) => void;
 }
 
-async function readAll(repository: Repository, { root, options, onDamage }: ReadContext): Promise<SnapshotInfo[]> {
+async function readAll(repository: Repository, { root, options, listed, onDamage }: ReadContext): Promise<SnapshotInfo[]> {
   const { idPrefix = '', signal } = options;
-  const records = { onDamage: (error: LaganError, name: string) => onDamage(name, error), signal };
-  const [catalogued, commits, annotations, marks, holds] = await Promise.all([
+  const [catalogued, commits, annotations, markPlaces, holdPlaces] = await Promise.all([
     readCatalogue(repository, root, { signal }),
     listCommits(repository, root, { signal }),
     listAnnotations(repository, { signal }),
-    listMarks(repository, records),
-    listHolds(repository, records),
+    findMarks(repository, { signal }),
+    findHolds(repository, { signal }),
   ]);
-  const deleted = droppable(marks, { holds, at: now() });
+  listed();
   const standing = new Map([...commits, ...catalogued].map((snapshot) => [snapshot.id, snapshot]));
   const chosen = [...standing.values()].filter(({ id }) => id.startsWith(idPrefix));
-  const infos = await pLimit(repositoryLimits.concurrentReads).map(chosen, (snapshot) =>
-    readInfo(repository, snapshot, { annotation: annotations.get(snapshot.id), deleted: deleted.has(snapshot.id), signal, onDamage }),
-  );
-  return infos.filter((info) => info !== null);
+  const records = { onDamage: (error: LaganError, name: string) => onDamage(name, error), signal };
+  const [marks, holds, infos] = await Promise.all([
+    readRecords(repository, markPlaces, records),
+    readRecords(repository, holdPlaces, records),
+    pLimit(repositoryLimits.concurrentReads).map(chosen, (snapshot) =>
+      readInfo(repository, snapshot, { annotation: annotations.get(snapshot.id), signal, onDamage }),
+    ),
+  ]);
+  const deleted = droppable(marks, { holds, at: now() });
+  return infos.flatMap((info) => (info === null ? [] : [{ ...info, deleted: deleted.has(info.id) }]));
 }
 
 /** A snapshot that counts, from the catalogue or from its own object. Codes: object-missing and those of damage. */
@@ -192,25 +201,20 @@ export async function readStandingSnapshot(
   return decodeSnapshot(payload, name);
 }
 
-/** Null if the snapshot is damaged. */
+/** Null if the snapshot is damaged. Snapshot and annotation are read at once. */
 async function readInfo(
   repository: Repository,
   { id, generation, name, standing, bytes }: StandingSnapshot,
-  {
-    annotation,
-    deleted,
-    signal,
-    onDamage,
-  }: { annotation: string | undefined; deleted: boolean; onDamage: ReadContext['onDamage'] } & CallOptions,
-): Promise<SnapshotInfo | null> {
-  const snapshot = await orDamage(name, onDamage, () => readStandingSnapshot(repository, { name, bytes }, { signal }));
+  { annotation, signal, onDamage }: { annotation: string | undefined; onDamage: ReadContext['onDamage'] } & CallOptions,
+): Promise<Omit<SnapshotInfo, 'deleted'> | null> {
+  const [snapshot, changes] = await Promise.all([
+    orDamage(name, onDamage, () => readStandingSnapshot(repository, { name, bytes }, { signal })),
+    annotation === undefined ? null : orDamage(annotation, onDamage, () => readAnnotation(repository, annotation, { signal })),
+  ]);
   if (snapshot === null) return null;
-  const original: Annotated = { tags: snapshot.tags, description: snapshot.description };
-  const annotated =
-    annotation === undefined
-      ? original
-      : await orDamage(annotation, onDamage, () => readAnnotation(repository, { name: annotation, original, signal }));
-  return { id, generation, name, snapshot, ...(annotated ?? original), deleted, standing };
+  const tags = changes?.tags ?? snapshot.tags;
+  const description = changes?.description ?? snapshot.description;
+  return { id, generation, name, snapshot, tags, description, standing };
 }
 
 /** What `read` gives; null if it finds damage, which is told. */

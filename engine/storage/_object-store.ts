@@ -31,6 +31,7 @@ import type {
   GetOptions,
   ListedObject,
   ListOptions,
+  ObjectEnd,
   ObjectWriter,
   PlaceState,
   Storage,
@@ -138,17 +139,12 @@ export class ObjectStore implements Storage {
   }
 
   async get(name: string, range?: ByteRange, options: GetOptions = {}): Promise<Uint8Array> {
-    checkObjectName(name);
-    checkRange(range);
-    if (range !== undefined && 'length' in range) checkGetSize(name, range.length, options);
-    if (range !== undefined && ('last' in range ? range.last : range.length) === 0) return this.#getNothing(name, range, options);
-    const { signal } = options;
-    const sizeBytes = range === undefined ? storageLimits.remote.unknownSizeBytes : 'last' in range ? range.last : range.length;
-    const bytes = await this.#run({ attempt: 'reading', name, signal, sizeBytes }, async (callSignal, onProgress) => {
-      const opened = await this.#calls.open(this.#prefix + name, range, callSignal);
-      return opened === undefined ? undefined : this.#read(opened, { name, range, options, signal: callSignal, onProgress });
-    });
-    return bytes ?? this.#getNothing(name, range, options);
+    const { bytes } = await this.#getPart(name, range, options);
+    return bytes;
+  }
+
+  getEnd(name: string, last: number, options: GetOptions = {}): Promise<ObjectEnd> {
+    return this.#getPart(name, { last }, options);
   }
 
   async size(name: string, options: CallOptions = {}): Promise<number> {
@@ -232,18 +228,34 @@ export class ObjectStore implements Storage {
     } while (next !== undefined);
   }
 
+  async #getPart(name: string, range: ByteRange | undefined, options: GetOptions): Promise<ObjectEnd> {
+    checkObjectName(name);
+    checkRange(range);
+    if (range !== undefined && 'length' in range) checkGetSize(name, range.length, options);
+    if (range !== undefined && ('last' in range ? range.last : range.length) === 0) return this.#getNothing(name, range, options);
+    const { signal } = options;
+    const sizeBytes = range === undefined ? storageLimits.remote.unknownSizeBytes : 'last' in range ? range.last : range.length;
+    const part = await this.#run({ attempt: 'reading', name, signal, sizeBytes }, async (callSignal, onProgress) => {
+      const opened = await this.#calls.open(this.#prefix + name, range, callSignal);
+      if (opened === undefined) return undefined;
+      const bytes = await this.#read(opened, { name, range, options, signal: callSignal, onProgress });
+      return { bytes, objectSizeBytes: opened.objectSizeBytes };
+    });
+    return part ?? this.#getNothing(name, range, options);
+  }
+
   #head(name: string, signal: AbortSignal | undefined): Promise<ObjectHead> {
     return this.#run({ attempt: 'reading the size of', name, signal }, (callSignal) => this.#calls.head(this.#prefix + name, callSignal));
   }
 
   /** A range without bytes, or one that the store says is beyond the end: the object must be there and reach so far. */
-  async #getNothing(name: string, range: ByteRange | undefined, options: GetOptions): Promise<Uint8Array> {
+  async #getNothing(name: string, range: ByteRange | undefined, options: GetOptions): Promise<ObjectEnd> {
     const { sizeBytes } = await this.#head(name, options.signal);
     if (range !== undefined && 'offset' in range && range.offset + range.length > sizeBytes) throw tooShort(name, range, sizeBytes);
     if (sizeBytes > 0 && (range === undefined || ('last' in range && range.last > 0))) {
       throw new LaganError('unavailable', `${name} has ${sizeBytes} bytes, but the store gave none of them`, { object: name });
     }
-    return options.into?.subarray(0, 0) ?? new Uint8Array(0);
+    return { bytes: options.into?.subarray(0, 0) ?? new Uint8Array(0), objectSizeBytes: sizeBytes };
   }
 
   async #read(

@@ -8,6 +8,7 @@ import type {
   GetOptions,
   ListedObject,
   ListOptions,
+  ObjectEnd,
   ObjectWriter,
   PlaceState,
   Storage,
@@ -55,6 +56,10 @@ export class InMemory implements Storage {
     if (options.into === undefined) return bytes.slice();
     options.into.set(bytes);
     return options.into.subarray(0, length);
+  }
+
+  async getEnd(name: string, last: number, options: GetOptions = {}): Promise<ObjectEnd> {
+    return { bytes: await this.get(name, { last }, options), objectSizeBytes: this.#find(name, options).length };
   }
 
   async size(name: string, options: CallOptions = {}): Promise<number> {

@@ -32,6 +32,7 @@ import type {
   GetOptions,
   ListedObject,
   ListOptions,
+  ObjectEnd,
   ObjectWriter,
   PlaceState,
   Storage,
@@ -97,6 +98,10 @@ export class LocalFolder implements Storage {
     } catch (error) {
       throw this.#objectError(error, { attempt: 'reading', name });
     }
+  }
+
+  async getEnd(name: string, last: number, options: GetOptions = {}): Promise<ObjectEnd> {
+    return { objectSizeBytes: await this.size(name, options), bytes: await this.get(name, { last }, options) };
   }
 
   async size(name: string, { signal }: CallOptions = {}): Promise<number> {

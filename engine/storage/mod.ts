@@ -13,6 +13,7 @@ export type {
   GetOptions,
   ListedObject,
   ListOptions,
+  ObjectEnd,
   ObjectWriter,
   PlaceState,
   Storage,

@@ -43,6 +43,7 @@ import type {
   GetOptions,
   ListedObject,
   ListOptions,
+  ObjectEnd,
   ObjectWriter,
   PlaceState,
   Storage,
@@ -127,6 +128,15 @@ export class S3 implements Storage {
   }
 
   async get(name: string, range?: ByteRange, options: GetOptions = {}): Promise<Uint8Array> {
+    const { bytes } = await this.#getPart(name, range, options);
+    return bytes;
+  }
+
+  getEnd(name: string, last: number, options: GetOptions = {}): Promise<ObjectEnd> {
+    return this.#getPart(name, { last }, options);
+  }
+
+  async #getPart(name: string, range: ByteRange | undefined, options: GetOptions): Promise<ObjectEnd> {
     checkObjectName(name);
     checkRange(range);
     throwIfInterrupted(options.signal);
@@ -145,7 +155,7 @@ export class S3 implements Storage {
       if (!isLaganError(error) || statusOf(error.cause) !== 416) throw error;
       return this.#getBeyondEnd(name, range, options);
     }
-    return reading.result;
+    return { bytes: reading.result, objectSizeBytes: reading.objectSizeBytes };
   }
 
   async size(name: string, { signal }: CallOptions = {}): Promise<number> {
@@ -278,16 +288,17 @@ export class S3 implements Storage {
     return readInto(body, target, { skip, silenceMs: this.#timeouts.silenceMs, limits: this.#limits, signal, onBytes });
   }
 
-  async #getNothing(name: string, range: ByteRange, options: GetOptions): Promise<Uint8Array> {
-    const sizeBytes = await this.size(name, options);
-    if ('length' in range && range.offset > sizeBytes) throw tooShort(name, range, sizeBytes);
-    return options.into?.subarray(0, 0) ?? new Uint8Array(0);
+  async #getNothing(name: string, range: ByteRange, options: GetOptions): Promise<ObjectEnd> {
+    const objectSizeBytes = await this.size(name, options);
+    if ('length' in range && range.offset > objectSizeBytes) throw tooShort(name, range, objectSizeBytes);
+    return { bytes: options.into?.subarray(0, 0) ?? new Uint8Array(0), objectSizeBytes };
   }
 
   /** After the store said that there is nothing in the range. */
-  async #getBeyondEnd(name: string, range: ByteRange | undefined, options: GetOptions): Promise<Uint8Array> {
+  async #getBeyondEnd(name: string, range: ByteRange | undefined, options: GetOptions): Promise<ObjectEnd> {
     const sizeBytes = await this.size(name, options);
-    if (sizeBytes === 0 && (range === undefined || 'last' in range)) return options.into?.subarray(0, 0) ?? new Uint8Array(0);
+    if (sizeBytes === 0 && (range === undefined || 'last' in range))
+      return { bytes: options.into?.subarray(0, 0) ?? new Uint8Array(0), objectSizeBytes: 0 };
     if (range !== undefined && 'length' in range && range.offset + range.length > sizeBytes) throw tooShort(name, range, sizeBytes);
     const message = `${name} has ${sizeBytes} bytes, but the store says that there are none where it was to be read`;
     throw new LaganError('unavailable', message, { object: name, found: sizeBytes });
@@ -504,6 +515,7 @@ class RangeReading {
   readonly #range: ByteRange | undefined;
   readonly #options: GetOptions;
   /** Known after the first answer. */
+  objectSizeBytes = 0;
   #wanted: { offset: number; length: number } | undefined;
   #target: Uint8Array | undefined;
   #filled = 0;
@@ -527,6 +539,7 @@ class RangeReading {
   /** Takes an answer. `fill` puts its bytes into a target, after leaving some out. */
   async take({ body, first, totalBytes }: Download, fill: (target: Uint8Array, skip: number) => Promise<void>): Promise<void> {
     try {
+      this.objectSizeBytes = totalBytes;
       this.#wanted ??= this.#resolve(totalBytes);
       const { offset, length } = this.#wanted;
       if (offset + length > totalBytes) throw tooShort(this.#name, this.#wanted, totalBytes);

@@ -40,6 +40,7 @@ import type {
   GetOptions,
   ListedObject,
   ListOptions,
+  ObjectEnd,
   ObjectWriter,
   PlaceState,
   Storage,
@@ -136,6 +137,11 @@ export class SftpFolder implements Storage {
     // Only now: whoever is interrupted may use its memory for something else while the server still sends.
     options.into.set(bytes);
     return options.into.subarray(0, bytes.length);
+  }
+
+  async getEnd(name: string, last: number, options: GetOptions = {}): Promise<ObjectEnd> {
+    const [objectSizeBytes, bytes] = await Promise.all([this.size(name, options), this.get(name, { last }, options)]);
+    return { bytes, objectSizeBytes };
   }
 
   async size(name: string, { signal }: CallOptions = {}): Promise<number> {

@@ -35,6 +35,13 @@ export interface ListedObject {
   readonly sizeBytes: number;
 }
 
+/** The end of an object. */
+export interface ObjectEnd {
+  readonly bytes: Uint8Array;
+  /** Size of the whole object in bytes. */
+  readonly objectSizeBytes: number;
+}
+
 /** `exists`: an object of that name was there already and was not touched. */
 export type CreateOutcome = 'created' | 'exists';
 
@@ -79,6 +86,11 @@ export interface Storage {
    * an object that has fewer: look at the length. Other codes: `not-found`, `limit-exceeded`.
    */
   get(name: string, range?: ByteRange, options?: GetOptions): Promise<Uint8Array>;
+
+  /**
+   * What `get` gives for `{last}`, and the size of the object: by one request, if the store has a way to tell both at once. Codes as of {@link get}.
+   */
+  getEnd(name: string, last: number, options?: GetOptions): Promise<ObjectEnd>;
 
   /** The size of an object in bytes. Other codes: `not-found`. */
   size(name: string, options?: CallOptions): Promise<number>;

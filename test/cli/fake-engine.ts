@@ -130,7 +130,10 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
   const engine: Partial<Engine> = {
     openStorage: () => storage as ReturnType<Engine['openStorage']>,
     inspectPlace: async () => ({ state: 'repository' }),
-    openRepository: async (_storage, given) => noted('openRepository', given, repository),
+    openRepository: async (_storage, given) => {
+      const secret = typeof given.secret === 'function' ? await given.secret() : given.secret;
+      return noted('openRepository', { ...given, secret }, repository);
+    },
     createRepository: async (_storage, given) => noted('createRepository', given, repository),
     withCache: (opened) => opened,
     readKeyFile: async () => ({ secret: { kind: 'key-file', secret: new Uint8Array(32) }, warnings: [] }),

@@ -40,6 +40,21 @@ function getTests(withStorage: WithStorage): void {
     t.same(await storage.get(name, { last: 0 }), bytes());
   });
 
+  withStorage('getEnd gives the end and the size of the whole', async (t, storage) => {
+    await storage.create(name, [bytes(0, 1, 2, 3, 4)]);
+    t.same(await storage.getEnd(name, 2), { bytes: bytes(3, 4), objectSizeBytes: 5 });
+    t.same(await storage.getEnd(name, 5), { bytes: bytes(0, 1, 2, 3, 4), objectSizeBytes: 5 });
+    t.same(await storage.getEnd(name, 6), { bytes: bytes(0, 1, 2, 3, 4), objectSizeBytes: 5 });
+    t.same(await storage.getEnd(name, 0), { bytes: bytes(), objectSizeBytes: 5 });
+    t.same(await storage.getEnd(name, 2), { bytes: bytes(3, 4), objectSizeBytes: 5 }, 'and again');
+    await storage.create('owner/empty', []);
+    t.same(await storage.getEnd('owner/empty', 16), { bytes: bytes(), objectSizeBytes: 0 });
+    await t.rejects(storage.getEnd('owner/absent', 1), { code: 'not-found', object: 'owner/absent' });
+    await t.rejects(storage.getEnd(name, 5, { limitBytes: 4 }), { code: 'limit-exceeded', object: name });
+    await t.rejects(storage.getEnd(name, -1), RangeError);
+    await t.rejects(storage.getEnd('../a', 1), TypeError);
+  });
+
   withStorage('get gives a Uint8Array that belongs to the caller', async (t, storage) => {
     await storage.create(name, [bytes(1, 2, 3)]);
     const first = await storage.get(name);

@@ -12,6 +12,7 @@ import type {
   GetOptions,
   ListedObject,
   ListOptions,
+  ObjectEnd,
   ObjectWriter,
   PlaceState,
   Storage,
@@ -125,6 +126,10 @@ export class SimulatedClient implements Storage {
 
   get(name: string, range?: ByteRange, options?: GetOptions): Promise<Uint8Array> {
     return this.#request('get', name, () => this.#store.objects.get(name, range, options));
+  }
+
+  getEnd(name: string, last: number, options?: GetOptions): Promise<ObjectEnd> {
+    return this.#request('get', name, () => this.#store.objects.getEnd(name, last, options));
   }
 
   size(name: string, options?: CallOptions): Promise<number> {

@@ -9,6 +9,7 @@ import type {
   GetOptions,
   ListedObject,
   ListOptions,
+  ObjectEnd,
   ObjectWriter,
   PlaceState,
   Storage,
@@ -40,6 +41,10 @@ export class PassingStorage implements Storage {
 
   get(name: string, range?: ByteRange, options?: GetOptions): Promise<Uint8Array> {
     return this.inner.get(name, range, options);
+  }
+
+  getEnd(name: string, last: number, options?: GetOptions): Promise<ObjectEnd> {
+    return this.inner.getEnd(name, last, options);
   }
 
   size(name: string, options?: CallOptions): Promise<number> {

@@ -9,6 +9,7 @@ import type {
   GetOptions,
   ListedObject,
   ListOptions,
+  ObjectEnd,
   ObjectWriter,
   PlaceState,
   Storage,
@@ -88,6 +89,11 @@ export class FaultyStorage implements Storage {
   async get(name: string, range?: ByteRange, options?: GetOptions): Promise<Uint8Array> {
     const bytes = await this.run('get', name, () => this.#inner.get(name, range, options));
     return this.plan.corrupt?.(name, bytes) ?? bytes;
+  }
+
+  async getEnd(name: string, last: number, options?: GetOptions): Promise<ObjectEnd> {
+    const end = await this.run('get', name, () => this.#inner.getEnd(name, last, options));
+    return { ...end, bytes: this.plan.corrupt?.(name, end.bytes) ?? end.bytes };
   }
 
   size(name: string, options?: CallOptions): Promise<number> {
