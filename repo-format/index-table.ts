@@ -5,6 +5,7 @@
  * Invariants: rows ascend strictly by name within a page and from page to page; a pack ordinal is a row of the pack table.
  */
 import { Field } from './_fields.ts';
+import { encodeReference, type ObjectReference, readReference } from './_references.ts';
 import { ByteReader } from './bytes.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { idFromBytes, idToBytes, NAME_SIZE_BYTES, type PackId, toHex } from './ids.ts';
@@ -27,27 +28,44 @@ export interface SegmentReference {
   readonly sealedLength: number;
 }
 
-export interface RowsReference extends SegmentReference {
-  readonly rows: number;
+/** The segments of one kind, which follow each other: all but the last are full. Plain data, which can be posted to workers. */
+export interface SegmentRun {
+  /** Number of the first segment. */
+  readonly firstNumber: number;
+  /** Where the first segment is. */
+  readonly offset: number;
+  readonly items: number;
+  readonly itemSizeBytes: number;
+  readonly itemsPerSegment: number;
 }
 
-export interface PageReference extends RowsReference {
-  /** Name of the page's first row. */
-  readonly firstName: Uint8Array;
+export interface RunSegment {
+  readonly number: number;
+  readonly place: SegmentReference;
+  readonly items: number;
+}
+
+export interface IndexSegments {
+  readonly packs: SegmentRun;
+  readonly pages: SegmentRun;
+  readonly filter: SegmentRun;
+  readonly sample: SegmentRun;
+  /** Where the last one ends. */
+  readonly endOffset: number;
 }
 
 export interface IndexContents {
   readonly rows: number;
   readonly packs: number;
-  readonly filterBlocks: number;
   readonly sampleRows: number;
-  /** Segments 0 and up, in this order: pack table, pages, filter, sample. */
-  readonly packSegments: readonly SegmentReference[];
-  readonly pages: readonly PageReference[];
-  readonly filter: readonly SegmentReference[];
-  readonly sample: readonly RowsReference[];
+  /** Name of each page's first row, 32 bytes each. */
+  readonly firstNames: Uint8Array;
   /** Forwarding by repacking: chunks of the old pack are in the new ones. Writers leave it empty. */
   readonly replaced: readonly { readonly pack: PackId; readonly by: readonly PackId[] }[];
+  /** The other tables of a base index, the newest first: this one comes before them. Writers leave it empty. */
+  readonly older: readonly ObjectReference[];
+  /** Packs whose rows in the older tables do not count. */
+  readonly leftOut: readonly PackId[];
 }
 
 /** Up to 2,048 rows as one segment. */
@@ -157,12 +175,12 @@ export function findInPage(page: Uint8Array, name: Uint8Array, nameOffset = 0): 
 }
 
 /** Which page can have the name: the last whose first name is not above it, or -1. */
-export function findPage(pages: readonly PageReference[], name: Uint8Array, nameOffset = 0): number {
+export function findPage(firstNames: Uint8Array, name: Uint8Array, nameOffset = 0): number {
   let low = 0;
-  let high = pages.length - 1;
+  let high = firstNames.length / NAME_SIZE_BYTES - 1;
   while (low <= high) {
     const middle = (low + high) >>> 1;
-    if (compareNames(pages[middle]!.firstName, 0, name, nameOffset) <= 0) low = middle + 1;
+    if (compareNames(firstNames, middle * NAME_SIZE_BYTES, name, nameOffset) <= 0) low = middle + 1;
     else high = middle - 1;
   }
   return high;
@@ -206,86 +224,82 @@ export function isSampled(name: Uint8Array, nameOffset = 0): boolean {
   return (name[nameOffset + 31]! & 63) === 0;
 }
 
-export function encodeIndexContents(contents: IndexContents): Uint8Array {
+/** Where the segments of a table with such counts are. */
+export function indexSegments({ rows, packs, sampleRows }: Pick<IndexContents, 'rows' | 'packs' | 'sampleRows'>): IndexSegments {
+  const place = { firstNumber: 0, offset: sealedLayout.headerSizeBytes as number };
+  const run = (items: number, itemSizeBytes: number, itemsPerSegment: number): SegmentRun => {
+    const segments = { ...place, items, itemSizeBytes, itemsPerSegment };
+    place.firstNumber += segmentCount(segments);
+    place.offset += runSizeBytes(segments);
+    return segments;
+  };
+  const blocksPerSegment = limits.filterSegmentSizeBytes / filterLayout.blockSizeBytes;
+  return {
+    packs: run(packs, packRowLayout.sizeBytes, limits.packRowsPerSegment),
+    pages: run(rows, indexRowLayout.sizeBytes, limits.rowsPerPage),
+    filter: run(filterBlockCount(rows), filterLayout.blockSizeBytes, blocksPerSegment),
+    sample: run(sampleRows, indexRowLayout.sizeBytes, limits.rowsPerPage),
+    endOffset: place.offset,
+  };
+}
+
+export function segmentCount({ items, itemsPerSegment }: SegmentRun): number {
+  return Math.ceil(items / itemsPerSegment);
+}
+
+/** A segment by its index in the run. */
+export function segmentAt(run: SegmentRun, index: number): RunSegment {
+  const items = Math.min(run.itemsPerSegment, run.items - index * run.itemsPerSegment);
+  if (!(index >= 0 && items > 0)) throw new RangeError(`index: ${index}, there are ${segmentCount(run)} segments`);
+  const offset = run.offset + index * storedSegmentSizeBytes(run.itemsPerSegment * run.itemSizeBytes);
+  const sealedLength = items * run.itemSizeBytes + sealedLayout.tagSizeBytes;
+  return { number: run.firstNumber + index, place: { offset, sealedLength }, items };
+}
+
+function runSizeBytes(run: SegmentRun): number {
+  return run.items * run.itemSizeBytes + segmentCount(run) * storedSegmentSizeBytes(0);
+}
+
+function storedSegmentSizeBytes(plaintextSizeBytes: number): number {
+  return sealedLayout.lengthFieldSizeBytes + plaintextSizeBytes + sealedLayout.tagSizeBytes;
+}
+
+export function encodeIndexContents({ replaced, older, leftOut, ...contents }: IndexContents): Uint8Array {
   return encodeCbor({
     ...contents,
-    packSegments: contents.packSegments.map(({ offset, sealedLength }) => [offset, sealedLength]),
-    pages: contents.pages.map(({ offset, sealedLength, rows, firstName }) => [offset, sealedLength, rows, firstName]),
-    filter: contents.filter.map(({ offset, sealedLength }) => [offset, sealedLength]),
-    sample: contents.sample.map(({ offset, sealedLength, rows }) => [offset, sealedLength, rows]),
-    replaced: contents.replaced.map(({ pack, by }) => [idToBytes(pack), by.map(idToBytes)]),
+    replaced: replaced.map(({ pack, by }) => [idToBytes(pack), by.map(idToBytes)]),
+    older: older.map(encodeReference),
+    leftOut: leftOut.map(idToBytes),
   });
 }
 
-/**
- * Reads the contents' plaintext. Segments must follow each other without a gap from the end of the header; with
- * `contentsOffset` (from the footer) the last must end there. Counts must agree.
- */
+/** Reads the contents' plaintext. With `contentsOffset` (from the footer) the segments must end there. Counts must agree. */
 export function decodeIndexContents(bytes: Uint8Array, objectName?: string, contentsOffset?: number): IndexContents {
   const root = Field.root(decodeCbor(bytes, { objectName }));
-  const place = { offset: sealedLayout.headerSizeBytes as number };
+  const rows = root.at('rows').uint(limits.indexRows);
   const contents: IndexContents = {
-    rows: root.at('rows').uint(limits.indexRows),
+    rows,
     packs: root.at('packs').uint(limits.indexRows),
-    filterBlocks: root.at('filterBlocks').uint(limits.indexRows),
-    sampleRows: root.at('sampleRows').uint(limits.indexRows),
-    packSegments: root.at('packSegments').list(limits.indexSegments, (item) => readSegment(item.tuple(2), place)),
-    pages: root.at('pages').list(limits.indexSegments, (item) => readPage(item.tuple(4), place)),
-    filter: root.at('filter').list(limits.indexSegments, (item) => readSegment(item.tuple(2), place)),
-    sample: root.at('sample').list(limits.indexSegments, (item) => readRows(item.tuple(3), place)),
+    sampleRows: root.at('sampleRows').uint(rows),
+    firstNames: root.at('firstNames').bytes(Math.ceil(rows / limits.rowsPerPage) * NAME_SIZE_BYTES),
     replaced: root.at('replaced').list(limits.replacedPacks, readReplaced),
+    older: root.at('older').list(limits.olderTables, readReference),
+    leftOut: root.at('leftOut').list(limits.leftOutPacks, (id) => id.id<PackId>()),
   };
-  expectCounts(root, contents);
-  if (contentsOffset !== undefined && place.offset !== contentsOffset)
-    throw root.wrong(`segments up to ${contentsOffset}, not ${place.offset}`);
-  return contents;
-}
-
-type Place = { offset: number };
-
-function readSegment([offset, sealedLength]: Field[], place: Place): SegmentReference {
-  const segment = { offset: offset!.exactly(place.offset), sealedLength: sealedLength!.uint(limits.indexSegmentSizeBytes) };
-  if (segment.sealedLength < sealedLayout.smallestSealedLength) throw sealedLength!.wrong(`at least ${sealedLayout.smallestSealedLength}`);
-  place.offset += sealedLayout.lengthFieldSizeBytes + segment.sealedLength;
-  return segment;
-}
-
-function readRows(fields: Field[], place: Place): RowsReference {
-  const segment = readSegment(fields, place);
-  const rows = fields[2]!.uint(limits.rowsPerPage);
-  if (rows * indexRowLayout.sizeBytes + sealedLayout.tagSizeBytes !== segment.sealedLength) {
-    throw fields[2]!.wrong(`the rows of ${segment.sealedLength} sealed bytes`);
+  const { firstNames } = contents;
+  for (let at = NAME_SIZE_BYTES; at < firstNames.length; at += NAME_SIZE_BYTES) {
+    if (compareNames(firstNames, at - NAME_SIZE_BYTES, firstNames, at) >= 0) {
+      throw root.at('firstNames').wrong('names that ascend');
+    }
   }
-  return { ...segment, rows };
-}
-
-function readPage(fields: Field[], place: Place): PageReference {
-  return { ...readRows(fields, place), firstName: fields[3]!.bytes(NAME_SIZE_BYTES) };
+  const { endOffset } = indexSegments(contents);
+  if (contentsOffset !== undefined && endOffset !== contentsOffset) throw root.wrong(`segments up to ${contentsOffset}, not ${endOffset}`);
+  return contents;
 }
 
 function readReplaced(item: Field): { pack: PackId; by: PackId[] } {
   const [pack, by] = item.tuple(2);
   return { pack: pack!.id<PackId>(), by: by!.list(limits.replacementsPerPack, (id) => id.id<PackId>()) };
-}
-
-function expectCounts(root: Field, contents: IndexContents): void {
-  const plaintext = (segments: readonly SegmentReference[]) =>
-    segments.reduce((sum, { sealedLength }) => sum + sealedLength - sealedLayout.tagSizeBytes, 0);
-  const rows = (segments: readonly RowsReference[]) => segments.reduce((sum, segment) => sum + segment.rows, 0);
-  const expectEqual = (key: string, declared: number, present: number) => {
-    if (declared !== present) throw root.at(key).wrong(`${present}, as the segments say`);
-  };
-  expectEqual('packs', contents.packs, plaintext(contents.packSegments) / packRowLayout.sizeBytes);
-  expectEqual('rows', contents.rows, rows(contents.pages));
-  expectEqual('sampleRows', contents.sampleRows, rows(contents.sample));
-  expectEqual('filterBlocks', contents.filterBlocks, plaintext(contents.filter) / filterLayout.blockSizeBytes);
-  expectEqual('filterBlocks', contents.filterBlocks, filterBlockCount(contents.rows));
-  const { pages } = contents;
-  for (let index = 1; index < pages.length; index++) {
-    if (compareNames(pages[index - 1]!.firstName, 0, pages[index]!.firstName, 0) >= 0) {
-      throw root.at('pages').wrong('pages whose first names ascend');
-    }
-  }
 }
 
 function countRows(
@@ -311,10 +325,10 @@ function readPackRow(reader: ByteReader): PackRow {
   return { id, kind: code === objectKinds.pack ? 'pack' : 'metadata-pack', chunkCount: reader.u32(), storedSizeBytes: reader.u64() };
 }
 
-/** floor(u32(name[0..4)) * blockCount / 2^32), exact for every block count. */
+/** floor(u32(name[0..4), big endian) * blockCount / 2^32), exact for every block count. Ascends with the names. */
 export function filterBlockOf(name: Uint8Array, at: number, blockCount: number): number {
-  const low = name[at]! | (name[at + 1]! << 8);
-  const high = name[at + 2]! | (name[at + 3]! << 8);
+  const high = (name[at]! << 8) | name[at + 1]!;
+  const low = (name[at + 2]! << 8) | name[at + 3]!;
   return Math.floor((high * blockCount + Math.floor((low * blockCount) / 0x10000)) / 0x10000);
 }
 

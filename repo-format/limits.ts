@@ -33,9 +33,9 @@ export const limits = {
   rowsPerPage: 1_024,
   filterSegmentSizeBytes: 64 * KiB,
   indexContentsSizeBytes: 256 * MiB,
-  indexSegments: 2 ** 32 - 2,
-  /** Ciphertext and tag of a segment of an index table; the filter's and the pack table's are the biggest. */
-  indexSegmentSizeBytes: 64 * KiB + 16,
+  /** Tables of a base index besides the newest. */
+  olderTables: 64,
+  leftOutPacks: 1_048_576,
   replacedPacks: 1_048_576,
   replacementsPerPack: 65_536,
 

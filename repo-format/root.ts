@@ -3,22 +3,18 @@
  * Source: spec/root.md, docs/decisions/001-numbered-roots.md.
  */
 import { Field } from './_fields.ts';
+import { encodeReference, type ObjectReference, readReference } from './_references.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { LaganError } from './errors.ts';
 import { expectSize } from './format-file.ts';
-import { idToBytes, type ObjectId, toHex } from './ids.ts';
+import { toHex } from './ids.ts';
 import { limits } from './limits.ts';
 import { parseObjectName } from './object-names.ts';
 
 export const rootPhases = ['open', 'condemned', 'fencing'] as const;
 export type RootPhase = (typeof rootPhases)[number];
 
-/** An object by id and content, so that the store cannot pass off an older one. */
-export interface ObjectReference {
-  readonly id: ObjectId;
-  /** SHA-256 of the stored object, 32 bytes. */
-  readonly hash: Uint8Array;
-}
+export type { ObjectReference };
 
 export interface Root {
   readonly number: number;
@@ -42,12 +38,11 @@ export interface Root {
 
 const VERSION = 1;
 const NONCE_SIZE_BYTES = 16;
-const HASH_SIZE_BYTES = 32;
 const references = ['baseIndex', 'catalogue', 'lost', 'condemned', 'doomed'] as const;
 type ReferenceName = (typeof references)[number];
 
 export function encodeRoot(root: Root): Uint8Array {
-  const encoded = Object.fromEntries(references.map((name) => [name, encodeReference(root[name])]));
+  const encoded = Object.fromEntries(references.map((name) => [name, root[name] === null ? null : encodeReference(root[name])]));
   const payload = encodeCbor({ ...root, ...encoded, version: VERSION });
   if (payload.length > limits.rootSizeBytes)
     throw new RangeError(`a root of ${payload.length} bytes, the limit is ${limits.rootSizeBytes}`);
@@ -76,14 +71,6 @@ export function decodeRoot(payload: Uint8Array, objectName?: string): Root {
   if (root.pastFloor > root.floor) throw fields.at('pastFloor').wrong(`at most the floor, ${root.floor}`);
   expectName(root, objectName);
   return root;
-}
-
-function encodeReference(reference: ObjectReference | null): unknown {
-  return reference === null ? null : { id: idToBytes(reference.id), hash: reference.hash };
-}
-
-function readReference(field: Field): ObjectReference {
-  return { id: field.at('id').id<ObjectId>(), hash: field.at('hash').bytes(HASH_SIZE_BYTES) };
 }
 
 function expectName(root: Root, objectName: string | undefined): void {

@@ -1,5 +1,14 @@
 import { objectNames, type PackId } from '../../repo-format/mod.ts';
-import { closeTable, filterMemory, mergeIndexTables, openTable, type StoredTable, writeIndexTable } from '../index/mod.ts';
+import {
+  closeTable,
+  filterMemory,
+  mergeIndexTables,
+  type OpenedTable,
+  openBaseIndex,
+  openTable,
+  type StoredTable,
+  writeIndexTable,
+} from '../index/mod.ts';
 import type { StoredPack } from '../packs/mod.ts';
 import type { Repository, Session } from '../repository/mod.ts';
 import { backupLimits } from './_limits.ts';
@@ -43,12 +52,13 @@ export class SessionTables {
       await mergeIndexTables(this.#repository.storage, { name, keys: this.#repository.keys, tables: pending, without: excludedPacks });
       names.push(name);
     }
-    if (root.baseIndex !== null) names.push(objectNames.baseIndex(root.baseIndex.id));
-    for (const name of names) {
-      const { table, packs } = await this.#open(name);
+    const take = ({ table, packs }: OpenedTable) => {
       this.#earlier.push(table);
       for (const { id } of packs) listed.add(id);
-    }
+    };
+    for (const name of names) take(await this.#open(name));
+    const { storage, keys } = this.#repository;
+    for (const opened of await openBaseIndex(storage, { reference: root.baseIndex, keys, memory: filterMemory })) take(opened);
     return listed;
   }
 
@@ -88,7 +98,7 @@ export class SessionTables {
     return objectNames.sessionIndex(this.#session.generation, this.#session.id, from, to);
   }
 
-  #open(name: string): ReturnType<typeof openTable> {
+  #open(name: string): Promise<OpenedTable> {
     return openTable(this.#repository.storage, { name, keys: this.#repository.keys, memory: filterMemory });
   }
 }

@@ -4,11 +4,18 @@ import {
   decodeIndexContents,
   decodePackRows,
   type IndexContents,
+  type IndexSegments,
   indexRowLayout,
+  indexSegments,
+  NAME_SIZE_BYTES,
   objectNames,
+  type PackId,
   type PackRow,
   packOrdinalAt,
+  type SegmentRun,
   sealedLayout,
+  segmentAt,
+  segmentCount,
 } from '../../repo-format/mod.ts';
 import { openSegmentedObject, type SegmentedObject } from '../objects/mod.ts';
 import { listIndexTables, type Repository } from '../repository/mod.ts';
@@ -22,7 +29,10 @@ import { type NumberedSegment, SegmentReader } from './_segments.ts';
 export interface OpenTable {
   readonly object: SegmentedObject;
   readonly contents: IndexContents;
+  readonly segments: IndexSegments;
   readonly packs: readonly PackRow[];
+  /** Packs whose rows do not count. */
+  readonly leftOut: ReadonlySet<PackId>;
 }
 
 /** Opens all index tables that count. Of a table that cannot be opened only the finding remains. */
@@ -31,20 +41,28 @@ export async function openTables(
   { findings, packs, signal }: { findings: Findings; packs: KnownPacks; signal: AbortSignal | undefined },
 ): Promise<{ tables: OpenTable[]; damaged: number }> {
   const { root } = repository;
-  const names = (await listIndexTables(repository, root, { signal })).map(({ name }) => name);
-  if (root.baseIndex !== null) names.push(objectNames.baseIndex(root.baseIndex.id));
   const tables: OpenTable[] = [];
-  for (const name of names) {
+  let damaged = 0;
+  const open = async (name: string, leftOut: ReadonlySet<PackId> = new Set()): Promise<OpenTable | undefined> => {
     try {
-      const table = await openTable(repository, { name, findings, signal });
+      const table = { ...(await openTable(repository, { name, findings, signal })), leftOut };
       tables.push(table);
-      for (const row of table.packs) packs.get(row.id).indexed = row;
+      for (const row of table.packs) if (!leftOut.has(row.id)) packs.get(row.id).indexed = row;
+      return table;
     } catch (error) {
       findings.addError(error, { object: name });
       findings.complete = false;
+      damaged++;
+      return undefined;
     }
+  };
+  for (const { name } of await listIndexTables(repository, root, { signal })) await open(name);
+  if (root.baseIndex !== null) {
+    const newest = await open(objectNames.baseIndex(root.baseIndex.id));
+    const leftOut = new Set(newest?.contents.leftOut);
+    for (const { id } of newest?.contents.older ?? []) await open(objectNames.baseIndex(id), leftOut);
   }
-  return { tables, damaged: names.length - tables.length };
+  return { tables, damaged };
 }
 
 /** Opens every segment of a table once. */
@@ -55,15 +73,14 @@ export async function checkTable(
 ): Promise<void> {
   const { name } = table.object;
   const reader = new SegmentReader(repository.storage);
-  const { packSegments, pages, filter, sample } = table.contents;
-  const firstSample = packSegments.length + pages.length + filter.length;
-  const segments = [...packSegments, ...pages, ...filter, ...sample].map((place, number) => ({ number, place }));
+  const { packs, pages, filter, sample } = table.segments;
+  const segments = [packs, pages, filter, sample].flatMap(segmentsOf);
   for await (const { segment, plaintext, error } of reader.read(table.object, segments, signal)) {
     const { number } = segment;
     if (error !== undefined) findings.addError(error, { object: name });
-    else if (number < packSegments.length || (number >= packSegments.length + pages.length && number < firstSample)) continue;
-    else if (number < firstSample) checkPage(table, { page: number - packSegments.length, plaintext, findings });
-    else checkPageRows(plaintext, { table, findings, expect: sample[number - firstSample]! });
+    else if (number < pages.firstNumber || (number >= filter.firstNumber && number < sample.firstNumber)) continue;
+    else if (number < filter.firstNumber) checkPage(table, { page: number - pages.firstNumber, plaintext, findings });
+    else checkPageRows(plaintext, { table, findings, expect: { rows: segmentAt(sample, number - sample.firstNumber).items } });
   }
 }
 
@@ -79,8 +96,8 @@ export async function addRows(
   }: { chunks: ChunkSet; packs: KnownPacks; takes: (names: Uint8Array, offset: number) => boolean; signal: AbortSignal | undefined },
 ): Promise<void> {
   const reader = new SegmentReader(repository.storage);
-  const known = table.packs.map(({ id }) => packs.get(id));
-  for await (const { plaintext } of reader.read(table.object, pageSegments(table), signal)) {
+  const known = table.packs.map(({ id }) => (table.leftOut.has(id) ? undefined : packs.get(id)));
+  for await (const { plaintext } of reader.read(table.object, segmentsOf(table.segments.pages), signal)) {
     if (plaintext === undefined) continue;
     for (let row = 0, offset = 0; offset < plaintext.length; row++, offset += indexRowLayout.sizeBytes) {
       const pack = known[packOrdinalAt(plaintext, row)];
@@ -93,34 +110,33 @@ export async function addRows(
 async function openTable(
   repository: Repository,
   { name, findings, signal }: { name: string; findings: Findings; signal: AbortSignal | undefined },
-): Promise<OpenTable> {
+): Promise<Omit<OpenTable, 'leftOut'>> {
   const { storage, keys } = repository;
   const { object, contents: plaintext } = await openSegmentedObject(storage, { name, kind: 'index-table', keys, signal });
   const offset = contentsOffsetOf(object, plaintext);
   const contents = decodeIndexContents(plaintext, name, offset);
+  const segments = indexSegments(contents);
   const reader = new SegmentReader(storage);
   const [expected, found] = [plaintext.length + sealedLayout.tagSizeBytes, await reader.readLengthField(object, offset, signal)];
   if (found !== expected) findings.add(wrongLengthField(name, { offset, expected, found }));
   const packs: PackRow[] = [];
-  for await (const { plaintext: rows, error } of reader.read(
-    object,
-    contents.packSegments.map((place, number) => ({ number, place })),
-    signal,
-  )) {
+  for await (const { plaintext: rows, error } of reader.read(object, segmentsOf(segments.packs), signal)) {
     if (error !== undefined) throw error;
     packs.push(...decodePackRows(rows, name));
   }
-  return { object, contents, packs };
+  return { object, contents, segments, packs };
 }
 
-function pageSegments({ contents }: OpenTable): NumberedSegment[] {
-  return contents.pages.map((place, index) => ({ number: contents.packSegments.length + index, place }));
+function segmentsOf(run: SegmentRun): NumberedSegment[] {
+  return Array.from({ length: segmentCount(run) }, (_, index) => segmentAt(run, index));
 }
 
 function checkPage(table: OpenTable, { page, plaintext, findings }: { page: number; plaintext: Uint8Array; findings: Findings }): void {
-  const { pages } = table.contents;
-  const { rows, firstName } = pages[page]!;
-  checkPageRows(plaintext, { table, findings, expect: { rows, firstName, below: pages[page + 1]?.firstName } });
+  const { firstNames } = table.contents;
+  const nameOf = (index: number) => firstNames.subarray(index * NAME_SIZE_BYTES, (index + 1) * NAME_SIZE_BYTES);
+  const isLast = (page + 1) * NAME_SIZE_BYTES === firstNames.length;
+  const { items: rows } = segmentAt(table.segments.pages, page);
+  checkPageRows(plaintext, { table, findings, expect: { rows, firstName: nameOf(page), below: isLast ? undefined : nameOf(page + 1) } });
 }
 
 function checkPageRows(

@@ -18,6 +18,7 @@ import {
   limits,
   metadataAccessKey,
   type ObjectKind,
+  type ObjectReference,
   objectIdOf,
   objectNames,
   objectPrefixes,
@@ -25,6 +26,7 @@ import {
   parseObjectName,
   toHex,
 } from '../../repo-format/mod.ts';
+import { readBaseIndex } from '../index/mod.ts';
 import { openKeyring } from '../keys/mod.ts';
 import { type Repository, readCatalogue, readFormatFile, readPackList } from '../repository/mod.ts';
 import type { Storage } from '../storage/mod.ts';
@@ -67,21 +69,23 @@ export async function checkSmallObjects(repository: Repository, findings: Findin
   for (const list of [root.condemned, root.doomed, root.lost]) {
     await tell(findings, objectPrefixes.lostLists, () => readPackList(repository, list, { signal }));
   }
-  await checkBaseIndex(repository, findings, signal);
+  const baseIndex = await readBaseIndex(repository.storage, { reference: root.baseIndex, keys: repository.keys, signal }).catch(
+    () => undefined,
+  );
+  const references = baseIndex?.tables.map(({ reference }) => reference) ?? (root.baseIndex === null ? [] : [root.baseIndex]);
+  for (const reference of references) await checkBaseTable(repository, { reference, findings, signal });
 }
 
-/** The base index is the one that the root refers to: the hash is that of the whole object (ROOT-4). One that is missing is told by who opens it. */
-async function checkBaseIndex(
-  { storage, root: { baseIndex } }: Repository,
-  findings: Findings,
-  signal: AbortSignal | undefined,
+/** A table of the base index is the one that is referred to: the hash is that of the whole object (ROOT-4). One that is missing or damaged is told by who opens it. */
+async function checkBaseTable(
+  { storage }: Repository,
+  { reference, findings, signal }: { reference: ObjectReference; findings: Findings; signal: AbortSignal | undefined },
 ): Promise<void> {
-  if (baseIndex === null) return;
-  const name = objectNames.baseIndex(baseIndex.id);
+  const name = objectNames.baseIndex(reference.id);
   await tell(findings, name, async () => {
     const found = await hashOf(storage, name, signal).catch(undefinedIfAbsent);
-    if (found === undefined || equalBytes(found, baseIndex.hash)) return;
-    const fields = { object: name, expected: toHex(baseIndex.hash), found: toHex(found) };
+    if (found === undefined || equalBytes(found, reference.hash)) return;
+    const fields = { object: name, expected: toHex(reference.hash), found: toHex(found) };
     throw new LaganError('authentication-failed', `${name} is not the object that the root refers to`, fields);
   });
 }

@@ -1,10 +1,11 @@
 /** Which pack has which chunk: the tables in the store, and the chunks that the running backup has written. */
+export { type BaseIndex, type BaseTable, basePackRows, countRows, listedPacks, openBaseIndex, readBaseIndex } from './base-index.ts';
 export { ChunkTable, claimed, notFound, tableFull } from './chunk-table.ts';
 export { Deduplicator, unresolved } from './deduplicator.ts';
 export { FilterMemory, filterMemory } from './filter-memory.ts';
 export { movedChunks } from './moved-chunks.ts';
 export { PackTable, type PackTableBuffers } from './pack-table.ts';
 export { StoredIndex } from './stored-index.ts';
-export { closeTable, openTable, type StoredTable } from './stored-table.ts';
+export { closeTable, type OpenedTable, openTable, type StoredTable } from './stored-table.ts';
 export { type MergedRow, type MergeOptions, mergeIndexTables, openMergedRows } from './table-merger.ts';
 export { writeIndexTable } from './table-writer.ts';

@@ -1,6 +1,7 @@
-import { isLaganError, objectNames, type PackId } from '../../repo-format/mod.ts';
+import { isLaganError, type PackId } from '../../repo-format/mod.ts';
 import { isDamage, type MovedChunks } from '../packs/mod.ts';
 import { listIndexTables, type Repository, readRoot } from '../repository/mod.ts';
+import { openBaseIndex } from './base-index.ts';
 import { StoredIndex } from './stored-index.ts';
 import { openTable } from './stored-table.ts';
 
@@ -79,12 +80,13 @@ class MovedByIndex implements MovedChunks {
   async #openBase(): Promise<OpenBase> {
     const root = await readRoot(this.#repository);
     const { storage, keys } = this.#repository;
-    if (root.baseIndex === null) return { rootNumber: root.number, index: new StoredIndex(storage, []), replaced: new Map() };
-    const { table, replaced } = await openTable(storage, { name: objectNames.baseIndex(root.baseIndex.id), keys, memory: undefined });
+    const opened = await openBaseIndex(storage, { reference: root.baseIndex, keys, memory: undefined });
+    const tables = opened.map(({ table }) => table);
     return {
       rootNumber: root.number,
-      index: new StoredIndex(storage, [table], { isExpected: true }),
-      replaced: new Map(replaced.map(({ pack, by }) => [pack, by])),
+      // Where there are several tables most of them do not have the chunk.
+      index: new StoredIndex(storage, tables, { isExpected: tables.length === 1 }),
+      replaced: new Map(opened[0]?.replaced.map(({ pack, by }) => [pack, by])),
     };
   }
 

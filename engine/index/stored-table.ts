@@ -1,25 +1,30 @@
 import {
-  compareNames,
-  decodeIndexContents,
-  decodePackRows,
   filterBlockOf,
   filterContains,
+  filterLayout,
   findInPage,
+  findPage,
   type IndexContents,
+  type IndexSegments,
   idFromBytes,
   idToBytes,
   LaganError,
   limits,
+  type ObjectReference,
   type PackId,
   type PackRow,
+  segmentAt,
+  segmentCount,
 } from '../../repo-format/mod.ts';
-import { openSegmentedObject, readSegment, type SealingKeys, type SegmentedObject, type SegmentPlace } from '../objects/mod.ts';
+import type { SealingKeys, SegmentedObject, SegmentPlace } from '../objects/mod.ts';
 import type { Storage } from '../storage/mod.ts';
+import { readRun, runBufferSizeBytes } from './_segment-run.ts';
+import { openHead, readPackTable } from './_table-head.ts';
 import type { FilterMemory } from './filter-memory.ts';
 
-const nameSizeBytes = 32;
-const filterBlockSizeBytes = 64;
 const idSizeBytes = 16;
+/** Segments of a filter that are read by one request (2 MiB). */
+const segmentsPerRequest = 32;
 
 /** An opened index table as all threads share it (can be posted to workers): nothing in it changes. */
 export interface StoredTable {
@@ -28,49 +33,58 @@ export interface StoredTable {
   readonly filterBlocks: number;
   /** The whole filter, where it is resident; otherwise its segments are read when asked. */
   readonly filter: Uint8Array | undefined;
-  readonly filterPlaces: readonly SegmentPlace[];
-  readonly pagePlaces: readonly SegmentPlace[];
-  /** The number of the first page's segment. */
-  readonly firstPage: number;
-  readonly firstFilterSegment: number;
+  readonly segments: IndexSegments;
   /** First name of each page, 32 bytes each. */
-  readonly pageFirstNames: Uint8Array;
-  /** Ids of the table's packs by ordinal, 16 bytes each. */
+  readonly firstNames: Uint8Array;
+  /** Ids of the table's packs by ordinal, 16 bytes each; zeros where the pack's rows do not count. */
   readonly packIds: Uint8Array;
 }
 
-/** Opens an index table; its filter becomes resident if `memory` has room for it: {@link closeTable} gives it back. */
-export async function openTable(
-  storage: Storage,
-  { name, keys, memory }: { name: string; keys: SealingKeys; memory: FilterMemory | undefined },
-): Promise<{ table: StoredTable; packs: PackRow[]; replaced: IndexContents['replaced'] }> {
-  const { object, contents } = await openSegmentedObject(storage, { name, kind: 'index-table', keys });
-  const { rows, filterBlocks, packSegments, pages, filter, replaced } = decodeIndexContents(contents, name);
+export interface OpenedTable {
+  readonly table: StoredTable;
+  /** Packs whose rows count. */
+  readonly packs: readonly PackRow[];
+  readonly replaced: IndexContents['replaced'];
+  /** What a base index has besides, and which packs do not count there. */
+  readonly older: readonly ObjectReference[];
+  readonly leftOut: readonly PackId[];
+}
+
+export interface OpenTableOptions {
+  readonly name: string;
+  readonly keys: SealingKeys;
+  /** The table's filter becomes resident if there is room for it. */
+  readonly memory: FilterMemory | undefined;
+  /** Packs whose rows do not count. */
+  readonly without?: ReadonlySet<PackId> | undefined;
+}
+
+/** Opens an index table. {@link closeTable} gives its memory back. Codes: those of a damaged object, and of the storage. */
+export async function openTable(storage: Storage, { name, keys, memory, without }: OpenTableOptions): Promise<OpenedTable> {
+  const head = await openHead(storage, { name, keys });
+  const { object, contents, segments } = head;
   const packs: PackRow[] = [];
-  for (const [number, place] of packSegments.entries())
-    packs.push(...decodePackRows(await readSegment(storage, object, { number, place }), name));
-  const table: StoredTable = {
-    object,
-    rows,
-    filterBlocks,
-    filter: undefined,
-    filterPlaces: filter,
-    pagePlaces: pages.map(({ offset, sealedLength }) => ({ offset, sealedLength })),
-    firstPage: packSegments.length,
-    firstFilterSegment: packSegments.length + pages.length,
-    pageFirstNames: shared(
-      pages.map(({ firstName }) => firstName),
-      nameSizeBytes,
-    ),
-    packIds: shared(
-      packs.map(({ id }) => idToBytes(id)),
-      idSizeBytes,
-    ),
-  };
-  const filterSizeBytes = filterBlocks * filterBlockSizeBytes;
-  if (memory?.take(filterSizeBytes) !== true) return { table, packs, replaced };
+  const packIds = sharedBytes(contents.packs * idSizeBytes);
+  let ordinal = 0;
+  for await (const rows of readPackTable(storage, head)) {
+    for (const row of rows) {
+      if (without?.has(row.id) !== true) {
+        packs.push(row);
+        packIds.set(idToBytes(row.id), ordinal * idSizeBytes);
+      }
+      ordinal++;
+    }
+  }
+  const firstNames = sharedBytes(contents.firstNames.length);
+  firstNames.set(contents.firstNames);
+  const { rows, replaced, older, leftOut } = contents;
+  const filterBlocks = segments.filter.items;
+  const table: StoredTable = { object, rows, filterBlocks, filter: undefined, segments, firstNames, packIds };
+  const opened = { table, packs, replaced, older, leftOut };
+  const filterSizeBytes = filterBlocks * filterLayout.blockSizeBytes;
+  if (memory?.take(filterSizeBytes) !== true) return opened;
   try {
-    return { table: { ...table, filter: await readFilter(storage, table) }, packs, replaced };
+    return { ...opened, table: { ...table, filter: await readFilter(storage, table) } };
   } catch (error) {
     memory.giveBack(filterSizeBytes);
     throw error;
@@ -88,25 +102,23 @@ export function mayContain({ filter, filterBlocks, rows }: StoredTable, names: U
   return filterContains(filter, filterBlocks, names, offset);
 }
 
-/** What is looked up. `readPage` answers from a cache where it can. */
-interface Question {
+export interface TableQuestion {
   readonly names: Uint8Array;
   readonly offset: number;
   /** The table most probably has the chunk: a filter that is not resident is not asked first. */
   readonly isExpected?: boolean;
+  /** Reads a segment; answers from a cache where it can. */
   readonly readPage: (table: StoredTable, segment: number, place: SegmentPlace) => Promise<Uint8Array>;
 }
 
 /** Looks a chunk up in the table's pages: its pack, or undefined. */
-export async function findInTable(
-  table: StoredTable,
-  { names, offset, isExpected = false, readPage }: Question,
-): Promise<PackId | undefined> {
-  if (table.filter === undefined && !isExpected && !(await filterSegmentContains(table, { names, offset, readPage }))) return undefined;
-  const page = pageOf(table, names, offset);
+export async function findInTable(table: StoredTable, question: TableQuestion): Promise<PackId | undefined> {
+  const { names, offset, isExpected = false, readPage } = question;
+  if (table.filter === undefined && !isExpected && !(await filterSegmentContains(table, question))) return undefined;
+  const page = findPage(table.firstNames, names, offset);
   if (page < 0) return undefined;
-  const bytes = await readPage(table, table.firstPage + page, table.pagePlaces[page]!);
-  const ordinal = findInPage(bytes, names, offset);
+  const { number, place } = segmentAt(table.segments.pages, page);
+  const ordinal = findInPage(await readPage(table, number, place), names, offset);
   if (ordinal < 0) return undefined;
   const packs = table.packIds.length / idSizeBytes;
   if (ordinal >= packs) {
@@ -117,43 +129,28 @@ export async function findInTable(
       found: ordinal,
     });
   }
-  return idFromBytes<PackId>(table.packIds.subarray(ordinal * idSizeBytes, (ordinal + 1) * idSizeBytes));
+  const id = table.packIds.subarray(ordinal * idSizeBytes, (ordinal + 1) * idSizeBytes);
+  return id.some((byte) => byte !== 0) ? idFromBytes<PackId>(id) : undefined;
 }
 
-async function filterSegmentContains(table: StoredTable, { names, offset, readPage }: Question): Promise<boolean> {
-  const blocksPerSegment = limits.filterSegmentSizeBytes / filterBlockSizeBytes;
-  const block = filterBlockOf(names, offset, table.filterBlocks);
-  const segment = Math.floor(block / blocksPerSegment);
-  const bytes = await readPage(table, table.firstFilterSegment + segment, table.filterPlaces[segment]!);
-  return filterContains(bytes, table.filterBlocks, names, offset, segment * blocksPerSegment);
+async function filterSegmentContains(table: StoredTable, { names, offset, readPage }: TableQuestion): Promise<boolean> {
+  const { itemsPerSegment } = table.segments.filter;
+  const segment = Math.floor(filterBlockOf(names, offset, table.filterBlocks) / itemsPerSegment);
+  const { number, place } = segmentAt(table.segments.filter, segment);
+  return filterContains(await readPage(table, number, place), table.filterBlocks, names, offset, segment * itemsPerSegment);
 }
 
-/** The only page that can have the name, or -1. */
-function pageOf({ pageFirstNames, pagePlaces }: StoredTable, names: Uint8Array, offset: number): number {
-  let [low, high] = [0, pagePlaces.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (compareNames(pageFirstNames, middle * nameSizeBytes, names, offset) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
-}
-
-async function readFilter(storage: Storage, table: StoredTable): Promise<Uint8Array> {
-  const filter = new Uint8Array(new SharedArrayBuffer(table.filterBlocks * filterBlockSizeBytes));
-  let offset = 0;
-  for (const [index, place] of table.filterPlaces.entries()) {
-    const bytes = await readSegment(storage, table.object, { number: table.firstFilterSegment + index, place });
-    filter.set(bytes, offset);
-    offset += bytes.length;
+async function readFilter(storage: Storage, { object, segments: { filter: run }, filterBlocks }: StoredTable): Promise<Uint8Array> {
+  const filter = sharedBytes(filterBlocks * filterLayout.blockSizeBytes);
+  const buffer = new Uint8Array(runBufferSizeBytes(run, segmentsPerRequest));
+  const total = segmentCount(run);
+  for (let first = 0; first < total; first += segmentsPerRequest) {
+    const count = Math.min(segmentsPerRequest, total - first);
+    filter.set(await readRun(storage, object, { run, first, count, into: buffer }), first * limits.filterSegmentSizeBytes);
   }
   return filter;
 }
 
-function shared(parts: readonly Uint8Array[], sizeBytes: number): Uint8Array {
-  const bytes = new Uint8Array(new SharedArrayBuffer(parts.length * sizeBytes));
-  parts.forEach((part, index) => {
-    bytes.set(part, index * sizeBytes);
-  });
-  return bytes;
+function sharedBytes(sizeBytes: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(sizeBytes));
 }

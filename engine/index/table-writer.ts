@@ -1,12 +1,12 @@
 import {
   encodeIndexContents,
   encodeIndexPage,
+  encodePackRows,
   filterAdd,
   filterBlockCount,
   isSampled,
   limits,
   type PackRow,
-  type PageReference,
 } from '../../repo-format/mod.ts';
 import { type SealingKeys, SegmentedObjectWriter } from '../objects/mod.ts';
 import type { StoredPack } from '../packs/mod.ts';
@@ -36,18 +36,12 @@ export async function writeIndexTable(
   const object = await SegmentedObjectWriter.create(storage, { name, kind: 'index-table', keys });
   try {
     const sampled = sampleOf(rows);
-    const contents = {
-      rows: rows.packOrdinals.length,
-      packs: packs.length,
-      filterBlocks: filterBlockCount(rows.packOrdinals.length),
-      sampleRows: sampled.packOrdinals.length,
-      packSegments: await appendPackRows(object, packs.map(packRow)),
-      pages: await appendPages(object, rows),
-      filter: await appendFilter(object, filterOf(rows)),
-      sample: await appendPages(object, sampled),
-      replaced: [],
-    };
-    await object.finish(encodeIndexContents(contents));
+    await appendPackRows(object, encodePackRows(packs.map(packRow)));
+    const firstNames = await appendPages(object, rows);
+    await appendFilter(object, filterOf(rows));
+    await appendPages(object, sampled);
+    const counts = { rows: rows.packOrdinals.length, packs: packs.length, sampleRows: sampled.packOrdinals.length };
+    await object.finish(encodeIndexContents({ ...counts, firstNames, replaced: [], older: [], leftOut: [] }));
     return object.sizeBytes;
   } catch (error) {
     await object.abort();
@@ -59,16 +53,17 @@ function packRow({ pack, kind, names, sizeBytes }: StoredPack): PackRow {
   return { id: pack, kind, chunkCount: names.length / nameSizeBytes, storedSizeBytes: sizeBytes };
 }
 
-async function appendPages(object: SegmentedObjectWriter, rows: SortedRows): Promise<PageReference[]> {
-  const places: PageReference[] = [];
+/** Returns the first name of each page. */
+async function appendPages(object: SegmentedObjectWriter, rows: SortedRows): Promise<Uint8Array> {
   const total = rows.packOrdinals.length;
-  for (let first = 0; first < total; first += limits.rowsPerPage) {
+  const firstNames = new Uint8Array(Math.ceil(total / limits.rowsPerPage) * nameSizeBytes);
+  for (let first = 0, page = 0; first < total; first += limits.rowsPerPage, page++) {
     const count = Math.min(limits.rowsPerPage, total - first);
     const names = rows.names.subarray(first * nameSizeBytes, (first + count) * nameSizeBytes);
-    const place = await object.append([encodeIndexPage(names, rows.packOrdinals.subarray(first, first + count))]);
-    places.push({ ...place, rows: count, firstName: names.slice(0, nameSizeBytes) });
+    await object.append([encodeIndexPage(names, rows.packOrdinals.subarray(first, first + count))]);
+    firstNames.set(names.subarray(0, nameSizeBytes), page * nameSizeBytes);
   }
-  return places;
+  return firstNames;
 }
 
 function filterOf({ names, packOrdinals }: SortedRows): Uint8Array {

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { decodePackContents, isLaganError, LaganError, objectNames, type PackId, type PackRow } from '../../repo-format/mod.ts';
-import { openTable } from '../index/mod.ts';
+import { type OpenedTable, openBaseIndex, openTable } from '../index/mod.ts';
 import { openSegmentedObject } from '../objects/mod.ts';
 import { listIndexTables, listSnapshots, type Repository, readRoot, type SnapshotInfo } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
@@ -91,17 +91,17 @@ interface IndexSummary {
 async function readIndex(repository: Repository, { signal }: CallOptions): Promise<IndexSummary> {
   const { storage, keys } = repository;
   const root = await readRoot(repository, { signal });
-  const tables: { name: string; sizeBytes: number }[] = await listIndexTables(repository, root, { signal });
-  if (root.baseIndex !== null) {
-    const name = objectNames.baseIndex(root.baseIndex.id);
-    tables.push({ name, sizeBytes: await storage.size(name, { signal }) });
-  }
-  const packs = new Map<PackId, PackRow>();
-  for (const { name } of tables) {
+  const summary = { tables: 0, sizeBytes: 0, packs: new Map<PackId, PackRow>() };
+  const add = ({ table, packs }: OpenedTable) => {
     throwIfInterrupted(signal);
-    for (const row of (await openTable(storage, { name, keys, memory: undefined })).packs) packs.set(row.id, row);
-  }
-  return { tables: tables.length, sizeBytes: sum(tables, ({ sizeBytes }) => sizeBytes), packs };
+    summary.tables++;
+    summary.sizeBytes += table.object.sizeBytes;
+    for (const row of packs) summary.packs.set(row.id, row);
+  };
+  for (const { name } of await listIndexTables(repository, root, { signal }))
+    add(await openTable(storage, { name, keys, memory: undefined }));
+  for (const opened of await openBaseIndex(storage, { reference: root.baseIndex, keys, memory: undefined })) add(opened);
+  return summary;
 }
 
 /** Size of the chunks in packs, by the packs' own contents. */

@@ -1,5 +1,5 @@
-import { type LaganError, type ObjectReference, objectNames, type PackId, type Root } from '../../repo-format/mod.ts';
-import { mergeIndexTables } from '../index/mod.ts';
+import { type LaganError, limits, type ObjectReference, objectNames, type PackId, type Root } from '../../repo-format/mod.ts';
+import { type BaseTable, countRows, listedPacks, type MergeOptions, mergeIndexTables, readBaseIndex } from '../index/mod.ts';
 import { listPresentPacks } from '../packs/mod.ts';
 import { idForSuccessor, isRecoveryRoot, type Repository } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
@@ -27,8 +27,7 @@ export async function foldIndex(
 ): Promise<ObjectReference | null> {
   const names = tables.map(({ name }) => name);
   const isRecovery = isRecoveryRoot(root);
-  const old = root.baseIndex === null ? [] : [objectNames.baseIndex(root.baseIndex.id)];
-  const listed = isRecovery || rescued.length > 0 ? await packsListedIn(repository, [...old, ...names]) : new Set<PackId>();
+  const listed = isRecovery || rescued.length > 0 ? await packsListedIn(repository, root, names) : new Set<PackId>();
   // Asked for after the tables were listed: what they name was there before them.
   const present = isRecovery ? await listPresentPacks(repository.storage, { signal }) : undefined;
   const unlisted = [...(present ?? rescued)].filter((pack) => !listed.has(pack));
@@ -39,17 +38,71 @@ export async function foldIndex(
   return storeBaseIndex(repository, root, { tables: [...names, ...added], without: new Set([...without, ...gone]) });
 }
 
+/** What changes from the old base index to the new one. */
+export interface BaseChanges {
+  /** Tables of sessions, by name. */
+  readonly tables: readonly string[];
+  /** Packs whose rows no longer count. */
+  readonly without: ReadonlySet<PackId>;
+}
+
 /**
- * Stores the base index for the successor of `root`: what the old one and the tables have, without the packs that are doomed. Where many tables are merged it goes in
- * rounds, so that memory does not grow with their number; what lies between is an object that no root refers to, and is deleted with those.
+ * Stores the base index for the successor of `root`: what the old one and the tables have, without the packs that are doomed. A base index is a row of tables, each several
+ * times as large as the one before; only as many of the newest are merged with what is new as keeps it so, and what is left out of the others is said in the newest. So the cost
+ * is that of what changed, and each row is rewritten a few times in its life (docs/decisions/019-base-index.md).
  */
-export async function storeBaseIndex(
+export async function storeBaseIndex(repository: Repository, root: Root, { tables, without }: BaseChanges): Promise<ObjectReference> {
+  const { storage, keys } = repository;
+  const base = await readBaseIndex(storage, { reference: root.baseIndex, keys });
+  const withoutOlder = new Set([...base.leftOut, ...without]);
+  const levels = await Promise.all(base.tables.map((table, age) => levelOf(repository, table, age === 0 ? without : withoutOlder)));
+  const added = await inOneRound(repository, root, { tables, without });
+  const count = countMerged(levels, added.rows);
+  const [merged, older] = [levels.slice(0, count), levels.slice(count)];
+  return storeMerged(repository, root, {
+    tables: [...merged.map(({ name }) => name), ...added.tables],
+    without,
+    replaced: base.replaced,
+    withoutIn: new Map(merged.map(({ name, left }) => [name, new Set(left.keys())])),
+    older: older.map((level) => level.reference),
+    leftOut: [...new Set(older.flatMap(({ left }) => [...left.keys()]))],
+  });
+}
+
+/** A table of the base index that is there. */
+interface Level extends BaseTable {
+  /** Its packs that do not count, with the chunks of each. */
+  readonly left: ReadonlyMap<PackId, number>;
+}
+
+async function levelOf({ storage, keys }: Repository, table: BaseTable, gone: ReadonlySet<PackId>): Promise<Level> {
+  return { ...table, left: await listedPacks(storage, { name: table.name, keys, wanted: gone }) };
+}
+
+/** How many of the newest tables are merged with `rows` new ones. */
+function countMerged(levels: readonly Level[], rows: number): number {
+  const { baseTables, baseTableRatio, smallTableRows, unusedRowsPart } = maintainLimits;
+  let merged = 0;
+  let sum = rows;
+  for (const [index, level] of levels.entries()) {
+    const unused = [...level.left.values()].reduce((total, chunks) => total + chunks, 0);
+    const isSmall = index === merged && level.rows <= Math.max(smallTableRows, baseTableRatio * sum);
+    const isMany = levels.length - index >= baseTables;
+    const hasLeftOut = unused > unusedRowsPart * level.rows || level.left.size > limits.leftOutPacks / baseTables;
+    if (!isSmall && !isMany && !hasLeftOut) continue;
+    merged = index + 1;
+    sum = levels.slice(0, merged).reduce((total, other) => total + other.rows, rows);
+  }
+  return merged;
+}
+
+/** Where many tables are to be merged, some are first, so that memory does not grow with their number; what lies between is an object that no root refers to, and is deleted with those. */
+async function inOneRound(
   repository: Repository,
   root: Root,
-  { tables, without }: { tables: readonly string[]; without: ReadonlySet<PackId> },
-): Promise<ObjectReference> {
-  const old = root.baseIndex === null ? [] : [objectNames.baseIndex(root.baseIndex.id)];
-  let sources = [...tables];
+  { tables, without }: BaseChanges,
+): Promise<{ tables: readonly string[]; rows: number }> {
+  let sources = tables;
   while (sources.length >= maintainLimits.mergedTables) {
     const merged: string[] = [];
     for (let first = 0; first < sources.length; first += maintainLimits.mergedTables) {
@@ -59,16 +112,18 @@ export async function storeBaseIndex(
     }
     sources = merged;
   }
-  return storeMerged(repository, root, { tables: [...old, ...sources], without });
+  const { storage, keys } = repository;
+  const rows = await Promise.all(sources.map((name) => countRows(storage, { name, keys })));
+  return { tables: sources, rows: rows.reduce((sum, count) => sum + count, 0) };
 }
 
 async function storeMerged(
   { storage, keys }: Repository,
   root: Root,
-  { tables, without }: { tables: readonly string[]; without: ReadonlySet<PackId> },
+  merge: BaseChanges & Pick<MergeOptions, 'withoutIn' | 'replaced' | 'older' | 'leftOut'>,
 ): Promise<ObjectReference> {
   const id = idForSuccessor(root);
   const target = new HashedTarget(storage);
-  await mergeIndexTables(storage, { name: objectNames.baseIndex(id), keys, tables, without, target });
+  await mergeIndexTables(storage, { ...merge, name: objectNames.baseIndex(id), keys, target });
   return { id, hash: target.digest() };
 }

@@ -16,6 +16,7 @@
  */
 import {
   type Catalogue,
+  isLaganError,
   type ObjectId,
   objectNames,
   objectPrefixes,
@@ -25,6 +26,8 @@ import {
   type SessionId,
   type SnapshotId,
 } from '../../repo-format/mod.ts';
+import { readBaseIndex } from '../index/mod.ts';
+import { isDamage } from '../packs/mod.ts';
 import {
   listMarks,
   listRoots,
@@ -145,8 +148,11 @@ class Deletion {
       for (const reference of [root.baseIndex, root.catalogue, root.lost, root.condemned, root.doomed])
         if (reference !== null) referred.add(reference.id);
     }
+    const older = await this.#olderTables([this.#root, ...roots]);
+    for (const id of older ?? []) referred.add(id);
+    const prefixes = [objectPrefixes.catalogues, objectPrefixes.lostLists, ...(older === null ? [] : [objectPrefixes.baseIndexes])];
     const superfluous: string[] = [];
-    for (const prefix of [objectPrefixes.baseIndexes, objectPrefixes.catalogues, objectPrefixes.lostLists]) {
+    for (const prefix of prefixes) {
       for await (const { name } of this.#list(prefix)) {
         const parsed = parseObjectName(name);
         if (parsed?.type !== 'base-index' && parsed?.type !== 'catalogue' && parsed?.type !== 'lost-list') continue;
@@ -154,6 +160,24 @@ class Deletion {
       }
     }
     await this.#delete(superfluous);
+  }
+
+  /** The tables that the base indexes of these roots have besides their newest; null if one is damaged, so that nobody knows. */
+  async #olderTables(roots: readonly Root[]): Promise<ObjectId[] | null> {
+    const { storage, keys } = this.#repository;
+    const newest = new Map(roots.flatMap(({ baseIndex }) => (baseIndex === null ? [] : [[baseIndex.id, baseIndex]])));
+    const older: ObjectId[] = [];
+    for (const reference of newest.values()) {
+      try {
+        const { tables } = await readBaseIndex(storage, { reference, keys, signal: this.#options.signal });
+        older.push(...tables.map((table) => table.reference.id));
+      } catch (error) {
+        if (isDamage(error)) return null;
+        // The root that it belongs to was deleted by another collector.
+        if (!isLaganError(error, 'not-found')) throw error;
+      }
+    }
+    return older;
   }
 
   /** Marks and annotations of snapshots that are gone. */

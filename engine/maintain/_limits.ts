@@ -11,8 +11,13 @@ export const maintainLimits = {
   /** Stored snapshots up to this size are put into the catalogue, as long as all of them together are not larger than the second. */
   cataloguedSnapshotBytes: 256 * 1024,
   cataloguedBytes: 32 * MiB,
-  /** Index tables that are merged at once; more are merged in several rounds. Each takes a page (36 KiB) of memory. */
-  mergedTables: 64,
+  /** Index tables that are merged at once; more are merged in several rounds. Each takes at least two pages (72 KiB) of memory. */
+  mergedTables: 256,
+  /** A table of the base index is merged with what is newer if it has not so many times its rows, or so few, or if so large a part of its rows no longer counts; there are so many at most. */
+  baseTableRatio: 8,
+  smallTableRows: 256 * 1024,
+  unusedRowsPart: 0.25,
+  baseTables: 6,
   /** Packs that no table lists go into a table in groups of this size: the names of their chunks are in memory. */
   packsPerTable: 32,
   /** So many index tables of sessions, or snapshots beside the catalogue, are a reason to collect though nothing can be freed. */

@@ -1,6 +1,6 @@
 /** What a collector looks at before it relies on a root: see `engine/repository/rollback.ts`. ROOT-20 asks of it that the packs are there, too. */
 import { isLaganError, objectNames, objectPrefixes, type PackId, parseObjectName, type Root } from '../../repo-format/mod.ts';
-import { openTable } from '../index/mod.ts';
+import { basePackRows } from '../index/mod.ts';
 import { findRollback, type Repository, type RollbackEvidence, readPackList, rolledBack } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 
@@ -57,10 +57,11 @@ async function packThatIsGone(
   { baseIndex }: Root,
   { present, doomed }: PackCensus,
 ): Promise<RollbackEvidence | null> {
-  if (baseIndex === null) return null;
-  const { packs } = await openTable(storage, { name: objectNames.baseIndex(baseIndex.id), keys, memory: undefined });
-  const gone = packs.find(({ id }) => !present.has(id) && !doomed.has(id));
-  if (gone === undefined) return null;
-  const object = objectNames.pack(gone.id);
-  return { object, message: `${object} is gone, though the index lists it` };
+  for await (const packs of basePackRows(storage, { reference: baseIndex, keys })) {
+    const gone = packs.find(({ id }) => !present.has(id) && !doomed.has(id));
+    if (gone === undefined) continue;
+    const object = objectNames.pack(gone.id);
+    return { object, message: `${object} is gone, though the index lists it` };
+  }
+  return null;
 }

@@ -9,14 +9,15 @@ import {
   type Root,
   sealedLayout,
 } from '../../repo-format/mod.ts';
-import { openTable, writeIndexTable } from '../index/mod.ts';
+import { basePackRows, openTable, writeIndexTable } from '../index/mod.ts';
 import { isDamage, PackReader, type StoredPack } from '../packs/mod.ts';
 import { idForSuccessor, type Repository } from '../repository/mod.ts';
 import { maintainLimits } from './_limits.ts';
 
-/** The packs that index tables list. Codes: those of damaged tables, and of the storage. */
-export async function packsListedIn({ storage, keys }: Repository, tables: readonly string[]): Promise<Set<PackId>> {
+/** The packs that the root's base index lists, or one of the tables. Codes: those of damaged tables, and of the storage. */
+export async function packsListedIn({ storage, keys }: Repository, root: Root, tables: readonly string[]): Promise<Set<PackId>> {
   const listed = new Set<PackId>();
+  for await (const rows of basePackRows(storage, { reference: root.baseIndex, keys })) for (const { id } of rows) listed.add(id);
   for (const name of tables) for (const { id } of (await openTable(storage, { name, keys, memory: undefined })).packs) listed.add(id);
   return listed;
 }

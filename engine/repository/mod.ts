@@ -44,6 +44,7 @@ export {
   type StoredRecord,
 } from './owner-records.ts';
 export { type ProbeOptions, type ProbeResult, probeStorage } from './probe.ts';
+export { createRecoveryRoot, isRecoveryRoot, readAllCatalogues, recoveryDistance } from './recovery-root.ts';
 export {
   attachRepository,
   describeRepository,
@@ -52,7 +53,6 @@ export {
   type RepositoryDescription,
   type RepositoryMode,
 } from './repository.ts';
-export { createRecoveryRoot, isRecoveryRoot, readAllCatalogues, recoveryDistance } from './recovery-root.ts';
 export { resolveSnapshot } from './resolve-snapshot.ts';
 export { findRollback, readRootSince } from './rollback.ts';
 export { readMarkedPackList, readPackList, readRoot } from './roots.ts';

@@ -3,7 +3,7 @@ import t from 'tap';
 import { writeIndexTable } from '../../engine/index/mod.ts';
 import { check } from '../../engine/mod.ts';
 import { openSegmentedObject } from '../../engine/objects/mod.ts';
-import { decodeIndexContents, footerLayout, sealedLayout } from '../../repo-format/mod.ts';
+import { decodeIndexContents, footerLayout, indexSegments, type SegmentRun, sealedLayout, segmentAt } from '../../repo-format/mod.ts';
 import { flip, makeSample, namesBelow, openDamaged, packsOf, resize, swap } from './sample-repository.ts';
 
 const sample = await makeSample(t.testdir());
@@ -14,7 +14,8 @@ const tables = namesBelow(sample.objects, 'writer/index/').sort(
 const [name, otherName] = tables as [string, string];
 const sizeBytes = sample.objects.get(name)!.length;
 const { contents: bytes } = await openSegmentedObject(whole.storage, { name, kind: 'index-table', keys: whole.keys });
-const contents = decodeIndexContents(bytes, name);
+const segments = indexSegments(decodeIndexContents(bytes, name));
+const offsetOf = (run: SegmentRun) => segmentAt(run, 0).place.offset;
 const footer = sizeBytes - footerLayout.sizeBytes;
 const contentsOffset = footer - bytes.length - sealedLayout.tagSizeBytes - sealedLayout.lengthFieldSizeBytes;
 
@@ -29,13 +30,13 @@ t.test('check: a flipped bit in an index table', async (t) => {
     ['header: repository id', layout.repositoryId, 0, 'name-mismatch'],
     ['header: object id', layout.objectId, 0, 'name-mismatch'],
     ['header: salt', layout.salt, 0, 'authentication-failed'],
-    ['pack table: length field', contents.packSegments[0]!.offset, 0, 'malformed'],
-    ['pack table: rows', contents.packSegments[0]!.offset + 4, 0, 'authentication-failed'],
-    ['page: length field', contents.pages[0]!.offset, 1, 'malformed'],
-    ['page: rows', contents.pages[0]!.offset + 40, 0, 'authentication-failed'],
-    ['filter', contents.filter[0]!.offset + 4, 0, 'authentication-failed'],
+    ['pack table: length field', offsetOf(segments.packs), 0, 'malformed'],
+    ['pack table: rows', offsetOf(segments.packs) + 4, 0, 'authentication-failed'],
+    ['page: length field', offsetOf(segments.pages), 1, 'malformed'],
+    ['page: rows', offsetOf(segments.pages) + 40, 0, 'authentication-failed'],
+    ['filter', offsetOf(segments.filter) + 4, 0, 'authentication-failed'],
     // One name in 64 is sampled: a small table may have none.
-    ...contents.sample.map(({ offset }) => ['sample', offset + 4, 0, 'authentication-failed'] as const),
+    ...(segments.sample.items === 0 ? [] : [['sample', offsetOf(segments.sample) + 4, 0, 'authentication-failed'] as const]),
     ['contents: length field', contentsOffset, 0, 'malformed'],
     ['contents', contentsOffset + 4, 0, 'authentication-failed'],
     ['contents: tag', footer - 1, 0, 'authentication-failed'],

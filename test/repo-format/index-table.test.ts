@@ -34,10 +34,10 @@ t.test('checkRows: 1,024 rows and no more', async (t) => {
 });
 
 t.test('findPage: the last page that does not begin above the name', async (t) => {
-  const pages = [0x10, 0x20, 0x30].map((byte) => ({ offset: 0, sealedLength: 52, rows: 1, firstName: new Uint8Array(32).fill(byte) }));
-  const place = (byte: number) => format.findPage(pages, new Uint8Array(32).fill(byte));
+  const firstNames = format.concatBytes([0x10, 0x20, 0x30].map((byte) => new Uint8Array(32).fill(byte)));
+  const place = (byte: number) => format.findPage(firstNames, new Uint8Array(32).fill(byte));
   t.same([0x0f, 0x10, 0x11, 0x1f, 0x20, 0x30, 0xff].map(place), [-1, 0, 0, 0, 1, 2, 2]);
-  t.equal(format.findPage([], new Uint8Array(32)), -1);
+  t.equal(format.findPage(new Uint8Array(0), new Uint8Array(32)), -1);
 });
 
 t.test('filter: never says no to what is in it, and seldom yes to what is not', async (t) => {
@@ -62,10 +62,41 @@ t.test('filterBlockOf: exact where a product of doubles would not be', async (t)
   for (const blockCount of [1, 2 ** 21 + 1, 2 ** 31 - 1, 2 ** 32 - 1]) {
     for (const value of [0, 1, 0x7fffffff, 0xfffffffe, 0xffffffff]) {
       const name = new Uint8Array(32);
-      new DataView(name.buffer).setUint32(0, value, true);
+      new DataView(name.buffer).setUint32(0, value);
       t.equal(format.filterBlockOf(name, 0, blockCount), Number((BigInt(value) * BigInt(blockCount)) >> 32n));
     }
   }
+});
+
+t.test('filterBlockOf: ascends with the names', async (t) => {
+  const sorted = names(1000);
+  const blocks = Array.from({ length: 1000 }, (_, index) => format.filterBlockOf(sorted, index * 32, 1000));
+  t.same(
+    blocks.toSorted((left, right) => left - right),
+    blocks,
+  );
+});
+
+t.test('segmentAt: segments follow each other, all but the last are full', async (t) => {
+  const segments = format.indexSegments({ rows: 2_049, packs: 2_049, sampleRows: 0 });
+  const places = (run: format.SegmentRun) => Array.from({ length: format.segmentCount(run) }, (_, index) => format.segmentAt(run, index));
+  t.same(places(segments.packs), [
+    { number: 0, place: { offset: 80, sealedLength: 65_552 }, items: 2_048 },
+    { number: 1, place: { offset: 65_636, sealedLength: 48 }, items: 1 },
+  ]);
+  t.same(
+    places(segments.pages).map(({ number, items }) => [number, items]),
+    [
+      [2, 1_024],
+      [3, 1_024],
+      [4, 1],
+    ],
+  );
+  t.equal(places(segments.filter)[0]!.place.offset, places(segments.pages)[2]!.place.offset + 4 + 36 + 16);
+  t.same(places(segments.sample), []);
+  t.equal(segments.endOffset, places(segments.filter)[0]!.place.offset + 4 + 49 * 64 + 16);
+  t.throws(() => format.segmentAt(segments.pages, 3), RangeError);
+  t.throws(() => format.segmentAt(segments.sample, 0), RangeError);
 });
 
 t.test('isSampled: one name in 64', async (t) => {

@@ -18,6 +18,7 @@ export interface StoredTable {
   readonly names: readonly string[];
   readonly sample: readonly string[];
   readonly filter: Uint8Array;
+  readonly filterBlocks: number;
 }
 
 export interface StoredNode {
@@ -142,21 +143,25 @@ export class StoredRepository {
     const object = await this.#open(name);
     const { contents: payload, offset } = this.#contents(object);
     const contents = format.decodeIndexContents(payload, name, offset);
-    const { packSegments, pages, filter, sample } = contents;
-    const plaintexts = [...packSegments, ...pages, ...filter, ...sample].map((place, number) =>
-      this.#segment(object, { number, offset: place.offset, length: place.sealedLength }),
-    );
-    const take = (count: number) => plaintexts.splice(0, count);
-    take(packSegments.length).map((bytes) => format.decodePackRows(bytes, name));
-    const rows = take(pages.length).flatMap((page, index) =>
-      this.#names(page, { packs: contents.packs, ...pages[index]!, below: pages[index + 1]?.firstName }),
-    );
-    const filterBytes = format.concatBytes(take(filter.length));
+    const { packs, pages, filter, sample } = format.indexSegments(contents);
+    const read = (run: format.SegmentRun) =>
+      Array.from({ length: format.segmentCount(run) }, (_, index) => {
+        const { number, place, items } = format.segmentAt(run, index);
+        return { items, bytes: this.#segment(object, { number, offset: place.offset, length: place.sealedLength }) };
+      });
+    for (const { bytes } of read(packs)) format.decodePackRows(bytes, name);
+    const firstName = (page: number) => contents.firstNames.subarray(page * 32, page * 32 + 32);
+    const rows = read(pages).flatMap(({ items, bytes }, page) => {
+      const below = page + 1 < format.segmentCount(pages) ? firstName(page + 1) : undefined;
+      return this.#names(bytes, { packs: contents.packs, rows: items, firstName: firstName(page), below });
+    });
+    const filterBytes = format.concatBytes(read(filter).map(({ bytes }) => bytes));
     return {
       contents,
       names: rows,
       filter: filterBytes,
-      sample: take(sample.length).flatMap((page) => this.#names(page, { packs: contents.packs })),
+      filterBlocks: filter.items,
+      sample: read(sample).flatMap(({ items, bytes }) => this.#names(bytes, { packs: contents.packs, rows: items })),
     };
   }
 

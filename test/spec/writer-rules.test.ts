@@ -50,9 +50,9 @@ t.test('index tables list every chunk, in filter and sample, too', async (t) => 
   const tables = await stored.indexTables();
   const names = (await stored.packs()).flatMap(({ blocks }) => blocks.flatMap((block) => namesOf(block.names)));
   t.same(new Set(tables.flatMap((table) => table.names)), new Set(names));
-  for (const { names: rows, sample, filter, contents } of tables) {
+  for (const { names: rows, sample, filter, filterBlocks } of tables) {
     t.ok(
-      rows.every((name) => format.filterContains(filter, contents.filterBlocks, format.fromHex(name))),
+      rows.every((name) => format.filterContains(filter, filterBlocks, format.fromHex(name))),
       'the filter has every row',
     );
     t.same(

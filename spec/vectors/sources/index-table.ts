@@ -95,8 +95,8 @@ function pages(): Vector[] {
 }
 
 function filters(): Vector[] {
-  const name = counting(32);
-  // name[0..4) = 00 01 02 03 = 0x03020100, of 100 blocks: floor(0x03020100 * 100 / 2^32) = 1.
+  const name = patched(counting(32), 0, [3, 2, 1, 0]);
+  // name[0..4) = 03 02 01 00 = 0x03020100, of 100 blocks: floor(0x03020100 * 100 / 2^32) = 1.
   // name[8..17) = 08 09 .. 10: the 9-bit pieces, lowest first.
   const bits = [0x108, 0x104, 0x0c2, 0x181, 0x0d0, 0x070, 0x03c, 0x020];
   const filter = new Uint8Array(100 * 64);
@@ -124,33 +124,18 @@ function filters(): Vector[] {
 function contents(): Vector[] {
   const first = filled(32, 0x01);
   const second = filled(32, 0x80);
-  const page = 1024 * 36 + 16;
+  const reference = { id: packB, hash: filled(32, 0x44) };
   // pack table at 80 (48), pages at 132 (36,880) and 37,016 (52), filter at 37,072 (24 blocks and one: 25 * 64 + 16), sample at 38,692 (52); end 38,748
   const good = {
     rows: 1025,
     packs: 1,
-    filterBlocks: 25,
     sampleRows: 1,
-    packSegments: [[80, 48]],
-    pages: [
-      [132, page, 1024, first],
-      [37016, 52, 1, second],
-    ],
-    filter: [[37072, 1616]],
-    sample: [[38692, 52, 1]],
+    firstNames: concat(first, second),
     replaced: [[packA, [packB]]],
+    older: [reference],
+    leftOut: [packA],
   };
-  const result = {
-    ...good,
-    packSegments: [{ offset: 80, sealedLength: 48 }],
-    pages: [
-      { offset: 132, sealedLength: page, rows: 1024, firstName: first },
-      { offset: 37016, sealedLength: 52, rows: 1, firstName: second },
-    ],
-    filter: [{ offset: 37072, sealedLength: 1616 }],
-    sample: [{ offset: 38692, sealedLength: 52, rows: 1 }],
-    replaced: [{ pack: packA, by: [packB] }],
-  };
+  const result = { ...good, replaced: [{ pack: packA, by: [packB] }] };
   const make = (
     name: string,
     expect: string,
@@ -169,50 +154,26 @@ function contents(): Vector[] {
     result: value,
     parts: [['contents', cbor({ ...good, ...change })]],
   });
-  const empty = {
-    rows: 0,
-    packs: 0,
-    filterBlocks: 1,
-    sampleRows: 0,
-    packSegments: [],
-    pages: [],
-    filter: [[80, 80]],
-    sample: [],
-    replaced: [],
-  };
+  const empty = { rows: 0, packs: 0, sampleRows: 0, firstNames: new Uint8Array(0), replaced: [], older: [], leftOut: [] };
+  const full = { ...empty, rows: 1024, firstNames: first };
   return [
-    make('ok', 'ok', 'IDX-7 IDX-8 IDX-9', 'two pages, and a pack that was replaced', {}),
-    make('ok-empty', 'ok', 'IDX-8', 'a table without rows', empty, 164, { ...empty, filter: [{ offset: 80, sealedLength: 80 }] }),
+    make('ok', 'ok', 'IDX-7 IDX-8 IDX-9', 'two pages, a pack that was replaced, and an older table', {}),
+    make('ok-empty', 'ok', 'IDX-7', 'a table without rows: one block of the filter', empty, 164, empty),
+    make('ok-full', 'ok', 'IDX-7 IDX-8', 'one full page', full, 80 + 36884 + 24 * 64 + 20, full),
     make('ok-unknown-key', 'ok', 'CBOR-4', 'a key that this version does not know', { later: 1 }),
-    make('gap', 'malformed', 'IDX-7', 'a gap of one byte before the filter', { filter: [[37073, 1616]] }),
-    make('order', 'malformed', 'IDX-7', 'pages before the pack table', {
-      packSegments: [[37016, 48]],
-      pages: [
-        [80, page, 1024, first],
-        [36964, 52, 1, second],
-      ],
-    }),
     make('end', 'malformed', 'IDX-7', 'contents that begin a byte later', {}, 38749),
-    make('rows', 'malformed', 'IDX-8', 'one row more than the pages have', { rows: 1026 }),
-    make('page-rows', 'malformed', 'IDX-8', 'rows that the sealed length cannot hold', {
-      pages: [
-        [132, page, 1023, first],
-        [37016, 52, 1, second],
-      ],
-      rows: 1024,
-    }),
-    make('sample-rows', 'malformed', 'IDX-8', 'another count of sampled rows', { sampleRows: 0 }),
-    make('packs', 'malformed', 'IDX-8', 'two packs, one row', { packs: 2 }),
-    make('filter-blocks', 'malformed', 'IDX-8', 'fewer blocks than the rows need', { filterBlocks: 24 }),
-    make('first-names', 'malformed', 'IDX-9', 'first names that descend', {
-      pages: [
-        [132, page, 1024, second],
-        [37016, 52, 1, first],
-      ],
-    }),
-    make('big-page', 'limit-exceeded', 'CONV-4', 'a page of 1,025 rows', { pages: [[132, 1025 * 36 + 16, 1025, first]] }),
-    make('short-segment', 'malformed', 'SEAL-12', 'a segment of 16 bytes', { packSegments: [[80, 16]] }),
-    make('missing-key', 'malformed', 'CBOR-6', 'no list of pages', { pages: null }),
+    make('rows', 'malformed', 'IDX-7', 'one row more than there is room for', { rows: 1026 }),
+    make('packs', 'malformed', 'IDX-7', 'two packs, room for one', { packs: 2 }),
+    make('sample-rows', 'malformed', 'IDX-7', 'another count of sampled rows', { sampleRows: 0 }),
+    make('pages', 'malformed', 'IDX-8', 'the names of three pages, rows for two', { firstNames: concat(first, second, filled(32, 0x81)) }),
+    make('page', 'malformed', 'IDX-8', 'the name of one page, rows for two', { firstNames: first }),
+    make('page-part', 'malformed', 'IDX-8', 'a name of 31 bytes', { firstNames: concat(first, second).subarray(0, 63) }),
+    make('first-names', 'malformed', 'IDX-9', 'first names that descend', { firstNames: concat(second, first) }),
+    make('first-names-equal', 'malformed', 'IDX-9', 'the same first name twice', { firstNames: concat(first, first) }),
+    make('many-samples', 'limit-exceeded', 'CONV-4', 'more sampled rows than rows', { sampleRows: 1026 }),
+    make('many-rows', 'limit-exceeded', 'CONV-4', '2^32 rows', { rows: 2 ** 32 }),
+    make('many-older', 'limit-exceeded', 'CONV-4', '65 older tables', { older: new Array(65).fill(reference) }),
+    make('missing-key', 'malformed', 'CBOR-6', 'no first names', { firstNames: null }),
     make('wrong-type', 'malformed', 'CBOR-6', 'text for a count', { rows: '1025' }),
   ];
 }

@@ -8,9 +8,18 @@ import {
   type StoredTable,
   writeIndexTable,
 } from '../../../engine/index/mod.ts';
+import { readSegment } from '../../../engine/objects/mod.ts';
 import type { StoredPack } from '../../../engine/packs/mod.ts';
 import { InMemory } from '../../../engine/storage/mod.ts';
-import { idFromBytes, type LaganError, objectNames, type PackId, type SessionId } from '../../../repo-format/mod.ts';
+import {
+  idFromBytes,
+  type LaganError,
+  objectNames,
+  type PackId,
+  type SessionId,
+  segmentAt,
+  segmentCount,
+} from '../../../repo-format/mod.ts';
 import { testKeys as keys, randomBytesOf, randomNames } from '../random.ts';
 
 const session = '7'.repeat(32) as SessionId;
@@ -161,20 +170,25 @@ t.test('mergeIndexTables: says what its tables said; of equal names the first ta
   }
 });
 
-t.test('mergeIndexTables: a filter that is made in slices, and the sample then, are the same as at once', async (t) => {
+t.test('mergeIndexTables: what is read and gathered in small pieces comes to the same as at once', async (t) => {
   const storage = new InMemory();
   for (const number of [0, 1])
     await writeIndexTable(storage, { name: tableName(number), keys, packs: packsOf(randomNames(`${number}`, 60_000), number * 100) });
-  const name = (sliced: boolean) => objectNames.sessionIndex(1, session, 0, sliced ? 99 : 98);
+  const name = (isSmall: boolean) => objectNames.sessionIndex(1, session, 0, isSmall ? 99 : 98);
   const tables = [tableName(0), tableName(1)];
   await mergeIndexTables(storage, { name: name(false), keys, tables });
-  await mergeIndexTables(storage, { name: name(true), keys, tables, filterSliceBytes: 64 * 1024 });
+  await mergeIndexTables(storage, { name: name(true), keys, tables, windowsLimitBytes: 1, sampleLimitBytes: 1 });
   const [whole] = await openBoth(storage, name(false));
-  const [sliced] = await openBoth(storage, name(true));
-  t.ok(whole!.filter!.length > 2 * 64 * 1024, 'three slices');
-  t.ok(Buffer.from(sliced!.filter!).equals(Buffer.from(whole!.filter!)));
-  t.same(sliced!.pagePlaces, whole!.pagePlaces);
-  t.equal(await storage.size(name(true)), await storage.size(name(false)), 'the samples are as long');
+  const [pieces] = await openBoth(storage, name(true));
+  t.ok(whole!.filter!.length > 2 * 64 * 1024, 'three segments of the filter');
+  t.ok(segmentCount(whole!.segments.sample) > 1, 'two of the sample');
+  t.same(pieces!.segments, whole!.segments);
+  for (const run of [whole!.segments.packs, whole!.segments.pages, whole!.segments.filter, whole!.segments.sample]) {
+    for (let index = 0; index < segmentCount(run); index++) {
+      const [left, right] = await Promise.all([whole!, pieces!].map(({ object }) => readSegment(storage, object, segmentAt(run, index))));
+      if (!Buffer.from(left!).equals(right!)) t.fail(`segment ${index} of ${JSON.stringify(run)}`);
+    }
+  }
 });
 
 t.test('mergeIndexTables: packs that are left out take their rows with them; what another pack has stays', async (t) => {
