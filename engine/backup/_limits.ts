@@ -32,6 +32,8 @@ export const backupLimits = {
   checkpointIntervalMs: 60_000,
   /** Errors that the snapshot lists by path (all are counted). */
   listedErrors: 1_000,
+  /** Index tables that are opened at the same time when a session begins. */
+  tablesOpenedAtOnce: 6,
   /** Tables of one level that a session has before they are merged. */
   tablesPerLevel: 8,
   /** How often it is looked whether a checkpoint is due while a large file is stored. */

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { objectNames, type PackId } from '../../repo-format/mod.ts';
 import {
   closeTable,
@@ -52,13 +53,21 @@ export class SessionTables {
       await mergeIndexTables(this.#repository.storage, { name, keys: this.#repository.keys, tables: pending, without: excludedPacks });
       names.push(name);
     }
-    const take = ({ table, packs }: OpenedTable) => {
-      this.#earlier.push(table);
-      for (const { id } of packs) listed.add(id);
-    };
-    for (const name of names) take(await this.#open(name));
     const { storage, keys } = this.#repository;
-    for (const opened of await openBaseIndex(storage, { reference: root.baseIndex, keys, memory: filterMemory })) take(opened);
+    const atOnce = pLimit(backupLimits.tablesOpenedAtOnce);
+    const outcomes = await Promise.allSettled([
+      ...names.map((name) => atOnce(async () => [await this.#open(name)])),
+      openBaseIndex(storage, { reference: root.baseIndex, keys, memory: filterMemory }),
+    ]);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') continue;
+      for (const { table, packs } of outcome.value) {
+        this.#earlier.push(table);
+        for (const { id } of packs) listed.add(id);
+      }
+    }
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
     return listed;
   }
 
@@ -67,10 +76,11 @@ export class SessionTables {
     return [...this.#own.map(({ table }) => table).reverse(), ...this.#earlier];
   }
 
-  /** Stores a table of the packs since the last checkpoint. */
-  async write(checkpoint: number, packs: readonly StoredPack[]): Promise<void> {
+  /** Stores a table of the packs since the last checkpoint. `isLast`: nobody will ask it. */
+  async write(checkpoint: number, packs: readonly StoredPack[], { isLast }: { isLast: boolean }): Promise<void> {
     const name = this.#name(checkpoint, checkpoint);
     await writeIndexTable(this.#repository.storage, { name, keys: this.#repository.keys, packs });
+    if (isLast) return;
     this.#own.push({ name, from: checkpoint, to: checkpoint, level: 0, table: (await this.#open(name)).table });
   }
 

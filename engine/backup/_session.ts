@@ -1,14 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { isLaganError, type NodeReference, type PackId, type Snapshot } from '../../repo-format/mod.ts';
+import { withReadAhead } from '../cache/mod.ts';
 import { ChunkTable, Deduplicator, movedChunks, PackTable, StoredIndex } from '../index/mod.ts';
 import { compileKernel, createKernel, preferredLanes } from '../kernel/mod.ts';
-import { type Compression, listPresentPacks, PackReader, type StoredPack } from '../packs/mod.ts';
+import { type Compression, PackReader, type StoredPack } from '../packs/mod.ts';
 import { beginSession, describeRepository, type Repository, readRoot, type Session } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { NodeStore, recordingPacks, TreeBuilder, TreeReader } from '../trees/mod.ts';
 import { FileDispatcher } from './_file-dispatcher.ts';
 import { type BackupLimits, backupLimits } from './_limits.ts';
-import { SessionTables } from './_session-tables.ts';
+import { SessionOpening } from './_session-opening.ts';
+import type { SessionTables } from './_session-tables.ts';
 import { WorkerPool } from './_worker-pool.ts';
 
 /** Data area of the main thread's kernel: it names nodes, which are about 64 KiB at most. */
@@ -52,41 +54,41 @@ export class BackupSession {
   static async begin(repository: Repository, options: SessionOptions & CallOptions): Promise<BackupSession> {
     const { signal } = options;
     for (let attempt = 1; ; attempt++) {
-      const session = await beginSession(repository, { signal });
-      try {
-        return await BackupSession.#beginWith(session, repository, options);
-      } catch (error) {
-        const isGone = isLaganError(error, 'not-found') || isLaganError(error, 'object-missing');
-        if (!isGone || attempt === backupLimits.sessions || (await readRoot(repository, { signal })).number === session.root.number)
-          throw error;
-      }
+      const begun = await BackupSession.#tryToBegin(repository, options);
+      if (begun instanceof BackupSession) return begun;
+      const { error, session } = begun;
+      const isGone = isLaganError(error, 'not-found') || isLaganError(error, 'object-missing');
+      if (!isGone || attempt === backupLimits.sessions || (await readRoot(repository, { signal })).number === session?.root.number)
+        throw error;
     }
   }
 
-  static async #beginWith(session: Session, repository: Repository, options: SessionOptions & CallOptions): Promise<BackupSession> {
-    const { signal } = options;
-    const tables = new SessionTables(repository, session);
+  /** What the session needs is fetched while it is found out whether it begins. */
+  static async #tryToBegin(
+    repository: Repository,
+    options: SessionOptions & CallOptions,
+  ): Promise<BackupSession | { error: unknown; session: Session | undefined }> {
+    const reading = withReadAhead(repository);
+    let opening: SessionOpening | undefined;
+    const onListed = (session: Session): void => {
+      void opening?.abandon();
+      opening = new SessionOpening(reading, session, options);
+    };
+    let session: Session | undefined;
     try {
-      const listed = await tables.openEarlier(options);
-      // A pack that the index lists and the store has lost is not relied on: its chunks are stored again (kopia 3492). Listed after the tables: all that they name was there first.
-      const present = listed.size === 0 ? listed : await listPresentPacks(repository.storage, { signal });
-      const alive = new Set<PackId>();
-      const excludedPacks = new Set(session.excludedPacks);
-      for (const id of listed) {
-        if (excludedPacks.has(id)) continue;
-        if (present.has(id)) alive.add(id);
-        else excludedPacks.add(id);
-      }
-      return new BackupSession(repository, { session: { ...session, excludedPacks }, tables, alive }, options);
+      session = await beginSession(repository, { onListed, signal: options.signal });
+      const { alive, excluded } = await opening!.finish();
+      const { tables } = opening!;
+      return new BackupSession(repository, { session: { ...session, excludedPacks: excluded }, reading, tables, alive }, options);
     } catch (error) {
-      tables.close();
-      throw error;
+      await opening?.abandon();
+      return { error, session };
     }
   }
 
   private constructor(
     repository: Repository,
-    { session, tables, alive }: { session: Session; tables: SessionTables; alive: Set<PackId> },
+    { session, reading, tables, alive }: { session: Session; reading: Repository; tables: SessionTables; alive: Set<PackId> },
     { workers = availableParallelism(), compression, dryRun, limits }: SessionOptions,
   ) {
     const { storage, keys, configuration } = repository;
@@ -100,8 +102,8 @@ export class BackupSession {
     const packs = new PackTable();
     const kernelModule = compileKernel();
     this.#chunkTable = new ChunkTable({ capacityRows: this.limits.chunkTableRows });
-    this.#index = new StoredIndex(storage, tables.all);
-    const packReader = new PackReader({ storage, keys, moved: movedChunks(repository) });
+    this.#index = new StoredIndex(reading.storage, tables.all);
+    const packReader = new PackReader({ storage: reading.storage, keys, moved: movedChunks(reading) });
     this.reader = new TreeReader(packReader);
     const onPack = (pack: StoredPack) => this.#remember(pack);
     this.#pool = new WorkerPool(
@@ -168,7 +170,7 @@ export class BackupSession {
       const { root, packs } = await partialTree();
       const lists = root === null ? { packs: null, listPacks: [] } : await this.#storePackList(packs);
       await this.#storeOpenPacks();
-      if (await this.#writeTable()) await this.#useTables();
+      if (await this.#writeTable({ isLast: false })) await this.#useTables();
       this.#newBytesAtCheckpoint = this.dispatcher.counts.newBytes;
       this.#lastCheckpoint = performance.now();
       this.#pool.resume();
@@ -181,7 +183,7 @@ export class BackupSession {
     return this.#tracked(async () => {
       const lists = await this.#storePackList(packs);
       await this.#storeOpenPacks();
-      await this.#writeTable();
+      await this.#writeTable({ isLast: true });
       return { tree, ...lists };
     });
   }
@@ -218,11 +220,11 @@ export class BackupSession {
   }
 
   /** Stores an index table of the packs since the last one; false if there are none. */
-  async #writeTable(): Promise<boolean> {
+  async #writeTable({ isLast }: { isLast: boolean }): Promise<boolean> {
     const packs = this.#newPacks;
     if (packs.length === 0 || this.#dryRun) return false;
     this.#newPacks = [];
-    await this.#tables.write(this.#checkpoints, packs);
+    await this.#tables.write(this.#checkpoints, packs, { isLast });
     return true;
   }
 

@@ -51,11 +51,14 @@ export async function backupStreamWithin(
   const run = new BackupRun(options);
   try {
     const source = sourceIdentity(run.host, [options.name]);
-    const parent = (await listSnapshots(repository, { filter: { source }, signal: options.signal, onDamage: () => undefined })).at(-1);
     const { compression = 'auto', dryRun = false, signal } = options;
+    const reading = { signal, onDamage: () => undefined };
+    const finding = Promise.all([listSnapshots(repository, { filter: { source }, ...reading }), listCheckpoints(repository, reading)]);
+    finding.catch(() => undefined); // Whoever waits for it is told.
     const session = await BackupSession.begin(repository, { workers: 1, compression, dryRun, limits, signal });
     try {
-      const unfinished = await listCheckpoints(repository, { signal, onDamage: () => undefined });
+      const [snapshots, unfinished] = await finding;
+      const parent = snapshots.at(-1);
       const continues = unfinished.filter(({ snapshot }) => snapshot.source === source).map(({ id }) => id);
       return await storeSnapshot(repository, { run, session, options, names, source, parent, continues });
     } catch (error) {

@@ -88,10 +88,12 @@ async function attemptBackup(
   { options, run, limits, sources, source, repositoryFolder, predecessors }: Attempt,
 ): Promise<{ result: BackupResult } | { superseded: Predecessor }> {
   const { workers, compression = 'auto', dryRun = false, signal } = options;
+  const finding = findParents(repository, { source, parent: options.parent ?? 'auto', predecessors, signal });
+  finding.catch(() => undefined); // Whoever waits for it is told.
   const session = await BackupSession.begin(repository, { workers, compression, dryRun, limits, signal });
   const reached: { tree: NodeReference | null | undefined } = { tree: undefined };
   try {
-    const parents = await findParents(repository, { source, parent: options.parent ?? 'auto', predecessors, signal });
+    const parents = await finding;
     run.progress.expected = parents.parent?.snapshot.statistics;
     const previous = options.force && predecessors.length === 0 ? [] : parents.trees;
     const plan = { options, run, session, sources, source, parents, previous, repositoryFolder, reached };
@@ -271,8 +273,8 @@ interface Parents {
 }
 
 /**
- * The snapshot to compare with; and before it what earlier sessions of this backup have, and what interrupted backups of the same source left since. To be asked when the
- * session has begun: what stood before may be gone by then.
+ * The snapshot to compare with; and before it what earlier sessions of this backup have, and what interrupted backups of the same source left since. It is looked for while the
+ * session begins: should a collector just then drop it, what it needs of that is not found any more, and stored again.
  */
 async function findParents(
   repository: Repository,
@@ -291,8 +293,13 @@ async function findParents(
     const given = await resolveSnapshot(repository, parent, { signal });
     return { parent: given, trees: [...ownTrees, given.snapshot.tree], continues: own };
   }
-  const latest = (await listSnapshots(repository, { filter: { source }, signal, onDamage: () => undefined })).at(-1);
-  const checkpoints = (await listCheckpoints(repository, { signal, onDamage: () => undefined })).filter(
+  const reading = { signal, onDamage: () => undefined };
+  const [snapshots, unfinished] = await Promise.all([
+    listSnapshots(repository, { filter: { source }, ...reading }),
+    listCheckpoints(repository, reading),
+  ]);
+  const latest = snapshots.at(-1);
+  const checkpoints = unfinished.filter(
     ({ id, snapshot }) => snapshot.source === source && isAfter(snapshot.started, latest?.snapshot.started) && !own.includes(id),
   );
   const furthest = checkpoints

@@ -10,6 +10,9 @@ export const cacheLimits = {
   itemSizeBytes: 8 * MiB,
   /** Parts of packs that wait in memory until it is known whether the pack holds metadata. */
   undecidedSizeBytes: 4 * MiB,
+  /** What is fetched at once where someone reads on, and how much of that is kept in memory. */
+  readAheadBytes: 4 * MiB,
+  readAheadMemoryBytes: 24 * MiB,
   /** A file that was used is marked as used, at most this often. */
   touchIntervalMs: 10 * 60 * 1000,
   /** Temporary files older than this belong to nobody. */

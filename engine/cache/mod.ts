@@ -4,3 +4,4 @@
  */
 export { type CacheOptions, cachedStorage, cacheOf, uncachedStorage, withCache } from './cached-storage.ts';
 export { type CacheStatus, cacheClear, cacheLimit, cacheStatus } from './manage.ts';
+export { readAheadStorage, withReadAhead } from './read-ahead.ts';

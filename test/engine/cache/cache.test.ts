@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { cacheOf, readAheadStorage, withReadAhead } from '../../../engine/cache/mod.ts';
 import {
   cacheClear,
   cachedStorage,
@@ -55,6 +57,47 @@ function filesIn(folder: string): string[] {
 
 storageConformance(t, {
   makeStorage: async (t) => cachedStorage(new InMemory(), { folder: t.testdir(), repositoryId: 'cd'.repeat(16) }),
+});
+
+storageConformance(t, { makeStorage: async () => readAheadStorage(new InMemory()) });
+
+t.test('readAheadStorage: who begins an object, or goes on, is given what was fetched before', async (t) => {
+  const store = new FaultyStorage(new InMemory());
+  const bytes = new Uint8Array(randomBytes(5 * 1024 * 1024));
+  await store.create('writer/a', [bytes]);
+  const ahead = readAheadStorage(store);
+  const expectRange = async (offset: number, length: number, requests: number, why: string) => {
+    store.calls.length = 0;
+    const range = await ahead.get('writer/a', { offset, length });
+    t.equal(Buffer.compare(range, bytes.subarray(offset, offset + length)), 0);
+    t.equal(store.count('get'), requests, why);
+  };
+  await expectRange(0, 10, 1, 'its size is not known: nothing is read ahead');
+  await ahead.getEnd('writer/a', 1000);
+  await expectRange(bytes.length - 1000, 900, 0, 'the end is kept');
+  await expectRange(2_000_000, 100_000, 1, 'somewhere in the middle');
+  await expectRange(2_100_000, 100_000, 1, 'which is not kept');
+  await expectRange(0, 100, 1, 'the beginning');
+  await expectRange(2_000_000, 100_000, 0, 'came with it');
+  await expectRange(4 * 1024 * 1024 - 10, 20, 1, 'on');
+  await expectRange(4 * 1024 * 1024 + 10, 900_000, 0, 'to the end');
+  await t.rejects(ahead.get('writer/a', { offset: bytes.length - 1, length: 2 }), { code: 'malformed' });
+  store.plan = { faults: [{ call: 1 }] };
+  await ahead.delete(['writer/a']).catch(() => undefined);
+  await expectRange(0, 10, 1, 'nothing is kept of what was to be deleted');
+});
+
+t.test('withReadAhead: the cache keeps what was asked for, whoever read it', async (t) => {
+  const folder = t.testdir();
+  const { remote, repository } = await openRemote(folder);
+  const expected = await walkAll(withReadAhead(repository));
+  t.same(cacheOf(withReadAhead(repository).storage), cacheOf(repository.storage));
+  remote.calls.length = 0;
+  t.same(await walkAll(anew(repository, folder)), expected);
+  t.same(
+    remote.calls.filter(({ operation, name }) => operation === 'get' && name.startsWith('writer/')),
+    [],
+  );
 });
 
 t.test('withCache: metadata is asked of the store once, content each time', async (t) => {
