@@ -2,3 +2,4 @@
 export { maintenanceIsDue } from './due.ts';
 export { maintain } from './maintain.ts';
 export type { MaintainOptions, MaintainPhase, MaintainProgress, MaintainResult } from './options.ts';
+export { type RecoveredSnapshot, type RecoverOptions, type RecoverResult, recover } from './recover.ts';

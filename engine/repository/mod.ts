@@ -82,4 +82,5 @@ export {
   type SnapshotFilter,
   type SnapshotInfo,
   type StandingSnapshot,
+  standingOf,
 } from './snapshots.ts';

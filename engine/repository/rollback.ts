@@ -38,14 +38,12 @@ export async function findRollback(
   { find = async () => null, signal }: CallOptions & { find?: (root: Root) => Promise<RollbackEvidence | null> } = {},
 ): Promise<RollbackEvidence | null> {
   for (let attempt = 1; attempt <= repositoryLimits.attempts; attempt++) {
-    const more = find(root);
-    // If it fails because an object of the root is gone, the others may know why.
-    more.catch(() => undefined);
-    const [line, future] = await Promise.all([
+    const [line, future, more] = await Promise.all([
       brokenLine(contextOf(repository), root, { signal }),
       fromTheFuture(repository.storage, root, { signal }),
+      find(root),
     ]);
-    const evidence = line ?? future ?? (await more);
+    const evidence = line ?? future ?? more;
     if (evidence === null) return null;
     const newest = await readRoot(repository, { signal });
     if (newest.number === root.number) return evidence;

@@ -6,6 +6,8 @@
  * 3. packs, then index tables, then the commit, each durable before the next;
  * 4. read the root again: the snapshot stands if floor has not passed its generation, or if the catalogue lists it. Else it is lost, and the
  *    backup must begin anew.
+ *
+ * In a store that went back to an older root nothing of this is done: see rollback.ts.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -26,9 +28,11 @@ import {
 } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
+import { rolledBack } from './_rolled-back.ts';
 import { createSealed, readSealed } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
 import type { Repository } from './repository.ts';
+import { expectNoRollback, readRootSince } from './rollback.ts';
 import { readPackList, readRoot, readUnderRoot } from './roots.ts';
 import {
   generationFolder,
@@ -92,10 +96,14 @@ export async function beginSession(
   { onListed, signal }: { onListed?: ((session: Session) => void) | undefined } & CallOptions = {},
 ): Promise<Session> {
   const begin = async (root: Root, listed: () => void): Promise<Session> => {
-    const [tables, ...excluded] = await Promise.all([
+    const reading = Promise.all([
       listIndexTables(repository, root, { signal }),
       ...[root.condemned, root.doomed].map((list) => readPackList(repository, list, { signal })),
     ]);
+    reading.catch(() => undefined);
+    // If what the root refers to is gone, this may know why.
+    await expectNoRollback(repository, root, { signal });
+    const [tables, ...excluded] = await reading;
     listed();
     const [indexTables, pendingTables] = [
       tables.filter(({ generation }) => generation >= root.floor),
@@ -160,8 +168,7 @@ export async function commitSnapshot(
   checkSession(session, snapshot);
   const name = objectNames.snapshot(session.generation, session.id);
   await createOnce(repository, { name, kind: 'snapshot', payload: encodeSnapshot(snapshot), signal });
-  const root = await readRoot(repository, { signal });
-  await expectStanding(repository, { root, session, signal });
+  await expectStanding(repository, session, { signal });
   const { tags, description } = snapshot;
   return { id: session.id, generation: session.generation, name, snapshot, tags, description, deleted: false, standing: 'valid' };
 }
@@ -179,8 +186,8 @@ export async function writeCheckpoint(
   checkSession(session, snapshot);
   const name = objectNames.checkpoint(session.generation, session.id, number);
   await createOnce(repository, { name, kind: 'checkpoint', payload: encodeSnapshot(snapshot), signal });
-  const root = await readRoot(repository, { signal });
-  if (standingOf(root, { generation: session.generation, catalogued: false }) !== 'valid') throw superseded(session, { root, name });
+  const { root, standing } = await readStanding(repository, session, { signal });
+  if (standing !== 'valid') throw superseded(session, { root, name });
 }
 
 /** Whether the collector has passed a session: nothing that it stores from now on will count. */
@@ -273,20 +280,32 @@ async function createOnce(
   throw new LaganError('exists', `${name} is there already, and it is another ${kind}`, { object: name });
 }
 
-/** While the collector fences, nobody knows whether its catalogue will list the commit: that counts as passed, as in the model. */
-async function expectStanding(
-  repository: Repository,
-  { root, session, signal }: { root: Root; session: Session } & CallOptions,
-): Promise<void> {
+/**
+ * While the collector fences, nobody knows whether its catalogue will list the commit: that counts as passed, as in the model. So does one in the catalogue of a session
+ * whose root was pruned: whether the store went back since cannot be told (ROOT-21).
+ */
+async function expectStanding(repository: Repository, session: Session, { signal }: CallOptions): Promise<void> {
   const { id, generation } = session;
-  let standing = standingOf(root, { generation, catalogued: false });
-  if (standing === 'superseded') {
-    const catalogued = (await readCatalogue(repository, root, { signal })).some(
-      (entry) => entry.id === id && entry.generation === generation,
-    );
-    standing = standingOf(root, { generation, catalogued });
-  }
-  if (standing !== 'valid') throw superseded(session, { root, name: objectNames.snapshot(generation, id) });
+  const { root, isPruned, standing } = await readStanding(repository, session, { signal });
+  if (standing === 'valid') return;
+  const isCatalogued = async () =>
+    (await readCatalogue(repository, root, { signal })).some((entry) => entry.id === id && entry.generation === generation);
+  if (standing === 'superseded' && !isPruned && (await isCatalogued())) return;
+  throw superseded(session, { root, name: objectNames.snapshot(generation, id) });
+}
+
+/** How what a session has stored stands by its generation. Code: rolled-back, if the root with which it began is gone, and was not pruned. */
+async function readStanding(
+  repository: Repository,
+  { generation, root: began }: Session,
+  { signal }: CallOptions,
+): Promise<{ root: Root; isPruned: boolean; standing: ReturnType<typeof standingOf> }> {
+  const { root, isPruned } = await readRootSince(repository, began, { signal });
+  const standing = standingOf(root, { generation, catalogued: false });
+  const object = objectNames.root(began.number);
+  // No root is pruned before floor has passed the sessions that began with it.
+  if (isPruned && standing === 'valid') throw rolledBack({ object, message: `${object} is gone` });
+  return { root, isPruned, standing };
 }
 
 function superseded({ generation }: Session, { root, name }: { root: Root; name: string }): LaganError {

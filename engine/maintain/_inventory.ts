@@ -1,0 +1,125 @@
+/** All that is in a store, whether or not its root knows of it: for the recovery of one that went back (spec/root.md, ROOT-23). */
+import {
+  type Catalogue,
+  type CatalogueEntry,
+  isLaganError,
+  type LaganError,
+  objectNames,
+  objectPrefixes,
+  type PackId,
+  parseObjectName,
+  type Root,
+  type SnapshotId,
+} from '../../repo-format/mod.ts';
+import { openTable } from '../index/mod.ts';
+import { isDamage } from '../packs/mod.ts';
+import {
+  listCheckpointPlaces,
+  listCommits,
+  listIndexTables,
+  type Repository,
+  readAllCatalogues,
+  rootNumberOf,
+  type StandingSnapshot,
+} from '../repository/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
+import { maintainLimits } from './_limits.ts';
+
+export interface Inventory {
+  /** Of all roots, and of those that objects were made for. */
+  readonly highestNumber: number;
+  readonly highestGeneration: number;
+  /** Every snapshot that has its own object, or is in a catalogue. */
+  readonly snapshots: readonly StandingSnapshot[];
+  /** Those that have their own object. */
+  readonly commits: ReadonlySet<SnapshotId>;
+  /** Index tables that together list all packs that are there and in any table. */
+  readonly tables: readonly string[];
+  /** The packs that `tables` list, whether or not they are there. */
+  readonly listed: ReadonlySet<PackId>;
+}
+
+export interface InventoryOptions extends CallOptions {
+  readonly present: ReadonlyMap<PackId, number>;
+  /** Is told of catalogues and tables that are damaged: they are left out. */
+  readonly onDamage: (error: LaganError) => void;
+}
+
+/** Codes: those of the storage. */
+export async function takeInventory(repository: Repository, root: Root, options: InventoryOptions): Promise<Inventory> {
+  const { onDamage, signal } = options;
+  // Every generation counts.
+  const everything: Root = { ...root, phase: 'open', floor: 0, pastFloor: 0 };
+  const catalogues = await readAllCatalogues(repository, { onDamage, signal });
+  const commits = await listCommits(repository, everything, { signal });
+  const checkpoints = await listCheckpointPlaces(repository, everything, { catalogue: { checkpoints: [] }, signal });
+  const sessionTables = await listIndexTables(repository, everything, { from: 0, signal });
+  const collected = await listCollected(repository, { signal });
+  const snapshots = union(catalogues, commits);
+  const generations = [...snapshots, ...checkpoints, ...sessionTables, ...catalogues.flatMap((catalogue) => catalogue.checkpoints)];
+  const tables = await tablesThatSuffice(repository, [...collected.baseIndexes, ...sessionTables.map(({ name }) => name)], options);
+  return {
+    highestNumber: Math.max(root.number, collected.highestNumber),
+    highestGeneration: generations.reduce((highest, { generation }) => Math.max(highest, generation), root.generation),
+    snapshots,
+    commits: new Set(commits.map(({ id }) => id)),
+    ...tables,
+  };
+}
+
+/** What a recovery puts into its catalogue: the stored bytes where a catalogue had them, while there is room. Step C lists the commits again. */
+export function cataloguedEntries({ snapshots, commits }: Inventory): CatalogueEntry[] {
+  let sizeBytes = snapshots.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0);
+  return snapshots.flatMap(({ id, generation, bytes }) => {
+    if (bytes === null) return [];
+    if (sizeBytes <= maintainLimits.cataloguedBytes || !commits.has(id)) return [{ id, generation, object: bytes }];
+    sizeBytes -= bytes.length;
+    return [];
+  });
+}
+
+/** The highest number of roots and of those that the collector's objects were made for; and the base indexes, the newest first. */
+async function listCollected({ storage }: Repository, { signal }: CallOptions): Promise<{ highestNumber: number; baseIndexes: string[] }> {
+  let highestNumber = 0;
+  const baseIndexes: string[] = [];
+  for (const prefix of [objectPrefixes.roots, objectPrefixes.catalogues, objectPrefixes.lostLists, objectPrefixes.baseIndexes]) {
+    for await (const { name } of storage.list(prefix, { signal })) {
+      const parsed = parseObjectName(name);
+      if (parsed?.type === 'root') highestNumber = Math.max(highestNumber, parsed.number);
+      if (parsed?.type === 'base-index') baseIndexes.unshift(name);
+      if (parsed?.type === 'base-index' || parsed?.type === 'catalogue' || parsed?.type === 'lost-list')
+        highestNumber = Math.max(highestNumber, rootNumberOf(parsed.id));
+    }
+  }
+  return { highestNumber, baseIndexes };
+}
+
+/** A catalogue's bytes are better than an object that its collector may be about to delete. */
+function union(catalogues: readonly Catalogue[], commits: readonly StandingSnapshot[]): StandingSnapshot[] {
+  const found = new Map<SnapshotId, StandingSnapshot>(commits.map((commit) => [commit.id, commit]));
+  for (const { id, generation, object } of catalogues.flatMap(({ snapshots }) => snapshots))
+    if (object.length > 0) found.set(id, { id, generation, name: objectNames.snapshot(generation, id), standing: 'valid', bytes: object });
+  return [...found.values()];
+}
+
+/** Leaves out tables that list no pack besides those that the tables before them list: old base indexes have much in common. */
+async function tablesThatSuffice(
+  { storage, keys }: Repository,
+  names: readonly string[],
+  { present, onDamage }: InventoryOptions,
+): Promise<Pick<Inventory, 'tables' | 'listed'>> {
+  const listed = new Set<PackId>();
+  const tables: string[] = [];
+  for (const name of names) {
+    try {
+      const { packs } = await openTable(storage, { name, keys, memory: undefined });
+      if (packs.every(({ id }) => listed.has(id) || !present.has(id))) continue;
+      for (const { id } of packs) listed.add(id);
+      tables.push(name);
+    } catch (error) {
+      if (!isDamage(error) && !isLaganError(error, 'not-found')) throw error;
+      onDamage(error);
+    }
+  }
+  return { tables, listed };
+}

@@ -1,0 +1,203 @@
+import { isLaganError, type LaganError, type PackId, type Root, type Snapshot, type SnapshotId } from '../../repo-format/mod.ts';
+import { uncachedStorage } from '../cache/mod.ts';
+import { isDamage } from '../packs/mod.ts';
+import {
+  createRecoveryRoot,
+  expectCollector,
+  type Repository,
+  readCatalogue,
+  readRoot,
+  readStandingSnapshot,
+  recoveryDistance,
+  type StandingSnapshot,
+  standingOf,
+  storeCatalogue,
+} from '../repository/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
+import { storeBaseIndex } from './_base-index.ts';
+import { decide } from './_collection.ts';
+import { cataloguedEntries, type Inventory, takeInventory } from './_inventory.ts';
+import { PackAudit } from './_pack-audit.ts';
+import { lookForRollback, type PackCensus } from './_rollback.ts';
+import { survey } from './_survey.ts';
+import { storeTablesOf } from './_unlisted-packs.ts';
+import type { MaintainProgress } from './options.ts';
+
+export interface RecoverOptions extends CallOptions {
+  /** Only says what is so, and what would be done. */
+  readonly dryRun?: boolean | undefined;
+  /** Recovers though nothing shows that the store went back: a copy may have been restored as a whole. */
+  readonly force?: boolean | undefined;
+  /** Who collects, where the configuration allows only one. Default: this machine. */
+  readonly collector?: string | undefined;
+  readonly onProgress?: ((progress: MaintainProgress) => void) | undefined;
+  /** Is told of damage: what is damaged is left as it is. */
+  readonly onDamage?: ((error: LaganError) => void) | undefined;
+}
+
+export interface RecoveredSnapshot {
+  readonly id: SnapshotId;
+  readonly generation: number;
+  readonly snapshot: Snapshot;
+  /** The root as it was found does not know of it. */
+  readonly comesBack: boolean;
+  /** All packs that it needs are there. */
+  readonly isWhole: boolean;
+}
+
+export interface RecoverResult {
+  /** `sound`: nothing shows that the store went back, and nothing was done. */
+  readonly outcome: 'recovered' | 'dry-run' | 'sound';
+  /** What shows it; null: nothing. */
+  readonly evidence: string | null;
+  /** The root as it was found. */
+  readonly root: Pick<Root, 'number' | 'generation'>;
+  /** That of the recovery; null if there is nothing to recover. */
+  readonly newRoot: Pick<Root, 'number' | 'generation'> | null;
+  /** Every snapshot that is there, ascending by the time when it began. */
+  readonly snapshots: readonly RecoveredSnapshot[];
+  /** Packs that are there, and those of them that no index table lists: they are listed by what they hold. */
+  readonly packs: number;
+  readonly unlistedPacks: number;
+  /** Packs that an index table lists and that are gone. */
+  readonly missingPacks: number;
+  readonly damage: readonly LaganError[];
+  readonly durationMs: number;
+}
+
+/**
+ * Makes a repository usable again whose store shows an older root (code `rolled-back`): all snapshots that are there stand afterwards, and all packs that are there are in the
+ * index. Nothing is deleted. It makes a root of a number and generation that nothing can have had before, so that whoever still goes on with what the store lost is ignored; but it
+ * cannot tell which of the packs that such a program is about to delete are needed: all others must have been stopped. If it is killed before that root is stored nothing has changed; after
+ * it, any maintenance finishes what it began.
+ *
+ * Codes: forbidden (the configuration names somebody else as the only collector), unavailable (somebody else has recovered meanwhile), and those of the storage.
+ */
+export async function recover(repository: Repository, options: RecoverOptions = {}): Promise<RecoverResult> {
+  if (!options.dryRun) expectCollector(repository.configuration, options.collector);
+  return new Recovery({ ...repository, storage: uncachedStorage(repository.storage) }, options).run();
+}
+
+class Recovery {
+  readonly #repository: Repository;
+  readonly #options: RecoverOptions;
+  readonly #startedAt = performance.now();
+  readonly #damage: LaganError[] = [];
+  #snapshotsRead = 0;
+
+  constructor(repository: Repository, options: RecoverOptions) {
+    this.#repository = repository;
+    this.#options = options;
+  }
+
+  async run(): Promise<RecoverResult> {
+    const { dryRun = false, force = false, signal } = this.#options;
+    const root = await readRoot(this.#repository, { signal });
+    const { evidence, census } = await lookForRollback(this.#repository, root, { signal });
+    const inventory = await takeInventory(this.#repository, root, { present: census.present, onDamage: this.#onDamage, signal });
+    const snapshots = await this.#readSnapshots(root, { census, inventory });
+    const isNeeded = evidence !== null || force;
+    const number = inventory.highestNumber + recoveryDistance;
+    const generation = inventory.highestGeneration + recoveryDistance;
+    if (isNeeded && !dryRun) await this.#recover({ ...root, number: number - 1, baseIndex: null }, { generation, census, inventory });
+    return {
+      outcome: !isNeeded ? 'sound' : dryRun ? 'dry-run' : 'recovered',
+      evidence: evidence?.message ?? null,
+      root: { number: root.number, generation: root.generation },
+      newRoot: isNeeded ? { number, generation } : null,
+      snapshots,
+      packs: census.present.size,
+      unlistedPacks: unlisted(census, inventory).length,
+      missingPacks: missing(census, inventory).length,
+      damage: this.#damage,
+      durationMs: performance.now() - this.#startedAt,
+    };
+  }
+
+  /** Index and catalogue are there before the root that refers to them. `before`: in the place of the root that the recovery's follows. */
+  async #recover(
+    before: Root,
+    { generation, census, inventory }: { generation: number; census: PackCensus; inventory: Inventory },
+  ): Promise<void> {
+    const { signal } = this.#options;
+    this.#tell('collect');
+    const repository = this.#repository;
+    const added = await storeTablesOf(repository, before, { packs: unlisted(census, inventory), onDamage: this.#onDamage });
+    const tables = [...inventory.tables, ...added];
+    const without = new Set(missing(census, inventory));
+    const baseIndex = tables.length === 0 ? null : await storeBaseIndex(repository, before, { tables, without });
+    const entries = cataloguedEntries(inventory);
+    const catalogue =
+      entries.length === 0
+        ? null
+        : await storeCatalogue(repository, before, { catalogue: { snapshots: entries, checkpoints: [] }, signal });
+    const root = await createRecoveryRoot(repository, before, { generation, baseIndex, catalogue, signal });
+    // Without a root of one's own somebody else's counts: a maintenance then finishes what that one began.
+    if (root !== null) await this.#decide(root);
+  }
+
+  async #decide(root: Root): Promise<void> {
+    const { signal } = this.#options;
+    const onSnapshot = () => this.#tell('collect');
+    const found = await survey(this.#repository, root, { below: root.floor, onSnapshot, onDamage: this.#onDamage, signal });
+    await decide(this.#repository, found, { onDamage: this.#onDamage, signal });
+  }
+
+  async #readSnapshots(root: Root, { census, inventory }: { census: PackCensus; inventory: Inventory }): Promise<RecoveredSnapshot[]> {
+    const audit = new PackAudit(this.#repository, census.present);
+    const known = await this.#catalogued(root);
+    const read: RecoveredSnapshot[] = [];
+    for (const standing of inventory.snapshots) {
+      const { id, generation } = standing;
+      const snapshot = await this.#readSnapshot(standing);
+      if (snapshot === undefined) continue;
+      const comesBack = generation > root.generation || standingOf(root, { generation, catalogued: known.has(id) }) === 'superseded';
+      read.push({ id, generation, snapshot, comesBack, isWhole: await audit.isWhole(snapshot) });
+      this.#snapshotsRead++;
+      this.#tell('survey');
+    }
+    return read.sort((a, b) => a.snapshot.started.seconds - b.snapshot.started.seconds);
+  }
+
+  /** The snapshots in the root's catalogue, as far as it can be read. */
+  async #catalogued(root: Root): Promise<ReadonlySet<SnapshotId>> {
+    try {
+      return new Set((await readCatalogue(this.#repository, root, { signal: this.#options.signal })).map(({ id }) => id));
+    } catch (error) {
+      this.#onDamage(orThrow(error));
+      return new Set();
+    }
+  }
+
+  async #readSnapshot(standing: StandingSnapshot): Promise<Snapshot | undefined> {
+    try {
+      return await readStandingSnapshot(this.#repository, standing, { signal: this.#options.signal });
+    } catch (error) {
+      this.#onDamage(orThrow(error));
+      return undefined;
+    }
+  }
+
+  readonly #onDamage = (error: LaganError): void => {
+    this.#damage.push(error);
+    this.#options.onDamage?.(error);
+  };
+
+  #tell(phase: MaintainProgress['phase']): void {
+    this.#options.onProgress?.({ phase, filesDone: this.#snapshotsRead, bytesDone: 0 });
+  }
+}
+
+function unlisted({ present }: PackCensus, { listed }: Inventory): PackId[] {
+  return [...present.keys()].filter((pack) => !listed.has(pack));
+}
+
+function missing({ present }: PackCensus, { listed }: Inventory): PackId[] {
+  return [...listed].filter((pack) => !present.has(pack));
+}
+
+/** Damage, or what is missing; any other error is thrown. */
+function orThrow(error: unknown): LaganError {
+  if (isDamage(error) || isLaganError(error, 'object-missing')) return error;
+  throw error;
+}
