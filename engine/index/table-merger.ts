@@ -9,7 +9,7 @@ import {
   type PackRow,
   packOrdinalAt,
 } from '../../repo-format/mod.ts';
-import { type SealingKeys, SegmentedObjectWriter } from '../objects/mod.ts';
+import { type ObjectTarget, type SealingKeys, SegmentedObjectWriter } from '../objects/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { FilterWriter } from './_filter-writer.ts';
 import { PackRows } from './_pack-rows.ts';
@@ -31,7 +31,7 @@ export interface MergeOptions {
   /** By the names of tables: packs that are left out of that one. */
   readonly withoutIn?: ReadonlyMap<string, ReadonlySet<PackId>> | undefined;
   /** Where the merged table is written; default: to the storage that the others are read from. */
-  readonly target?: Pick<Storage, 'createWriter'> | undefined;
+  readonly target?: ObjectTarget | undefined;
   /** What the merged table says of packs that were replaced, and of older tables: that of the tables is not taken over. */
   readonly replaced?: IndexContents['replaced'] | undefined;
   readonly older?: readonly ObjectReference[] | undefined;

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { CallOptions, CreateOutcome, ObjectWriter, Storage } from '../storage/mod.ts';
+import type { ObjectTarget } from '../objects/mod.ts';
+import type { ByteRange, CallOptions, CreateOutcome, GetOptions, ObjectWriter, Storage } from '../storage/mod.ts';
 
 /** Passes an object on to a storage and computes the SHA-256 of what is stored, which a root needs to refer to it. */
-export class HashedTarget implements Pick<Storage, 'createWriter'> {
+export class HashedTarget implements ObjectTarget {
   readonly #storage: Storage;
   readonly #hash = createHash('sha256');
 
@@ -12,6 +13,10 @@ export class HashedTarget implements Pick<Storage, 'createWriter'> {
 
   async createWriter(name: string, options?: CallOptions): Promise<ObjectWriter> {
     return new HashedWriter(await this.#storage.createWriter(name, options), (part) => this.#hash.update(part));
+  }
+
+  get(name: string, range?: ByteRange, options?: GetOptions): Promise<Uint8Array> {
+    return this.#storage.get(name, range, options);
   }
 
   /** Once the object is stored. */

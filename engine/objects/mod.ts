@@ -1,5 +1,6 @@
 /** Sealed objects that are written and read in segments: packs and index tables. */
 export {
+  type ObjectTarget,
   openSegmentedObject,
   openSegmentOf,
   readSegment,

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import {
   contentsSegmentNumber,
+  equalBytes,
   footerLayout,
+  isLaganError,
   LaganError,
   type ObjectKind,
   objectIdOf,
@@ -36,12 +38,16 @@ export interface SegmentPlace {
   readonly sealedLength: number;
 }
 
+/** What {@link SegmentedObjectWriter} needs of a storage. */
+export type ObjectTarget = Pick<Storage, 'createWriter' | 'get'>;
+
 /**
  * Writes a pack or an index table: a clear header, sealed segments, a sealed table of contents, a footer (spec/sealed.md).
  * Nothing is visible in the store before {@link finish}; {@link abort} leaves nothing behind.
  */
 export class SegmentedObjectWriter {
   readonly name: string;
+  readonly #storage: ObjectTarget;
   readonly #writer: ObjectWriter;
   readonly #header: Uint8Array;
   readonly #key: Uint8Array;
@@ -50,7 +56,7 @@ export class SegmentedObjectWriter {
   #buffer = new Uint8Array(0);
 
   static async create(
-    storage: Pick<Storage, 'createWriter'>,
+    storage: ObjectTarget,
     options: { name: string; kind: ObjectKind; keys: SealingKeys },
   ): Promise<SegmentedObjectWriter> {
     const { name, kind, keys } = options;
@@ -59,11 +65,15 @@ export class SegmentedObjectWriter {
     const key = objectKey(keys.classKey(kind, epoch), header);
     const writer = await storage.createWriter(name);
     await writer.append([header]);
-    return new SegmentedObjectWriter(writer, { name, header, key });
+    return new SegmentedObjectWriter(writer, { storage, name, header, key });
   }
 
-  private constructor(writer: ObjectWriter, { name, header, key }: { name: string; header: Uint8Array; key: Uint8Array }) {
+  private constructor(
+    writer: ObjectWriter,
+    { storage, name, header, key }: { storage: ObjectTarget; name: string; header: Uint8Array; key: Uint8Array },
+  ) {
     this.name = name;
+    this.#storage = storage;
     this.#writer = writer;
     this.#header = header;
     this.#key = key;
@@ -86,13 +96,22 @@ export class SegmentedObjectWriter {
   async finish(contents: Uint8Array): Promise<void> {
     const place = await this.#append(contentsSegmentNumber, [contents]);
     await this.#writer.append([sealedFooter({ offset: place.offset, length: place.sealedLength })]);
-    const outcome = await this.#writer.commit();
-    if (outcome !== 'created')
-      throw new LaganError('exists', `a new object was to be stored as ${this.name}, but one is there already`, { object: this.name });
+    if ((await this.#writer.commit()) === 'created' || (await this.#isThere())) return;
+    throw new LaganError('exists', `a new object was to be stored as ${this.name}, but one is there already`, { object: this.name });
   }
 
   abort(): Promise<void> {
     return this.#writer.abort();
+  }
+
+  /** A network may deliver a request twice, and the answer that comes may be the second one's. The salt in its header tells whose an object is, and it is there whole. */
+  async #isThere(): Promise<boolean> {
+    try {
+      return equalBytes(await this.#storage.get(this.name, { offset: 0, length: this.#header.length }), this.#header);
+    } catch (error) {
+      if (isLaganError(error, 'not-found') || isLaganError(error, 'malformed')) return false;
+      throw error;
+    }
   }
 
   async #append(number: number, parts: Uint8Array[]): Promise<SegmentPlace> {

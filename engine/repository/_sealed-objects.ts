@@ -12,7 +12,7 @@ import {
   sealObject,
   toHex,
 } from '../../repo-format/mod.ts';
-import type { CreateOutcome, Storage } from '../storage/mod.ts';
+import type { CallOptions, CreateOutcome, Storage } from '../storage/mod.ts';
 import { repositoryLimits } from './limits.ts';
 
 /** The part of a repository that sealing needs; there is no whole one yet while it is opened. */
@@ -77,7 +77,25 @@ export async function createSealed(
   name: string,
   { kind, payload, signal }: ReadOptions & { payload: Uint8Array },
 ): Promise<CreateOutcome> {
-  return context.storage.create(name, [seal(context, name, { kind, payload })], { signal });
+  return createOwn(context.storage, name, { bytes: seal(context, name, { kind, payload }), signal });
+}
+
+/**
+ * Creates an object whose bytes are like no other's. `created` also if it is there already with just these bytes: a network may deliver a request twice, and the answer that
+ * comes may be the second one's.
+ */
+export async function createOwn(
+  storage: Storage,
+  name: string,
+  { bytes, signal }: { bytes: Uint8Array } & CallOptions,
+): Promise<CreateOutcome> {
+  if ((await storage.create(name, [bytes], { signal })) === 'created') return 'created';
+  try {
+    return equalBytes(await storage.get(name, undefined, { limitBytes: bytes.length, signal }), bytes) ? 'created' : 'exists';
+  } catch (error) {
+    if (isLaganError(error, 'not-found') || isLaganError(error, 'limit-exceeded')) return 'exists';
+    throw error;
+  }
 }
 
 /** The object's bytes; they were opened again, so that an error of memory or library is not stored for years. */

@@ -25,7 +25,7 @@ import {
 } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
-import { readSealed, seal } from './_sealed-objects.ts';
+import { createOwn, readSealed, seal } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
 import type { Repository } from './repository.ts';
 import { readRoot } from './roots.ts';
@@ -134,7 +134,7 @@ async function storeReferenced(
       expected: limits.smallObjectSizeBytes,
       found: bytes.length,
     });
-  const outcome = await repository.storage.create(name, [bytes], { signal });
+  const outcome = await createOwn(repository.storage, name, { bytes, signal });
   if (outcome === 'exists') throw new LaganError('exists', `${name} is there already`, { object: name });
   return { id, hash: Uint8Array.from(createHash('sha256').update(bytes).digest()) };
 }

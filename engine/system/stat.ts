@@ -126,13 +126,10 @@ export function typeOfDirectoryType(directoryType: number): EntryType | undefine
   return directoryType === 0 ? undefined : typeOfNumber[directoryType & 15];
 }
 
-const statx =
-  libc.statx ??
-  ((parent: number, name: number, flags: number, mask: number, status: number): number =>
-    libc.syscall(systemCall.statx, parent, name, flags, mask, status, 0));
+libc.statx ??= (parent, name, flags, mask, status) => libc.syscall(systemCall.statx, parent, name, flags, mask, status, 0);
 
 function tryStatx(parent: Descriptor, address: number, flags: number, status: FileStatus): number {
-  if (statx(parent, address, flags, wanted, scratch.address.status) < 0) return failure();
+  if (libc.statx!(parent, address, flags, wanted, scratch.address.status) < 0) return failure();
   decode(status);
   return 0;
 }

@@ -2,12 +2,13 @@
 import t, { type Test } from 'tap';
 import { check } from '../../engine/check/mod.ts';
 import { changeKey, createRepository, listKeys, listSnapshots, openRepository } from '../../engine/repository/mod.ts';
-import { InMemory, type Storage } from '../../engine/storage/mod.ts';
+import { type CallOptions, type CreateOutcome, InMemory, type Storage } from '../../engine/storage/mod.ts';
 import { isLaganError, type SnapshotId } from '../../repo-format/mod.ts';
 import { randomBytesOf } from '../engine/random.ts';
 import { cheapCost, namesIn } from '../engine/repository/sample.ts';
 import { FaultyStorage } from '../engine/storage/faulty-storage.ts';
 import { collect, forget } from '../simulation/engine-calls.ts';
+import { PassingStorage } from '../simulation/spoiled-storage.ts';
 import {
   backUp,
   faultsOf,
@@ -138,6 +139,26 @@ t.test(
     t.ok(whole.storage.calls.length > 10);
   },
 );
+
+/** Each creation arrives twice, and the answer is that to the second one: there is such an object already. */
+class DeliveredTwice extends PassingStorage {
+  override async create(name: string, parts: readonly Uint8Array[], options?: CallOptions): Promise<CreateOutcome> {
+    await super.create(name, parts, options);
+    return super.create(name, parts, options);
+  }
+}
+
+t.test('backup, forget, maintain: creations that are delivered twice are known to be ours', async (t) => {
+  const sample = await changedSample(t);
+  const storage = new DeliveredTwice(sample.storage);
+  const [first] = sample.expected.keys();
+  await backUpOnce(storage, sample);
+  await forget(await open(storage), [first!]);
+  sample.expected.delete(first!);
+  const { droppedSnapshots } = await collect(await open(storage));
+  t.equal(droppedSnapshots, 1);
+  t.same(await faultsOf(sample), []);
+});
 
 t.test('changeKey: cut short at every request, the old key or the new one opens, and it can be run again', async (t) => {
   const sample = await changedSample(t);
