@@ -106,6 +106,10 @@ export {
   type MaintainResult,
   maintain,
   maintenanceIsDue,
+  type RecoveredSnapshot,
+  type RecoverOptions,
+  type RecoverResult,
+  recover,
 } from './maintain/mod.ts';
 export { type Compression, parseCompression } from './packs/mod.ts';
 // Repositories, their snapshots and their keys.

@@ -2,14 +2,25 @@
 import { type Command, Option } from 'commander';
 import { cacheOptionsOf } from '../shared/cache.ts';
 import { type Context, contextOf } from '../shared/context.ts';
-import type { Engine, ProbeResult, Storage } from '../shared/engine.ts';
+import type { Engine, ProbeResult, RecoveredSnapshot, RecoverResult, Storage } from '../shared/engine.ts';
 import { LaganError, usageError } from '../shared/errors.ts';
+import { pathFields } from '../shared/json.ts';
 import { addExamples } from '../shared/options.ts';
 import { openRepository, placeOfRepository, storageOf } from '../shared/repository.ts';
+import { Running } from '../shared/running.ts';
 import { formatCountOf } from '../shared/sizes.ts';
+import { shortId } from '../shared/snapshots.ts';
+import { formatTable } from '../shared/table.ts';
+import { textOfBytes } from '../shared/text.ts';
+import { formatDuration, formatExactTime, formatTime } from '../shared/times.ts';
 
 interface ProbeCommandOptions {
   readonly thorough?: boolean;
+}
+
+interface RecoverCommandOptions {
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
 }
 
 interface CollectorCommandOptions {
@@ -18,9 +29,10 @@ interface CollectorCommandOptions {
 }
 
 export function define(command: Command): void {
-  command.description('Looks at the store that holds the repository.');
+  command.description('Looks at the store that holds the repository, and mends what it did to it.');
   defineProbe(command);
   defineCollector(command);
+  defineRecover(command);
 }
 
 function defineProbe(repository: Command): void {
@@ -55,6 +67,85 @@ function defineCollector(repository: Command): void {
     ['lagan repository collector', 'who it is, and what this machine is called'],
     ['lagan repository collector --this', 'this machine from now on'],
   ]);
+}
+
+function defineRecover(repository: Command): void {
+  const command = repository
+    .command('recover')
+    .summary('make a repository usable again whose store went back to an older state')
+    .description(
+      'For a repository with which every command that writes ends with “rolled-back”: its bucket or folder was restored from a copy, wholly or in part. Stop all programs that use it first, on every machine. Then this lists all snapshots and all packs that are there, so that all of them count again. Nothing is deleted. What is no longer in the store does not come back: lagan check then says which files are hurt.',
+    );
+  command
+    .option('-n, --dry-run', 'only say what is there, and what would be done')
+    .option('--force', 'recover though nothing shows that the store went back: all of it was restored, and programs went on since the copy')
+    .action(async (_options: object, self: Command) => recover(contextOf(self), self.opts()));
+  addExamples(command, [
+    ['lagan repository recover --dry-run', 'what shows that the store went back, and which snapshots are there'],
+    ['lagan repository recover', 'when all other programs have been stopped'],
+  ]);
+}
+
+async function recover(context: Context, { dryRun = false, force = false }: RecoverCommandOptions): Promise<void> {
+  const { output } = context;
+  output.goOnWhenClosed();
+  const { engine, repository } = await openRepository(context, 'write');
+  const running = new Running(context, 'recovering');
+  try {
+    const { signal, onProgress } = running.engineOptions;
+    const onDamage = ({ code, message }: { code: string; message: string }) => running.warn({ code, message });
+    const result = await engine.recover(repository, { dryRun, force, onProgress, onDamage, signal });
+    running.end();
+    await reportRecovery(context, result, running.elapsedMs);
+  } finally {
+    running.end();
+  }
+}
+
+async function reportRecovery({ output }: Context, result: RecoverResult, elapsedMs: number): Promise<void> {
+  const { damage, durationMs: _, snapshots, ...facts } = result;
+  const { outcome, evidence, root, newRoot } = result;
+  await output.json({
+    type: 'recovery',
+    ...facts,
+    snapshots: snapshots.map(recoveredFields),
+    damaged: damage.length,
+    elapsedMs: Math.round(elapsedMs),
+  });
+  if (evidence !== null) await output.line(`the store was set back: ${evidence}`);
+  const [titles, ...lines] = formatTable(
+    recoveredColumns,
+    snapshots.map((found) => recoveredRow(output, found)),
+  );
+  if (titles !== undefined) await output.line(output.style('dim', titles));
+  for (const line of lines) await output.line(line);
+  if (newRoot === null) {
+    await output.summary('nothing shows that the store was set back, and nothing was done');
+    return;
+  }
+  const would = outcome === 'dry-run' ? 'would be ' : '';
+  const { packs, unlistedPacks, missingPacks } = result;
+  await output.summary(
+    `${formatCountOf(packs, 'pack')} are there, ${unlistedPacks} of them in no index: they ${would || 'are '}listed again`,
+  );
+  if (missingPacks > 0) await output.summary(`${formatCountOf(missingPacks, 'pack')} that an index lists are gone`);
+  await output.summary(`root ${root.number} ${would || 'is '}replaced by root ${newRoot.number} of generation ${newRoot.generation}`);
+  if (outcome === 'dry-run') return;
+  await output.summary(`recovered in ${formatDuration(elapsedMs)}`);
+  output.note('lagan check --read-data says whether all of it is sound; lagan forget removes snapshots that lack something');
+}
+
+const recoveredColumns = [{ heading: 'ID' }, { heading: 'Time' }, { heading: 'Host' }, { heading: 'Paths' }, { heading: 'State' }] as const;
+
+function recoveredRow(output: Context['output'], { id, snapshot, comesBack, isWhole }: RecoveredSnapshot): string[] {
+  const state = [...(isWhole ? [] : ['lacks packs']), ...(comesBack ? ['comes back'] : [])];
+  const paths = snapshot.paths.map((path) => output.name(textOfBytes(path))).join(' ');
+  return [shortId(id), formatTime(snapshot.started), output.name(snapshot.host), paths, state.join(', ') || 'whole'];
+}
+
+function recoveredFields({ id, generation, snapshot, comesBack, isWhole }: RecoveredSnapshot): object {
+  const { started, host, paths } = snapshot;
+  return { id, generation, time: formatExactTime(started), host, paths: paths.map((path) => pathFields(path)), comesBack, isWhole };
 }
 
 async function collector(context: Context, name: string | undefined, options: CollectorCommandOptions): Promise<void> {

@@ -25,6 +25,8 @@ export type {
   PlannedGroup,
   PlannedSnapshot,
   ProbeResult,
+  RecoveredSnapshot,
+  RecoverResult,
   RemovedEntry,
   Repository,
   RepositoryStatistics,
@@ -86,6 +88,7 @@ export type Engine = Pick<
   | 'publicKeyOf'
   | 'readKeyFile'
   | 'readPasswordFile'
+  | 'recover'
   | 'releaseSnapshots'
   | 'removeHold'
   | 'removeKey'

@@ -16,6 +16,7 @@ import {
 } from '../../repo-format/mod.ts';
 import type { CallOptions, Storage } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
+import { rolledBack } from './_rolled-back.ts';
 import { readReferenced, readSealed, type SealingContext } from './_sealed-objects.ts';
 import { repositoryLimits } from './limits.ts';
 import type { Repository } from './repository.ts';
@@ -120,6 +121,6 @@ async function newestNumber(
   }
   if (newest !== undefined) return newest;
   if (atLeast === undefined) throw new LaganError('object-missing', 'the repository has no root', { object: objectPrefixes.roots });
-  const message = `root ${atLeast.number} was seen before, but there is none as new now`;
-  throw new LaganError('rolled-back', message, { object: objectNames.root(atLeast.number), expected: atLeast.number });
+  const message = `root ${atLeast.number} was seen before, and there is none as new now`;
+  throw rolledBack({ object: objectNames.root(atLeast.number), message });
 }

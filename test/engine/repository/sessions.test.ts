@@ -248,7 +248,7 @@ t.test('readRoot: a store that has gone back is noticed', async (t) => {
   const later = { ...repository, root };
   t.equal((await readRoot(later)).number, 1);
   await repository.storage.delete([objectNames.root(1)]);
-  await t.rejects(readRoot(later), { code: 'rolled-back', expected: 1 });
+  await t.rejects(readRoot(later), { code: 'rolled-back', object: objectNames.root(1) });
   await t.rejects(beginSession(later), { code: 'rolled-back' });
 });
 
