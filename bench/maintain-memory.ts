@@ -1,22 +1,41 @@
 /**
- * Memory of a maintenance: makes a repository whose index tables list so many chunks, has it folded by `maintain` in a process of its own, and prints the most memory that the
- * process had. `node bench/maintain-memory.ts --chunks 100000000 --folder /tmp/index` takes 8 GB of disk and some minutes; `npm test` does it with a million.
+ * Memory and cost of maintenances: makes a repository with so many chunks, in sessions of a million each, with its packs (files of the right length without contents), index
+ * tables and snapshots whose lists name the packs. A process of its own, with the launcher's settings, maintains it: all tables become a base index. Then a thousandth more is stored,
+ * and another process maintains again: that is to cost what is new. Each has some packs to delete that nobody needs. Prints the most memory that each process had, its time, and what it read and wrote.
+ *
+ * `node bench/maintain-memory.ts --chunks 100000000 --folder /tmp/index` takes 9 GB of disk and some minutes; `npm test` does it with a million.
  */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { writeIndexTable } from '../engine/index/mod.ts';
+import { ChunkTable, Deduplicator, PackTable, StoredIndex, writeIndexTable } from '../engine/index/mod.ts';
+import { createKernel } from '../engine/kernel/mod.ts';
 import { maintain } from '../engine/maintain/mod.ts';
-import { createRepository, openRepository, type Repository } from '../engine/repository/mod.ts';
+import { PackReader, type StoredPack } from '../engine/packs/mod.ts';
+import { beginSession, commitSnapshot, createRepository, openRepository, type Repository, type Session } from '../engine/repository/mod.ts';
 import { LocalFolder } from '../engine/storage/mod.ts';
-import { idFromBytes, objectNames, type PackId, type SessionId } from '../repo-format/mod.ts';
+import { NodeStore, TreeBuilder } from '../engine/trees/mod.ts';
+import {
+  type Entry,
+  idFromBytes,
+  noContent,
+  noExtensions,
+  objectNames,
+  type PackId,
+  type Snapshot,
+  type Time,
+} from '../repo-format/mod.ts';
 
 const secret = { kind: 'key-file', secret: new Uint8Array(32).fill(7) } as const;
-const chunksPerPack = 500;
-const chunksPerTable = 1_000_000;
+/** Chunks of 64 KiB on average make a pack of 32 MiB. */
+const chunksPerPack = 512;
+const packSizeBytes = 32 * 1024 * 1024;
+const chunksPerSession = 1_000_000;
+const fewestSessions = 20;
+const newPart = 1 / 1000;
 
 const { values } = parseArgs({
   options: { chunks: { type: 'string', default: '1000000' }, folder: { type: 'string' }, measure: { type: 'boolean', default: false } },
@@ -30,48 +49,149 @@ else await compare(Number(values.chunks));
 async function compare(chunks: number): Promise<void> {
   mkdirSync(folder);
   try {
-    await makeTables(await createRepository(new LocalFolder(place), { slots: [{ secret, label: 'bench' }], patienceMs: 0 }), chunks);
-    const child = spawnSync(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), '--folder', folder, '--measure'], {
-      encoding: 'utf8',
-    });
-    if (child.status !== 0) throw new Error(child.stderr);
-    console.log(JSON.stringify({ chunks, ...JSON.parse(child.stdout) }));
+    const repository = await createRepository(new LocalFolder(place), { slots: [{ secret, label: 'bench' }], patienceMs: 0 });
+    const all: PackId[] = [];
+    const sessions = Math.max(fewestSessions, Math.ceil(chunks / chunksPerSession));
+    for (let session = 1; session <= sessions; session++)
+      await makeSession(repository, { packs: Math.ceil(chunks / sessions / chunksPerPack), all, listsAll: session === sessions });
+    const first = measured();
+    await makeSession(repository, { packs: Math.ceil((chunks * newPart) / chunksPerPack), all, listsAll: true });
+    const next = measured();
+    console.log(JSON.stringify({ chunks, packs: all.length, first, next }, null, 2));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** As many tables of sessions as hold the chunks, and at least so many that they are folded. */
-async function makeTables({ storage, keys }: Repository, chunks: number): Promise<void> {
-  const tables = Math.max(20, Math.ceil(chunks / chunksPerTable));
-  for (let table = 0; table < tables; table++) {
-    const packs = Array.from({ length: Math.ceil(chunks / tables / chunksPerPack) }, () => ({
-      pack: packId(),
-      kind: 'pack' as const,
-      names: Uint8Array.from(randomBytes(chunksPerPack * 32)),
-      sizeBytes: 32 * 1024 * 1024,
-    }));
-    const session = idFromBytes<SessionId>(randomBytes(16));
-    await writeIndexTable(storage, { name: objectNames.sessionIndex(0, session, 0, 0), keys, packs });
-  }
+/** A backup: packs, an index table, a snapshot that lists the session's packs or all there are; and a pack that a dead backup left. */
+async function makeSession(
+  repository: Repository,
+  { packs, all, listsAll }: { packs: number; all: PackId[]; listsAll: boolean },
+): Promise<void> {
+  const { storage, keys } = repository;
+  const session = await beginSession(repository);
+  const stored: StoredPack[] = Array.from({ length: packs }, () => ({
+    pack: makePack(),
+    kind: 'pack',
+    names: Uint8Array.from(randomBytes(chunksPerPack * 32)),
+    sizeBytes: packSizeBytes,
+  }));
+  makePack();
+  const own = stored.map(({ pack }) => pack);
+  all.push(...own);
+  const snapshot = await storeSnapshot(repository, { session, packs: listsAll ? all : own, stored });
+  await writeIndexTable(storage, { name: objectNames.sessionIndex(session.generation, session.id, 0, 0), keys, packs: stored });
+  await commitSnapshot(repository, { session, snapshot });
 }
 
-function packId(): PackId {
-  const id = randomBytes(16);
-  id[0]! &= 0x7f;
-  return idFromBytes<PackId>(id);
+/** A file as long as a pack, without contents. */
+function makePack(): PackId {
+  const bytes = randomBytes(16);
+  bytes[0]! &= 0x7f;
+  const id = idFromBytes<PackId>(bytes);
+  const path = join(place, objectNames.pack(id));
+  mkdirSync(dirname(path), { recursive: true });
+  const file = openSync(path, 'wx');
+  ftruncateSync(file, packSizeBytes);
+  closeSync(file);
+  return id;
+}
+
+/** Stores the list and a small tree in a pack of its own, which is added to `stored`. */
+async function storeSnapshot(
+  { storage, keys, configuration }: Repository,
+  { session, packs, stored }: { session: Session; packs: readonly PackId[]; stored: StoredPack[] },
+): Promise<Snapshot> {
+  const { nameKey, metadataNameKey, cutKey } = keys;
+  const kernelOf = (dataSizeBytes: number) =>
+    createKernel({ dataSizeBytes, nameKey, metadataNameKey, cutKey, cutting: configuration.chunker });
+  const table = new PackTable();
+  const deduplicator = new Deduplicator({
+    written: new ChunkTable({ capacityRows: 1 << 14 }),
+    packs: table,
+    stored: new StoredIndex(storage, []),
+    reader: new PackReader({ storage, keys }),
+    kind: 'metadata-pack',
+  });
+  const onPack = (pack: StoredPack) => stored.push(pack);
+  const nodes = new NodeStore({ kernel: kernelOf(1 << 20), kernelOf, storage, keys, deduplicator, packs: table, onPack });
+  const list = new TreeBuilder(nodes, 'pack-list');
+  for (const pack of packs.toSorted()) await list.addPack(pack);
+  const root = (await list.finish())!;
+  const time = { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 };
+  const tree = new TreeBuilder(nodes, 'directory');
+  await tree.addEntry(emptyFile(time));
+  const { node } = (await tree.finish())!;
+  await nodes.flush();
+  return {
+    session: session.id,
+    generation: session.generation,
+    started: time,
+    ended: time,
+    host: 'bench',
+    user: 'bench',
+    paths: [],
+    tags: [],
+    description: '',
+    program: 'bench',
+    tree: node,
+    packs: { ...root.node, height: root.height, count: packs.length },
+    listPacks: [root.node.pack],
+    parent: null,
+    source: '',
+    partial: false,
+    statistics: { files: 0, directories: 0, others: 0, bytes: 0, newBytes: 0, storedBytes: 0, chunks: 0, newChunks: 0, errors: 0 },
+    errors: [],
+    extensions: {},
+  };
+}
+
+function emptyFile(time: Time): Entry {
+  const owner = { uid: 0, gid: 0, userName: '', groupName: '' };
+  const times = { mtime: time, ctime: time, inode: 1 };
+  const name = new TextEncoder().encode('file');
+  return { type: 'file', name, mode: 0o600, ...owner, ...times, size: 0, content: noContent, extensions: noExtensions };
+}
+
+interface Measured {
+  readonly foldedTables: number;
+  readonly freedPacks: number;
+  readonly peakMiB: number;
+  readonly seconds: number;
+  readonly readMiB: number;
+  readonly writtenMiB: number;
+}
+
+/** Maintains in a process with the settings of the command line. */
+function measured(): Measured {
+  const launcher = readFileSync(new URL('../bin/lagan', import.meta.url), 'utf8');
+  const flags = /^v8_flags='(.*)'$/m.exec(launcher)![1]!.split(' ');
+  const child = spawnSync(process.execPath, [...flags, fileURLToPath(import.meta.url), '--folder', folder, '--measure'], {
+    encoding: 'utf8',
+  });
+  if (child.status !== 0) throw new Error(child.stderr);
+  return JSON.parse(child.stdout);
 }
 
 async function measure(): Promise<void> {
   const repository = await openRepository(new LocalFolder(place), { secret, mode: 'write' });
   const startedAt = performance.now();
-  const { foldedTables } = await maintain(repository);
-  const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-  console.log(
-    JSON.stringify({
-      foldedTables,
-      peakMiB: Math.round(Number(peak) / 1024),
-      seconds: Math.round((performance.now() - startedAt) / 100) / 10,
-    }),
-  );
+  const { foldedTables, freedPacks, damage } = await maintain(repository);
+  if (damage.length > 0) throw damage[0];
+  const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
+  const process = { peakKiB: procNumber('status', 'VmHWM'), read: procNumber('io', 'rchar'), written: procNumber('io', 'wchar') };
+  const result: Measured = {
+    foldedTables,
+    freedPacks,
+    peakMiB: Math.round(process.peakKiB / 1024),
+    seconds,
+    readMiB: Math.round(process.read / 1024 / 1024),
+    writtenMiB: Math.round(process.written / 1024 / 1024),
+  };
+  console.log(JSON.stringify(result));
+}
+
+/** A number of a file of this process's below /proc. */
+function procNumber(file: string, key: string): number {
+  return Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/self/${file}`, 'utf8'))?.[1]);
 }
