@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { claimed, type Deduplicator, notFound, type PackTable, tableFull, unresolved } from '../index/mod.ts';
 import type { Kernel } from '../kernel/mod.ts';
 import type { SealingKeys } from '../objects/mod.ts';
@@ -14,11 +15,19 @@ export interface ChunkCounts {
   newBytes: number;
 }
 
+/** A pack that is on its way into the store. */
+interface Storing {
+  readonly writer: PackWriter;
+  readonly stored: Promise<void>;
+}
+
 /**
  * Names chunks, drops those that the repository has, and gathers the others into blocks and packs, for one worker.
  *
  * Bytes are not copied on their way: files are read to where the open block ends ({@link blockEnd}), and a chunk that is new becomes part of the
  * block where it lies. Behind the block in the kernel's data area is what was read and is not cut yet.
+ *
+ * While a full pack is stored, the next one is filled, if `fillsMeanwhile`: a store that is far away would otherwise have nothing to do while we compute, and the other way round.
  */
 export class ChunkStore {
   readonly data: Uint8Array;
@@ -31,12 +40,14 @@ export class ChunkStore {
   readonly #blockSizeBytes: number;
   readonly #packSizeBytes: number;
   readonly #dryRun: boolean;
+  readonly #fillsMeanwhile: boolean;
   readonly #onPack: (pack: StoredPack) => void;
   readonly #chunkLengths = new Uint32Array(backupLimits.chunksPerBlock);
   #chunksInBlock = 0;
   #blockEnd = blockStart;
   #writer: PackWriter;
   #ordinal: number;
+  #storing: Storing | undefined;
   #counts: ChunkCounts = { chunks: 0, newChunks: 0, newBytes: 0 };
 
   constructor(parts: {
@@ -49,6 +60,7 @@ export class ChunkStore {
     blockSizeBytes: number;
     packSizeBytes: number;
     dryRun: boolean;
+    fillsMeanwhile: boolean;
     onPack: (pack: StoredPack) => void;
   }) {
     this.#kernel = parts.kernel;
@@ -61,6 +73,7 @@ export class ChunkStore {
     this.#blockSizeBytes = parts.blockSizeBytes;
     this.#packSizeBytes = parts.packSizeBytes;
     this.#dryRun = parts.dryRun;
+    this.#fillsMeanwhile = parts.fillsMeanwhile;
     this.#onPack = parts.onPack;
     this.#writer = this.#newWriter();
     this.#ordinal = this.#packs.ordinalOf(this.#writer.pack);
@@ -117,6 +130,8 @@ export class ChunkStore {
       chunkLengths: this.#chunkLengths.slice(0, chunks),
       names: this.data.slice(0, chunks * nameSizeBytes),
     });
+    // Computing does not let the bytes of the other pack go on.
+    if (this.#storing !== undefined) await setImmediate();
     if (this.#writer.sizeBytes >= this.#packSizeBytes) await this.#closePack();
   }
 
@@ -124,10 +139,11 @@ export class ChunkStore {
   async flush(): Promise<void> {
     await this.closeBlock();
     await this.#closePack();
+    await this.#storing?.stored;
   }
 
   async abort(): Promise<void> {
-    await this.#writer.abort();
+    await Promise.all([this.#writer.abort(), this.#storing?.writer.abort()]);
   }
 
   takeCounts(): ChunkCounts {
@@ -153,12 +169,23 @@ export class ChunkStore {
     return this.#ordinal;
   }
 
+  /** Has the pack stored, after the one before. If that fails, so does whatever comes next. */
   async #closePack(): Promise<void> {
-    const stored = await this.#writer.close();
-    if (stored === undefined) return;
-    this.#onPack(stored);
+    await this.#storing?.stored;
+    const writer = this.#writer;
+    if (writer.sizeBytes === 0) return;
+    const stored = this.#store(writer);
+    stored.catch(() => undefined); // Whoever closes the next pack is told.
+    this.#storing = { writer, stored };
     this.#writer = this.#newWriter();
     this.#ordinal = this.#packs.ordinalOf(this.#writer.pack);
+    if (!this.#fillsMeanwhile) await stored;
+  }
+
+  async #store(writer: PackWriter): Promise<void> {
+    const stored = await writer.close();
+    if (stored !== undefined) this.#onPack(stored);
+    this.#storing = undefined;
   }
 
   #newWriter(): PackWriter {

@@ -32,6 +32,8 @@ export const backupLimits = {
   checkpointIntervalMs: 60_000,
   /** Errors that the snapshot lists by path (all are counted). */
   listedErrors: 1_000,
+  /** Bytes of packs that may be in memory, filled or on their way to a store that is far away. With more workers each waits until its pack is stored. */
+  packMemoryBytes: 256 * 1024 * 1024,
   /** Index tables that are opened at the same time when a session begins. */
   tablesOpenedAtOnce: 6,
   /** Tables of one level that a session has before they are merged. */

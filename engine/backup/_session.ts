@@ -113,6 +113,7 @@ export class BackupSession {
         lanes: preferredLanes(),
         compression,
         dryRun,
+        fillsMeanwhile: storage.describe().kind !== 'url' || 2 * workers * configuration.packSizeBytes <= backupLimits.packMemoryBytes,
         chunkTable: this.#chunkTable.buffer,
         packTable: packs.buffers,
         storedTables: tables.all,

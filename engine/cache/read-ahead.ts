@@ -89,7 +89,7 @@ class Windows {
     const follows = offset === 0 || known.some((window) => window.offset < offset && offset <= window.end);
     const sizeBytes = known.reduce((end, window) => Math.max(end, window.end), 0);
     const end = Math.min(sizeBytes, offset + cacheLimits.readAheadBytes);
-    if (!follows || end <= offset + length) return undefined;
+    if (!follows || !(end > offset + length)) return undefined;
     const bytes = this.#storage.get(name, { offset, length: end - offset }, { signal });
     const window = { name, offset, end, bytes };
     bytes.catch(() => this.#drop(window)); // Whoever waits for it is told.

@@ -60,6 +60,7 @@ export class ReaderParts {
       blockSizeBytes,
       packSizeBytes: 1 << 25,
       dryRun: false,
+      fillsMeanwhile: true,
       onPack: () => {},
     });
     const isStopping = (): boolean => {
