@@ -5,8 +5,10 @@ import { backupStreamWithin } from '../../../engine/backup/backup-stream.ts';
 import { check } from '../../../engine/check/mod.ts';
 import { maintain } from '../../../engine/maintain/mod.ts';
 import { listCheckpoints, readRoot } from '../../../engine/repository/mod.ts';
+import { objectNames } from '../../../repo-format/mod.ts';
 import { smallSegments, write } from '../backup/_fixture.ts';
 import { randomBytesOf } from '../random.ts';
+import { namesIn } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
 import {
   backUpOf,
@@ -116,6 +118,30 @@ t.test('maintain: a collection within a backup, at each of its operations: it en
     copy.expected.set(snapshotId!, contents);
     await expectMaintainable(t, copy);
   }
+});
+
+t.test('maintain: a condemned pack that a late commit needs, and that no table lists, is listed from then on', async (t) => {
+  const history = await newHistory(t);
+  const { storage } = history.repository;
+  await snapshotOf(history, files('a', 1));
+  const copy = await copyOf(history);
+  const late = await snapshotOf(copy, files('b', 2));
+  const names = await namesIn(storage);
+  const added = (await namesIn(copy.repository.storage)).filter((name) => !names.includes(name));
+  const land = async (prefix: string) => {
+    for (const name of added) if (name.startsWith(prefix)) await storage.create(name, [await copy.repository.storage.get(name)]);
+  };
+  await land('writer/packs/');
+  const sleeping = new FaultyStorage(storage, {
+    onCall: async (operation, name) => {
+      if (operation === 'create' && name === objectNames.root(2)) await land('writer/snapshots/');
+    },
+  });
+  const result = await maintain(over(history, sleeping).repository);
+  t.match(result, { outcome: 'collected', rescuedPacks: added.filter((name) => name.startsWith('writer/packs/')).length, freedPacks: 0 });
+  history.expected.set(late, copy.expected.get(late)!);
+  await expectSound(t, history);
+  t.equal((await backUpOf(history, { force: true })).statistics.newBytes, 0, 'the base index knows its chunks');
 });
 
 t.test('check and restore: a collection within them is no damage', async (t) => {
