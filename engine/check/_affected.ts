@@ -1,10 +1,12 @@
 /** Which snapshots and files need what is lost. */
-import type { Content, Entry, NodeReference, SnapshotId } from '../../repo-format/mod.ts';
+import type { Content, Entry, NodeReference, PackId, SnapshotId } from '../../repo-format/mod.ts';
 import { NameMap } from '../names/mod.ts';
+import type { MovedChunks } from '../packs/mod.ts';
 import type { SnapshotInfo } from '../repository/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
-import { isDamage } from './_findings.ts';
+import { isDamage, type OpenFinding } from './_findings.ts';
 import type { Hurt } from './_hurt.ts';
+import type { KnownPacks } from './_known-packs.ts';
 
 const [isWhole, isHurt] = [0, 1];
 
@@ -18,12 +20,16 @@ interface Place {
 export class AffectedFiles {
   readonly #trees: TreeReader;
   readonly #hurt: Hurt;
+  readonly #packs: KnownPacks;
+  readonly #moved: MovedChunks;
   readonly #breathe: () => Promise<void> | undefined;
   readonly #known = new NameMap();
 
-  constructor(parts: { trees: TreeReader; hurt: Hurt; breathe: () => Promise<void> | undefined }) {
+  constructor(parts: { trees: TreeReader; hurt: Hurt; packs: KnownPacks; moved: MovedChunks; breathe: () => Promise<void> | undefined }) {
     this.#trees = parts.trees;
     this.#hurt = parts.hurt;
+    this.#packs = parts.packs;
+    this.#moved = parts.moved;
     this.#breathe = parts.breathe;
   }
 
@@ -36,7 +42,7 @@ export class AffectedFiles {
   async #visit(reference: NodeReference, place: Place): Promise<boolean> {
     if (this.#known.get(reference.name, 0) === isWhole) return false;
     await this.#breathe();
-    const finding = this.#hurt.findingOf(reference.pack, reference.name);
+    const finding = await this.#findingOf(reference.pack, reference.name);
     if (finding !== undefined) {
       finding.hurts(place.snapshot, place.path.length === 0 ? Buffer.from('/') : place.path);
       return true;
@@ -63,10 +69,24 @@ export class AffectedFiles {
     return this.#visitContent(entry.content, placeOf(entry, folder));
   }
 
+  /** The finding by which a chunk is lost, if it is: in the pack that has it now, if its own was replaced. */
+  async #findingOf(pack: PackId, name: Uint8Array): Promise<OpenFinding | undefined> {
+    const finding = this.#hurt.findingOf(pack, name);
+    if (finding !== undefined || !this.#isHurt(pack)) return finding;
+    for await (const now of this.#moved.packsOf(name, pack)) return this.#hurt.findingOf(now, name);
+    return undefined;
+  }
+
+  /** Whether anything of a pack, or of those that replaced it, is lost. */
+  #isHurt(pack: PackId): boolean {
+    const { storedSizeBytes, replacedBy = [] } = this.#packs.get(pack);
+    return this.#hurt.has(pack) || (storedSizeBytes === undefined && replacedBy.some(({ id }) => this.#hurt.has(id)));
+  }
+
   #mayBeHurt(content: Content): boolean {
     if (content.form === 'none') return false;
-    if (content.form === 'inline') return content.extents.some((extent) => extent.kind === 'data' && this.#hurt.has(extent.pack));
-    return content.packs.length === 0 || this.#hurt.has(content.node.pack) || content.packs.some((pack) => this.#hurt.has(pack));
+    if (content.form === 'inline') return content.extents.some((extent) => extent.kind === 'data' && this.#isHurt(extent.pack));
+    return content.packs.length === 0 || this.#isHurt(content.node.pack) || content.packs.some((pack) => this.#isHurt(pack));
   }
 
   async #visitContent(content: Content, place: Place): Promise<boolean> {
@@ -74,7 +94,7 @@ export class AffectedFiles {
     if (content.form === 'node') return this.#visitContentNode(content.node, place);
     let hurts = false;
     for (const extent of content.extents) {
-      const finding = extent.kind === 'data' ? this.#hurt.findingOf(extent.pack, extent.name) : undefined;
+      const finding = extent.kind === 'data' ? await this.#findingOf(extent.pack, extent.name) : undefined;
       finding?.hurts(place.snapshot, place.path);
       hurts ||= finding !== undefined;
     }
@@ -82,7 +102,7 @@ export class AffectedFiles {
   }
 
   async #visitContentNode(reference: NodeReference, place: Place): Promise<boolean> {
-    const finding = this.#hurt.findingOf(reference.pack, reference.name);
+    const finding = await this.#findingOf(reference.pack, reference.name);
     finding?.hurts(place.snapshot, place.path);
     const node = finding === undefined ? await this.#node(reference) : undefined;
     if (node?.kind !== 'content') return finding !== undefined;

@@ -1,14 +1,14 @@
 import { objectNames, objectPrefixes, type PackId } from '../../repo-format/mod.ts';
-import { movedChunks } from '../index/mod.ts';
+import { movedChunks, openTable } from '../index/mod.ts';
 import { Breather } from '../look/mod.ts';
-import { PackReader } from '../packs/mod.ts';
+import { type MovedChunks, PackReader } from '../packs/mod.ts';
 import { listSnapshots, type Repository, readPackList, readRoot, type SnapshotInfo } from '../repository/mod.ts';
 import { TreeReader } from '../trees/mod.ts';
 import { AffectedFiles } from './_affected.ts';
 import { ChunkSet } from './_chunk-set.ts';
 import { compareWithIndex } from './_compare-contents.ts';
 import { DataReader, type PackToRead } from './_data-reader.ts';
-import { Findings, packMissing } from './_findings.ts';
+import { Findings, isDamage, type Problem, packMissing } from './_findings.ts';
 import { Hurt } from './_hurt.ts';
 import { addRows, checkTable, type OpenTable, openTables } from './_index-tables.ts';
 import { type KnownPack, KnownPacks } from './_known-packs.ts';
@@ -40,10 +40,12 @@ export class CheckRun {
   readonly #packs = new KnownPacks();
   readonly #hurt = new Hurt();
   readonly #breather: Breather;
+  readonly #moved: MovedChunks;
   readonly #packReader: PackReader;
   readonly #trees: TreeReader;
   readonly #data: DataReader;
   readonly #counts = { nodes: 0, files: 0, rows: 0, packsRead: 0, blocks: 0, chunks: 0, bytesRead: 0, bytesTotal: 0 };
+  readonly #vanished: { readonly pack: PackId; readonly problem: Problem }[] = [];
   #walk: TreeChecker | undefined;
   #hasAllTables = true;
 
@@ -55,10 +57,11 @@ export class CheckRun {
     this.#rowsPerPass = rowsPerPass;
     this.#findings = new Findings(onFinding);
     this.#breather = new Breather(signal);
+    this.#moved = movedChunks(repository);
     this.#packReader = new PackReader({
       storage,
       keys,
-      moved: movedChunks(repository),
+      moved: this.#moved,
       contentsLimit: checkLimits.openPacks,
       blocksLimit: checkLimits.openBlocks,
     });
@@ -84,12 +87,14 @@ export class CheckRun {
     const { tables, damaged } = await openTables(this.#repository, { findings, packs: this.#packs, signal });
     this.#hasAllTables = damaged === 0;
     await this.#packs.list(this.#repository.storage, { signal });
+    await this.#noteReplaced();
     await this.#checkIndexedPacks();
     this.#readData(({ indexed }) => indexed !== undefined);
     for (const table of tables) await checkTable(this.#repository, table, { findings, signal });
     await this.#checkTrees(snapshots, tables);
     this.#readData(({ indexed, usedAs }) => indexed === undefined && usedAs !== undefined);
     await this.#data.finish();
+    await this.#tellVanished();
     this.#noteUnindexed();
     await this.#findAffected(snapshots);
     return this.#result(snapshots);
@@ -97,6 +102,25 @@ export class CheckRun {
 
   async end(): Promise<void> {
     await this.#data.stop();
+  }
+
+  /** What the collector has replaced since the repository was opened: such packs may be gone by now. */
+  async #noteReplaced(): Promise<void> {
+    const { storage, keys } = this.#repository;
+    const { baseIndex } = await readRoot(this.#repository, { signal: this.#signal });
+    if (baseIndex === null || baseIndex.id === this.#repository.root.baseIndex?.id) return;
+    const { replaced } = await openTable(storage, { name: objectNames.baseIndex(baseIndex.id), keys, memory: undefined }).catch(
+      nothingReplaced,
+    );
+    for (const { pack, by } of replaced) this.#packs.get(pack).replacedBy ??= by.map((id) => this.#packs.get(id));
+  }
+
+  /** Packs that were there when they were listed, and were gone when they were to be read, unless the collector has deleted them. */
+  async #tellVanished(): Promise<void> {
+    if (this.#vanished.length === 0) return;
+    const root = await readRoot(this.#repository, { signal: this.#signal });
+    const doomed = new Set(await readPackList(this.#repository, root.doomed, { signal: this.#signal }));
+    for (const { pack, problem } of this.#vanished) if (!doomed.has(pack)) this.#hurt.pack(pack, this.#findings.add(problem));
   }
 
   /** Every pack that an index table names is in the store with the size that it says, unless the collector was about to delete it. */
@@ -144,6 +168,10 @@ export class CheckRun {
     counts.chunks += chunks;
     counts.bytesRead += bytesRead;
     for (const { lostChunks, ...problem } of problems) {
+      if (problem.code === 'pack-missing') {
+        this.#vanished.push({ pack, problem });
+        continue;
+      }
       const finding = this.#findings.add(problem);
       if (unusable) this.#hurt.pack(pack, finding);
       else if (lostChunks.length > 0) this.#hurt.chunks(pack, lostChunks, finding);
@@ -239,7 +267,13 @@ export class CheckRun {
   /** Names at each finding the snapshots and files that it hurts. */
   async #findAffected(snapshots: readonly SnapshotInfo[]): Promise<void> {
     if (this.#hurt.isEmpty) return;
-    const affected = new AffectedFiles({ trees: this.#trees, hurt: this.#hurt, breathe: () => this.#breather.breathe() });
+    const affected = new AffectedFiles({
+      trees: this.#trees,
+      hurt: this.#hurt,
+      packs: this.#packs,
+      moved: this.#moved,
+      breathe: () => this.#breather.breathe(),
+    });
     for (const snapshot of snapshots) await affected.addSnapshot(snapshot);
   }
 
@@ -259,4 +293,10 @@ export class CheckRun {
       durationMs: performance.now() - this.#startedAt,
     };
   }
+}
+
+/** A base index that is damaged, or gone because there is a newer one: those that check it tell. */
+function nothingReplaced(error: unknown): { readonly replaced: readonly never[] } {
+  if (isDamage(error)) return { replaced: [] };
+  throw error;
 }

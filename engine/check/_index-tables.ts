@@ -59,6 +59,7 @@ export async function openTables(
   for (const { name } of await listIndexTables(repository, root, { signal })) await open(name);
   if (root.baseIndex !== null) {
     const newest = await open(objectNames.baseIndex(root.baseIndex.id));
+    for (const { pack, by } of newest?.contents.replaced ?? []) packs.get(pack).replacedBy = by.map((id) => packs.get(id));
     const leftOut = new Set(newest?.contents.leftOut);
     for (const { id } of newest?.contents.older ?? []) await open(objectNames.baseIndex(id), leftOut);
   }

@@ -13,6 +13,8 @@ export interface KnownPack {
   usedAs: PackKind | undefined;
   /** Rows of index tables that say a chunk is in it, of those that are in memory. */
   indexedChunks: number;
+  /** What the base index says: the packs that have what is needed of it. Undefined: it was not replaced. */
+  replacedBy: readonly KnownPack[] | undefined;
 }
 
 /** The packs that are in the store, in the index, or in use, with small numbers for their ids. */
@@ -28,7 +30,15 @@ export class KnownPacks {
   get(id: PackId): KnownPack {
     let pack = this.#byId.get(id);
     if (pack === undefined) {
-      pack = { id, ordinal: this.#all.length, storedSizeBytes: undefined, indexed: undefined, usedAs: undefined, indexedChunks: 0 };
+      pack = {
+        id,
+        ordinal: this.#all.length,
+        storedSizeBytes: undefined,
+        indexed: undefined,
+        usedAs: undefined,
+        indexedChunks: 0,
+        replacedBy: undefined,
+      };
       this.#byId.set(id, pack);
       this.#all.push(pack);
     }

@@ -17,6 +17,7 @@ import {
   type NodeReference,
   objectNames,
   type PackId,
+  type PackKind,
 } from '../../repo-format/mod.ts';
 import { NameMap } from '../names/mod.ts';
 import { locateChunk, type PackReader } from '../packs/mod.ts';
@@ -25,7 +26,7 @@ import type { ChunkSet } from './_chunk-set.ts';
 import { type Findings, isDamage, packMissing } from './_findings.ts';
 import { leaveNode } from './_garbage.ts';
 import type { Hurt } from './_hurt.ts';
-import type { KnownPacks } from './_known-packs.ts';
+import type { KnownPack, KnownPacks } from './_known-packs.ts';
 import { PackSets } from './_pack-sets.ts';
 
 /** What a parent says of a node. */
@@ -178,14 +179,16 @@ export class TreeChecker {
 
   /** The index does not say that the chunk is in its pack: another pack may be listed for it, or the table is damaged. The pack itself knows. */
   async #lookInPack(name: Uint8Array, pack: PackId): Promise<void> {
-    const { packs, findings, hurt, packReader, mayOpenContent } = this.#options;
-    if (packs.get(pack).storedSizeBytes === undefined) return;
+    const { packs, findings, hurt, packReader, mayOpenContent, chunks } = this.#options;
+    const { storedSizeBytes, replacedBy } = packs.get(pack);
+    if (storedSizeBytes === undefined && (replacedBy === undefined || replacedBy.some(({ ordinal }) => chunks.has(name, 0, ordinal))))
+      return;
     if (!mayOpenContent) {
       this.unverified++;
       return;
     }
     try {
-      locateChunk(await packReader.open(pack, 'pack'), name);
+      locateChunk(await packReader.holder(name, pack, 'pack'), name);
     } catch (error) {
       if (!isDamage(error)) throw error;
       if (error.code !== 'chunk-missing') return hurt.pack(pack, findings.addError(error, { object: objectNames.pack(pack) }));
@@ -216,13 +219,19 @@ export class TreeChecker {
     }
   }
 
+  /** A pack that is gone must have been replaced by packs that are there. */
+  #expectReplaced({ id, replacedBy }: KnownPack, use: PackKind): void {
+    const { findings, hurt } = this.#options;
+    if (replacedBy === undefined) hurt.pack(id, findings.add(packMissing(id, 'snapshots rely on it')));
+    for (const replacement of replacedBy ?? []) this.#ordinalOf(replacement.id, use);
+  }
+
   /** The pack's number. Met for the first time, it must be in the store. */
   #ordinalOf(id: PackId, use?: 'pack' | 'metadata-pack'): number {
-    const { packs, findings, hurt } = this.#options;
-    const pack = packs.get(id);
+    const pack = this.#options.packs.get(id);
     if (use !== undefined && pack.usedAs === undefined) {
       pack.usedAs = use;
-      if (pack.storedSizeBytes === undefined) hurt.pack(id, findings.add(packMissing(id, 'snapshots rely on it')));
+      if (pack.storedSizeBytes === undefined) this.#expectReplaced(pack, use);
     }
     return pack.ordinal;
   }

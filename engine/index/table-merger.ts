@@ -78,16 +78,25 @@ export interface MergedRow {
   readonly packOrdinal: number;
 }
 
+/** Rows of several tables as one. */
+export interface MergedRows {
+  readonly packs: readonly PackRow[];
+  /** Rows at most. */
+  readonly count: number;
+  readonly rows: () => AsyncIterable<MergedRow>;
+}
+
 /**
  * The rows of several tables in the order of their names, each name once, as {@link mergeIndexTables} would store them; they can be read again and again, but not twice at a
  * time.
  */
 export async function openMergedRows(
   storage: Storage,
-  options: Pick<MergeOptions, 'keys' | 'tables' | 'without'>,
-): Promise<{ packs: readonly PackRow[]; rows: () => AsyncIterable<MergedRow> }> {
+  options: Pick<MergeOptions, 'keys' | 'tables' | 'without' | 'withoutIn'>,
+): Promise<MergedRows> {
   const { cursors, packs } = await openSources(storage, options);
-  return { packs: packs.all, rows: () => rowsOf(mergedPages(cursors)) };
+  const count = cursors.reduce((sum, { tableRows }) => sum + tableRows, 0);
+  return { packs: packs.all, count, rows: () => rowsOf(mergedPages(cursors)) };
 }
 
 async function* rowsOf(pages: AsyncIterable<Uint8Array>): AsyncGenerator<MergedRow> {

@@ -5,6 +5,7 @@ import { idForSuccessor, isRecoveryRoot, type Repository } from '../repository/m
 import type { CallOptions } from '../storage/mod.ts';
 import { HashedTarget } from './_hashed-target.ts';
 import { maintainLimits } from './_limits.ts';
+import { entriesOf, type Replacements, settled } from './_replacements.ts';
 import type { Survey } from './_survey.ts';
 import { packsListedIn, storeTablesOf } from './_unlisted-packs.ts';
 
@@ -22,7 +23,7 @@ export interface Fold extends CallOptions {
 /** The base index of step C. Under the root of a recovery it lists every pack that is there, and no other. */
 export async function foldIndex(
   repository: Repository,
-  { root, tables }: Pick<Survey, 'root' | 'tables'>,
+  { root, tables, base, listed: needed, damage }: Pick<Survey, 'root' | 'tables' | 'base' | 'listed' | 'damage'>,
   { without, changed, rescued, onDamage, signal }: Fold,
 ): Promise<ObjectReference | null> {
   const names = tables.map(({ name }) => name);
@@ -33,17 +34,30 @@ export async function foldIndex(
   const unlisted = [...(present ?? rescued)].filter((pack) => !listed.has(pack));
   const gone = present === undefined ? [] : [...listed].filter((pack) => !present.has(pack));
   const added = await storeTablesOf(repository, root, { packs: unlisted, onDamage });
-  const isSame = names.length + added.length + gone.length === 0 && !changed;
+  // Of packs that were to be replaced and stay the names lead to copies, which nothing else may need.
+  const back = rescued.filter((pack) => base.replaced.has(pack));
+  const first = await storeTablesOf(repository, root, { packs: back, onDamage });
+  const isSame = names.length + added.length + gone.length + back.length === 0 && !changed;
   if (isSame || (root.baseIndex === null && names.length + added.length === 0)) return root.baseIndex;
-  return storeBaseIndex(repository, root, { tables: [...names, ...added], without: new Set([...without, ...gone]) });
+  const knowsAll = damage.length === 0 && !isRecovery;
+  const replaced = settled(base.replaced, {
+    doomed: without,
+    rescued: new Set(back),
+    isListed: (pack) => !knowsAll || needed.has(pack),
+  });
+  return storeBaseIndex(repository, root, { first, tables: [...names, ...added], without: new Set([...without, ...gone]), replaced });
 }
 
 /** What changes from the old base index to the new one. */
 export interface BaseChanges {
+  /** Tables whose rows count before those of the old base index. */
+  readonly first?: readonly string[];
   /** Tables of sessions, by name. */
   readonly tables: readonly string[];
   /** Packs whose rows no longer count. */
   readonly without: ReadonlySet<PackId>;
+  /** Default: what the old one says. */
+  readonly replaced?: Replacements;
 }
 
 /**
@@ -51,18 +65,22 @@ export interface BaseChanges {
  * times as large as the one before; only as many of the newest are merged with what is new as keeps it so, and what is left out of the others is said in the newest. So the cost
  * is that of what changed, and each row is rewritten a few times in its life (docs/decisions/019-base-index.md).
  */
-export async function storeBaseIndex(repository: Repository, root: Root, { tables, without }: BaseChanges): Promise<ObjectReference> {
+export async function storeBaseIndex(
+  repository: Repository,
+  root: Root,
+  { first = [], tables, without, replaced }: BaseChanges,
+): Promise<ObjectReference> {
   const { storage, keys } = repository;
   const base = await readBaseIndex(storage, { reference: root.baseIndex, keys });
   const withoutOlder = new Set([...base.leftOut, ...without]);
   const levels = await Promise.all(base.tables.map((table, age) => levelOf(repository, table, age === 0 ? without : withoutOlder)));
-  const added = await inOneRound(repository, root, { tables, without });
+  const added = await inOneRound(repository, root, { first, tables, without });
   const count = countMerged(levels, added.rows);
   const [merged, older] = [levels.slice(0, count), levels.slice(count)];
   return storeMerged(repository, root, {
-    tables: [...merged.map(({ name }) => name), ...added.tables],
+    tables: [...first, ...merged.map(({ name }) => name), ...added.tables],
     without,
-    replaced: base.replaced,
+    replaced: replaced === undefined ? base.replaced : entriesOf(replaced),
     withoutIn: new Map(merged.map(({ name, left }) => [name, new Set(left.keys())])),
     older: older.map((level) => level.reference),
     leftOut: [...new Set(older.flatMap(({ left }) => [...left.keys()]))],
@@ -100,27 +118,27 @@ function countMerged(levels: readonly Level[], rows: number): number {
 async function inOneRound(
   repository: Repository,
   root: Root,
-  { tables, without }: BaseChanges,
+  { first, tables, without }: Required<Pick<BaseChanges, 'first' | 'tables' | 'without'>>,
 ): Promise<{ tables: readonly string[]; rows: number }> {
   let sources = tables;
   while (sources.length >= maintainLimits.mergedTables) {
     const merged: string[] = [];
-    for (let first = 0; first < sources.length; first += maintainLimits.mergedTables) {
-      const group = sources.slice(first, first + maintainLimits.mergedTables);
+    for (let index = 0; index < sources.length; index += maintainLimits.mergedTables) {
+      const group = sources.slice(index, index + maintainLimits.mergedTables);
       const { id } = await storeMerged(repository, root, { tables: group, without });
       merged.push(objectNames.baseIndex(id));
     }
     sources = merged;
   }
   const { storage, keys } = repository;
-  const rows = await Promise.all(sources.map((name) => countRows(storage, { name, keys })));
+  const rows = await Promise.all([...first, ...sources].map((name) => countRows(storage, { name, keys })));
   return { tables: sources, rows: rows.reduce((sum, count) => sum + count, 0) };
 }
 
 async function storeMerged(
   { storage, keys }: Repository,
   root: Root,
-  merge: BaseChanges & Pick<MergeOptions, 'withoutIn' | 'replaced' | 'older' | 'leftOut'>,
+  merge: Omit<MergeOptions, 'name' | 'keys' | 'target'>,
 ): Promise<ObjectReference> {
   const id = idForSuccessor(root);
   const target = new HashedTarget(storage);

@@ -4,7 +4,8 @@
  *
  * - A, {@link condemn}: the generation grows by one, and the packs that nobody needs are condemned. Any set is safe: it is a hint for writers that begin from now on.
  * - B, {@link fence}: floor becomes the generation. Sessions that began before can no longer commit, unless C sees what they have committed by then.
- * - C, {@link decide}: the catalogue of all snapshots below floor is frozen; condemned packs that they need are rescued, the others are doomed. Under the root of a recovery
+ * - C, {@link decide}: the catalogue of all snapshots below floor is frozen; condemned packs that they need are rescued, the others are doomed: also those that were replaced,
+ *   as far as nothing but what was looked at before they were copied lists them. Under the root of a recovery
  *   it catalogues and lists all that is there (ROOT-23).
  *
  * Packs of dead sessions are in no index table and tell no generation; they are condemned like any other. That is safe although a pack in no table may belong to a
@@ -19,6 +20,8 @@ import {
   isLaganError,
   type LaganError,
   limits,
+  type MarkedSession,
+  type ObjectReference,
   type PackId,
   type Root,
 } from '../../repo-format/mod.ts';
@@ -39,12 +42,20 @@ import type { PackCensus } from './_rollback.ts';
 import type { Survey } from './_survey.ts';
 
 /** The packs that a collection may condemn: there, not needed, not doomed yet. Damage means that it is not known what is needed. */
-export function condemnable({ present, doomed }: PackCensus, { needed, damage }: Survey): PackId[] {
+export function condemnable({ present, doomed }: PackCensus, { needed, damage }: Pick<Survey, 'needed' | 'damage'>): PackId[] {
   if (damage.length > 0) return [];
   const room = limits.packsPerRecord - doomed.size;
   const packs: PackId[] = [];
   for (const pack of present.keys()) if (!needed.has(pack) && !doomed.has(pack) && packs.length < room) packs.push(pack);
   return packs;
+}
+
+export interface CondemnOptions {
+  readonly packs: readonly PackId[];
+  readonly census: PackCensus;
+  /** If packs are replaced: a base index with the copies, and what was looked at before they were made. */
+  readonly repacked?: { readonly baseIndex: ObjectReference | null; readonly marked: readonly MarkedSession[] } | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -56,13 +67,14 @@ export function condemnable({ present, doomed }: PackCensus, { needed, damage }:
 export async function condemn(
   repository: Repository,
   root: Root,
-  { packs, census, signal }: { packs: readonly PackId[]; census: PackCensus; signal: AbortSignal | undefined },
+  { packs, census, repacked, signal }: CondemnOptions,
 ): Promise<Root | null> {
   const stillThere = [...census.doomed].filter((pack) => census.present.has(pack));
-  const condemned = await storePackList(repository, root, { packs, signal });
+  const condemned = await storePackList(repository, root, { packs, marked: repacked?.marked, signal });
   const doomed =
     stillThere.length === census.doomed.size ? root.doomed : await storePackList(repository, root, { packs: stillThere, signal });
-  return replaceRoot(repository, root, { generation: root.generation + 1, phase: 'condemned', condemned, doomed, signal });
+  const { baseIndex } = repacked ?? root;
+  return replaceRoot(repository, root, { generation: root.generation + 1, phase: 'condemned', condemned, doomed, baseIndex, signal });
 }
 
 /** B. */
@@ -84,13 +96,14 @@ export async function decide(
   survey: Survey,
   { onDamage, signal }: { onDamage: (error: LaganError) => void; signal: AbortSignal | undefined },
 ): Promise<Decision> {
-  const { root, needed, damage, tables } = survey;
+  const { root, needed, damage, tables, base } = survey;
   const [condemned, doomedBefore] = await Promise.all(
     [root.condemned, root.doomed].map((list) => readPackList(repository, list, { signal })),
   );
   // What damaged snapshots need is not known: all is rescued.
   const lost = damage.length > 0 ? [] : condemned!.filter((pack) => !needed.has(pack));
   const doomed = new Set([...doomedBefore!, ...lost]);
+  const rescued = condemned!.filter((pack) => needed.has(pack) || (!doomed.has(pack) && base.replaced.has(pack)));
   const snapshots = await catalogueEntries(repository, survey, { signal });
   const checkpoints = survey.checkpoints.map(
     ({ id: session, generation, number }): CatalogueCheckpoint => ({ session, generation, number }),
@@ -107,7 +120,7 @@ export async function decide(
     baseIndex: await foldIndex(repository, survey, {
       without: doomed,
       changed: lost.length > 0,
-      rescued: condemned!.filter((pack) => needed.has(pack)),
+      rescued,
       onDamage,
       signal,
     }),

@@ -5,6 +5,7 @@ import {
   idFromBytes,
   isLaganError,
   type LaganError,
+  type MarkedSession,
   objectNames,
   type PackId,
   type Root,
@@ -27,12 +28,14 @@ import {
   readCatalogue,
   readCatalogueRecord,
   readCheckpoint,
+  readMarkedPackList,
   readStandingSnapshot,
   type SessionIndexTable,
   type StandingSnapshot,
 } from '../repository/mod.ts';
 import { maintainLimits } from './_limits.ts';
-import { NeededPacks } from './_needed-packs.ts';
+import { ListedPacks } from './_listed-packs.ts';
+import { type BaseIndex, followed, type Replacements, readBaseIndex } from './_replacements.ts';
 
 /** What a collector knows under one root. */
 export interface Survey {
@@ -42,6 +45,8 @@ export interface Survey {
   readonly snapshots: readonly StandingSnapshot[];
   /** That stand and go: marked, and not held. */
   readonly dropped: readonly StandingSnapshot[];
+  /** Whether a snapshot that goes was made anew without something, see `lagan rewrite`. */
+  readonly isRewritten: boolean;
   /** That stand, are marked and stay because they are held. */
   readonly held: number;
   /** Of unfinished sessions: that stay. */
@@ -50,7 +55,12 @@ export interface Survey {
   readonly endedCheckpoints: readonly CheckpointPlace[];
   /** Index tables of sessions that count. */
   readonly tables: readonly SessionIndexTable[];
-  /** What snapshots and checkpoints need. */
+  readonly base: BaseIndex;
+  /** What lists of snapshots and checkpoints name, and tables of unfinished sessions. */
+  readonly listed: ReadonlySet<PackId>;
+  /** Of `listed`: what is not only in lists of snapshots and checkpoints. */
+  readonly inTables: ReadonlySet<PackId>;
+  /** What snapshots and checkpoints need: the packs that they name, or what has replaced those. */
   readonly needed: ReadonlySet<PackId>;
   /** Not empty: `needed` lacks what damaged snapshots need. Nothing may be freed then. */
   readonly damage: readonly LaganError[];
@@ -85,7 +95,10 @@ export async function survey(repository: Repository, root: Root, options: Survey
   const droppable = isRecoveryRoot(root) ? new Set<SnapshotId>() : await listDroppable(repository, { onDamage: options.onDamage, signal });
   const marked = new Set((await listMarks(repository, { onDamage: () => undefined, signal })).flatMap(({ value }) => value.snapshots));
   const snapshots = [...standing.values()].filter(({ id }) => !droppable.has(id));
-  const marks = new Marking(repository, damage, options);
+  const base = await readBaseIndex(repository, root);
+  const { packs: condemned, marked: copied } = await readMarkedPackList(repository, root.condemned, { signal });
+  const leaving = new Set(condemned.filter((pack) => base.replaced.has(pack)));
+  const marks = new Marking(repository, { damage, copied: leaving.size === 0 ? undefined : copied }, options);
   await marks.addSnapshots([...standing.values()], droppable);
   const unfinished = places.filter(({ id }) => !standing.has(id));
   const { kept, ended } = await marks.addCheckpoints(unfinished, root);
@@ -95,29 +108,72 @@ export async function survey(repository: Repository, root: Root, options: Survey
     catalogue,
     snapshots,
     dropped: [...standing.values()].filter(({ id }) => droppable.has(id)),
+    isRewritten: [...marks.origins].some((id) => droppable.has(id) && standing.has(id)),
     held: snapshots.filter(({ id }) => marked.has(id)).length,
     checkpoints: kept,
     endedCheckpoints: ended,
     tables,
-    needed: marks.needed.packs,
+    base,
+    listed: marks.listed,
+    inTables: marks.inTables,
+    needed: marks.needed(base.replaced, leaving),
     damage,
   };
 }
 
-/** Gathers what snapshots and checkpoints need. */
+/** A snapshot, or a checkpoint with its number. */
+function keyOf({ session, number }: MarkedSession): string {
+  return `${session} ${number ?? ''}`;
+}
+
+/**
+ * Gathers what snapshots and checkpoints need. While packs are being replaced, those count for themselves for whatever was not looked at before they were copied: it may need
+ * chunks that were not.
+ */
 class Marking {
-  readonly needed: NeededPacks;
+  /** What tables of unfinished sessions list. */
+  readonly inTables = new Set<PackId>();
+  readonly #settled: ListedPacks;
+  /** The same as `#settled` where nothing is being replaced. */
+  readonly #late: ListedPacks;
+  readonly #copied: ReadonlySet<string> | undefined;
   readonly #repository: Repository;
   readonly #damage: LaganError[];
   readonly #options: SurveyOptions;
+  /** Snapshots of which others were made by leaving something out. */
+  readonly origins = new Set<SnapshotId>();
   /** Sessions whose checkpoints a snapshot has gone on from. */
   readonly #continued = new Set<SessionId>();
 
-  constructor(repository: Repository, damage: LaganError[], options: SurveyOptions) {
+  /** `copied`: what was looked at before packs were copied; undefined where none is being replaced. */
+  constructor(
+    repository: Repository,
+    { damage, copied }: { damage: LaganError[]; copied: readonly MarkedSession[] | undefined },
+    options: SurveyOptions,
+  ) {
     this.#repository = repository;
     this.#damage = damage;
     this.#options = options;
-    this.needed = new NeededPacks(repository);
+    this.#copied = copied === undefined ? undefined : new Set(copied.map(keyOf));
+    this.#settled = new ListedPacks(repository);
+    this.#late = copied === undefined ? this.#settled : new ListedPacks(repository);
+  }
+
+  get listed(): ReadonlySet<PackId> {
+    return new Set([...this.#settled.packs, ...this.#late.packs, ...this.inTables]);
+  }
+
+  needed(replaced: Replacements, leaving: ReadonlySet<PackId>): ReadonlySet<PackId> {
+    const needed = followed(this.#settled.packs, { replaced, leaving });
+    for (const packs of [this.inTables, ...(this.#late === this.#settled ? [] : [this.#late.packs])]) {
+      for (const pack of packs) needed.add(pack);
+      for (const pack of followed(packs, { replaced, leaving: noPacks })) needed.add(pack);
+    }
+    return needed;
+  }
+
+  #listOf(session: SessionId, number: number | null): ListedPacks {
+    return this.#copied === undefined || this.#copied.has(keyOf({ session, number })) ? this.#settled : this.#late;
   }
 
   async addSnapshots(snapshots: readonly StandingSnapshot[], dropped: ReadonlySet<SnapshotId>): Promise<void> {
@@ -138,7 +194,9 @@ class Marking {
   async #addSnapshot(standing: StandingSnapshot, isDropped: boolean): Promise<void> {
     const snapshot = await readStandingSnapshot(this.#repository, standing, { signal: this.#options.signal });
     for (const session of continuedBy(snapshot)) this.#continued.add(session);
-    if (!isDropped) await this.needed.add(snapshot);
+    const origin = originOf(snapshot);
+    if (origin !== null) this.origins.add(origin);
+    if (!isDropped) await this.#listOf(standing.id, null).add(snapshot);
   }
 
   /** Sorts the checkpoints of sessions without commits. One that cannot be read protects nothing: that costs uploads, never data. */
@@ -163,7 +221,7 @@ class Marking {
       if (isReplaced) ended.push(place);
       else {
         kept.push(place);
-        await this.needed.add(snapshot).catch(ignoreDamage);
+        await this.#listOf(place.id, place.number).add(snapshot).catch(ignoreDamage);
       }
     }
     return { kept, ended };
@@ -176,7 +234,7 @@ class Marking {
     const prefix = anyTable.slice(0, anyTable.lastIndexOf('.') + 1);
     for await (const { name } of storage.list(prefix, { signal: this.#options.signal })) {
       const opened = await openTable(storage, { name, keys, memory: undefined }).catch(ignoreDamage);
-      for (const { id } of opened?.packs ?? []) this.needed.packs.add(id);
+      for (const { id } of opened?.packs ?? []) this.inTables.add(id);
     }
   }
 
@@ -190,6 +248,8 @@ class Marking {
   }
 }
 
+const noPacks: ReadonlySet<PackId> = new Set();
+
 function ignoreDamage(error: unknown): undefined {
   if (isDamage(error)) return undefined;
   throw error;
@@ -200,6 +260,13 @@ function continuedBy({ extensions }: Snapshot): SessionId[] {
   const { continues } = extensions;
   if (!Array.isArray(continues)) return [];
   return continues.filter((id) => id instanceof Uint8Array && id.length === 16).map((id) => idFromBytes<SessionId>(id));
+}
+
+/** The snapshot of which this one was made by leaving something out, if it was: see `engine/backup/rewrite.ts`. */
+function originOf({ extensions }: Snapshot): SnapshotId | null {
+  const origin = extensions.origin as { readonly snapshot?: unknown } | null | undefined;
+  const id = typeof origin === 'object' ? origin?.snapshot : undefined;
+  return id instanceof Uint8Array && id.length === 16 ? idFromBytes<SnapshotId>(id) : null;
 }
 
 /** The machine's clock decides nothing but this: when an unfinished backup that nobody goes on with is given up. */

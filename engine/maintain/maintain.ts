@@ -4,8 +4,12 @@ import { expectCollector, lowestGeneration, type Repository, readRoot } from '..
 import { condemn, condemnable, type Decision, decide, fence } from './_collection.ts';
 import { type Deleted, deleteSuperfluous } from './_deletion.ts';
 import { maintainLimits } from './_limits.ts';
+import { planRepack, type Repacked, type RepackPlan, repack } from './_repack.ts';
+import { repackLimits } from './_repack-limits.ts';
+import { neededAfter } from './_replacements.ts';
 import { expectNoRollback, type PackCensus } from './_rollback.ts';
 import { type Survey, survey } from './_survey.ts';
+import { type PackUse, unusedBytesOf } from './_unused.ts';
 import type { MaintainOptions, MaintainPhase, MaintainResult } from './options.ts';
 
 /**
@@ -26,8 +30,10 @@ export async function maintain(repository: Repository, options: MaintainOptions 
 interface Plan {
   readonly survey: Survey;
   readonly census: PackCensus;
-  /** To be condemned. */
+  /** To be condemned because nothing needs them. */
   readonly packs: readonly PackId[];
+  /** Null: there was no reason to look what is unused in packs that are needed. */
+  readonly repack: RepackPlan | null;
 }
 
 class Maintenance {
@@ -37,6 +43,11 @@ class Maintenance {
   readonly #damage = new Map<string, LaganError>();
   #plan: Plan | undefined;
   #hasBegun = false;
+  /** Something may be unused in packs that were not in the base index: once it lists them, they are looked at. */
+  #looksAgain = false;
+  #repackedPacks = 0;
+  #repackedBytes = 0;
+  #lastRepacked: Repacked | undefined;
   #collections = 0;
   #dropped = 0;
   #endedCheckpoints = 0;
@@ -46,6 +57,8 @@ class Maintenance {
   #snapshotsRead = 0;
   #objectsDeleted = 0;
   #bytesDeleted = 0;
+  #nodesRead = 0;
+  #bytesCopied = 0;
 
   constructor(repository: Repository, options: MaintainOptions) {
     this.#repository = repository;
@@ -94,7 +107,7 @@ class Maintenance {
     for (let attempt = 1; attempt <= maintainLimits.attempts; attempt++) {
       const root = await this.#readRoot();
       // One collection at most: what running backups store meanwhile must not be a reason for ever new ones.
-      const isDone = root.phase === 'open' && this.#hasBegun;
+      const isDone = root.phase === 'open' && this.#hasBegun && !this.#looksAgain;
       const isKnown = root.number === own?.number && (isDone || root.phase !== 'open');
       try {
         const census = isKnown ? undefined : await expectNoRollback(this.#repository, root, this.#signal);
@@ -104,14 +117,45 @@ class Maintenance {
         else {
           this.#plan = await this.#planUnder(root, census!);
           if (!isWorthwhile(this.#plan)) return root;
-          own = await condemn(this.#repository, root, { packs: this.#plan.packs, census: census!, ...this.#signal });
-          this.#hasBegun = own !== null;
+          own = await this.#condemn(root, this.#plan);
+          this.#hasBegun ||= own !== null;
         }
       } catch (error) {
         if (!(await this.#hasMoved(root, error))) throw error;
       }
     }
     throw new LaganError('unavailable', 'other collectors were faster each time', { hint: 'try again when they have ended' });
+  }
+
+  /** A, after what is to be repacked was copied. */
+  async #condemn(root: Root, { survey: found, census, packs, repack: plan }: Plan): Promise<Root | null> {
+    const isLook = this.#looksAgain;
+    const repacked = plan === null || plan.chosen.length === 0 ? undefined : await this.#repack(root, { plan, survey: found, census });
+    const condemned = repacked === undefined ? packs : condemnable(census, { needed: neededAfter(found, repacked), damage: found.damage });
+    const own = await condemn(this.#repository, root, {
+      packs: condemned,
+      census,
+      repacked: repacked && { baseIndex: repacked.baseIndex, marked: plan!.marked },
+      ...this.#signal,
+    });
+    if (own === null) return null;
+    this.#repackedPacks += repacked?.packs ?? 0;
+    this.#repackedBytes += repacked?.packBytes ?? 0;
+    this.#lastRepacked = repacked;
+    this.#looksAgain = !isLook && plan !== null && found.tables.length > repackLimits.tables;
+    return own;
+  }
+
+  #repack(root: Root, parts: { plan: RepackPlan; survey: Survey; census: PackCensus }): Promise<Repacked> {
+    return repack(this.#repository, root, {
+      ...parts,
+      onDamage: (error) => this.#noteDamage(error),
+      onCopied: (bytes) => {
+        this.#bytesCopied += bytes;
+        this.#tell('repack');
+      },
+      ...this.#signal,
+    });
   }
 
   async #decide(root: Root): Promise<Root | null> {
@@ -133,7 +177,28 @@ class Maintenance {
   async #planUnder(root: Root, census: PackCensus): Promise<Plan> {
     this.#tell('survey');
     const found = await this.#survey(root);
-    return { survey: found, census, packs: condemnable(census, found) };
+    return { survey: found, census, packs: condemnable(census, found), repack: await this.#planRepack(found, census) };
+  }
+
+  /** What was rewritten is to be gone: then all that is unused goes, however much must be copied. */
+  #planRepack(found: Survey, census: PackCensus): Promise<RepackPlan | null> {
+    const { maxUnused, maxRepackBytes } = this.#options;
+    const rules = {
+      maxUnused: maxUnused ?? (found.isRewritten ? 0 : repackLimits.maxUnused),
+      maxRepackBytes: maxRepackBytes ?? (found.isRewritten ? Number.POSITIVE_INFINITY : repackLimits.maxRepackBytes),
+    };
+    return planRepack(this.#repository, {
+      survey: found,
+      census,
+      rules,
+      force: this.#looksAgain || maxUnused !== undefined || maxRepackBytes !== undefined,
+      onDamage: (error) => this.#noteDamage(error),
+      onNodes: (nodes) => {
+        this.#nodesRead = nodes;
+        this.#tell('survey');
+      },
+      ...this.#signal,
+    });
   }
 
   #survey(root: Root, below?: number): Promise<Survey> {
@@ -163,18 +228,15 @@ class Maintenance {
   }
 
   #tell(phase: MaintainPhase): void {
-    const filesDone = phase === 'delete' ? this.#objectsDeleted : this.#snapshotsRead;
-    this.#options.onProgress?.({ phase, filesDone, bytesDone: this.#bytesDeleted });
+    const filesDone = phase === 'delete' ? this.#objectsDeleted : this.#snapshotsRead + this.#nodesRead;
+    this.#options.onProgress?.({ phase, filesDone, bytesDone: phase === 'repack' ? this.#bytesCopied : this.#bytesDeleted });
   }
 
-  #result({ survey: found, census, packs }: Plan, deleted: Deleted | undefined): MaintainResult {
-    const { present, doomed } = census;
-    const leaving = new Set([...packs, ...[...doomed].filter((pack) => present.has(pack))]);
-    const sizeOf = (ids: Iterable<PackId>) => [...ids].reduce((sum, id) => sum + (present.get(id) ?? 0), 0);
-    const needed = [...present.keys()].filter((pack) => found.needed.has(pack));
-    const lowest = lowestGeneration(found.root);
-    const wouldFold = found.snapshots.filter(({ generation }) => generation >= lowest).length;
+  #result(plan: Plan, deleted: Deleted | undefined): MaintainResult {
+    const { survey: found } = plan;
     const isDry = deleted === undefined;
+    const wouldFold = isDry && isWorthwhile(plan);
+    const lowest = lowestGeneration(found.root);
     return {
       outcome: isDry ? 'dry-run' : this.#collections > 0 || deleted.packs > 0 ? 'collected' : 'idle',
       collections: this.#collections,
@@ -183,22 +245,45 @@ class Maintenance {
       heldSnapshots: found.held,
       unfinishedSessions: found.checkpoints.length,
       endedCheckpoints: isDry ? found.endedCheckpoints.length : this.#endedCheckpoints,
-      neededPacks: needed.length,
-      neededBytes: sizeOf(needed),
-      freedPacks: isDry ? leaving.size : deleted.packs,
-      freedBytes: isDry ? sizeOf(leaving) : deleted.packBytes,
+      ...this.#spaceOf(plan, deleted),
       rescuedPacks: this.#rescued,
-      foldedTables: isDry && isWorthwhile({ survey: found, census, packs }) ? found.tables.length : this.#foldedTables,
-      foldedSnapshots: isDry && isWorthwhile({ survey: found, census, packs }) ? wouldFold : this.#foldedSnapshots,
+      foldedTables: wouldFold ? found.tables.length : this.#foldedTables,
+      foldedSnapshots: wouldFold ? found.snapshots.filter(({ generation }) => generation >= lowest).length : this.#foldedSnapshots,
       deletedObjects: deleted?.objects ?? 0,
       damage: found.damage,
       durationMs: performance.now() - this.#startedAt,
     };
   }
+
+  #spaceOf({ survey: found, census, packs, repack: plan }: Plan, deleted: Deleted | undefined): SpaceResult {
+    const { present, doomed } = census;
+    const sizeOf = (ids: Iterable<PackId>) => [...ids].reduce((sum, id) => sum + (present.get(id) ?? 0), 0);
+    const chosen = plan?.chosen ?? [];
+    const replaced = deleted === undefined ? new Set(chosen.map(({ row }) => row.id)) : (this.#lastRepacked?.leaving ?? new Set<PackId>());
+    const leaving = new Set([...packs, ...replaced, ...[...doomed].filter((pack) => present.has(pack))]);
+    const needed = [...present.keys()].filter((pack) => found.needed.has(pack) && !replaced.has(pack));
+    const unusedOf = (uses: readonly PackUse[]) => Math.round(uses.reduce((sum, use) => sum + unusedBytesOf(use), 0));
+    const copies = deleted === undefined ? sizeOf(replaced) - unusedOf(chosen) : (this.#lastRepacked?.packBytes ?? 0);
+    return {
+      neededPacks: needed.length + (this.#lastRepacked?.copies ?? 0),
+      neededBytes: sizeOf(needed) + copies,
+      freedPacks: deleted === undefined ? leaving.size : deleted.packs,
+      freedBytes: deleted === undefined ? sizeOf(leaving) : deleted.packBytes,
+      repackedPacks: deleted === undefined ? replaced.size : this.#repackedPacks,
+      repackedBytes: deleted === undefined ? copies : this.#repackedBytes,
+      unusedBytes: plan === null ? null : plan.unusedBytes - unusedOf(chosen.filter(({ row }) => replaced.has(row.id))),
+    };
+  }
 }
 
+type SpaceResult = Pick<
+  MaintainResult,
+  'neededPacks' | 'neededBytes' | 'freedPacks' | 'freedBytes' | 'repackedPacks' | 'repackedBytes' | 'unusedBytes'
+>;
+
 /** A collection makes running backups begin anew from their last checkpoints: there must be a reason. */
-function isWorthwhile({ survey: { root, dropped, endedCheckpoints, tables, snapshots }, packs }: Plan): boolean {
+function isWorthwhile({ survey: { root, dropped, endedCheckpoints, tables, snapshots }, packs, repack: plan }: Plan): boolean {
   const unfolded = snapshots.filter(({ generation }) => generation >= lowestGeneration(root)).length;
-  return packs.length + dropped.length + endedCheckpoints.length > 0 || Math.max(tables.length, unfolded) >= maintainLimits.foldedObjects;
+  const leaving = packs.length + dropped.length + endedCheckpoints.length + (plan?.chosen.length ?? 0);
+  return leaving > 0 || Math.max(tables.length, unfolded) >= maintainLimits.foldedObjects;
 }

@@ -1,20 +1,27 @@
 import type { LaganError } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 
-/** What a maintenance is doing: looking what is needed, collecting (the three replacements of the root), deleting. */
-export type MaintainPhase = 'survey' | 'collect' | 'delete';
+/** What a maintenance is doing: looking what is needed, copying what is needed of packs that are repacked, collecting (the three replacements of the root), deleting. */
+export type MaintainPhase = 'survey' | 'repack' | 'collect' | 'delete';
 
 export interface MaintainProgress {
   readonly phase: MaintainPhase;
-  /** Snapshots whose lists of packs were read; when deleting, objects that were deleted. */
+  /** Snapshots whose lists of packs were read, and nodes of their trees; when deleting, objects that were deleted. */
   readonly filesDone: number;
-  /** Bytes of packs that were deleted. */
+  /** Bytes of packs that were deleted; when repacking, bytes that were copied. */
   readonly bytesDone: number;
 }
 
 export interface MaintainOptions extends CallOptions {
   /** Only says what would be done. */
   readonly dryRun?: boolean | undefined;
+  /**
+   * Share of the repository, 0 to 1, that may stay unused in packs that are needed for the rest. Default: 0.05, and 0 after a snapshot was rewritten. If it is given, it is looked
+   * for what is unused even where no snapshot is dropped, which reads all metadata.
+   */
+  readonly maxUnused?: number | undefined;
+  /** Bytes that are copied at most to get there. Default: 8 GiB. */
+  readonly maxRepackBytes?: number | undefined;
   /** Who collects, where the configuration allows only one. Default: this machine, see `collectorName`. */
   readonly collector?: string | undefined;
   readonly onProgress?: ((progress: MaintainProgress) => void) | undefined;
@@ -43,6 +50,12 @@ export interface MaintainResult {
   /** Packs that were deleted, and their size; in a dry run: that would be. */
   readonly freedPacks: number;
   readonly freedBytes: number;
+  /** Packs that were replaced by others, with what is needed of them alone; in a dry run: that would be. */
+  readonly repackedPacks: number;
+  /** Size of these others; in a dry run: about what it would be. */
+  readonly repackedBytes: number;
+  /** About how many bytes stay unused in packs that are needed for the rest; null: it was not looked. */
+  readonly unusedBytes: number | null;
   /** Packs of this collection that stay until the next because a backup came to need them. */
   readonly rescuedPacks: number;
   /** Index tables of sessions, and snapshots, that were folded into base index and catalogue; in a dry run: that would be. */

@@ -1,4 +1,5 @@
 import { expectChild, LaganError, type NodeReference, objectNames, type PackId, type Snapshot } from '../../repo-format/mod.ts';
+import { movedChunks } from '../index/mod.ts';
 import { NameMap } from '../names/mod.ts';
 import { PackReader } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
@@ -6,17 +7,20 @@ import { TreeReader } from '../trees/mod.ts';
 import { maintainLimits } from './_limits.ts';
 
 /**
- * The packs that snapshots need, by their lists of packs; no tree is walked. Lists share most of their nodes, and each node is read once: the cost is that of what
- * differs from snapshot to snapshot.
+ * The packs that snapshots name in their lists of packs; no tree is walked. Lists share most of their nodes, and each node is read once: the cost is that of what
+ * differs from snapshot to snapshot. A pack that was replaced is named, too.
  */
-export class NeededPacks {
+export class ListedPacks {
   readonly packs = new Set<PackId>();
   readonly #trees: TreeReader;
   readonly #seen = new NameMap();
 
-  constructor({ storage, keys }: Repository) {
+  constructor(repository: Repository) {
+    const { storage, keys } = repository;
     const { openPacks, openBlocks } = maintainLimits;
-    this.#trees = new TreeReader(new PackReader({ storage, keys, contentsLimit: openPacks, blocksLimit: openBlocks }));
+    this.#trees = new TreeReader(
+      new PackReader({ storage, keys, moved: movedChunks(repository), contentsLimit: openPacks, blocksLimit: openBlocks }),
+    );
   }
 
   /** Adds the packs of a snapshot. Errors: those of a damaged pack; then only some were added. */

@@ -1,0 +1,230 @@
+/**
+ * Repacking: what is needed of packs that hold much which is not is copied into new packs before A; A's base index has the copies, and says which packs they replace. Nothing
+ * refers to the copies before, so whoever is killed leaves packs that no index lists, which the next collection condemns. What is rejected, and why: docs/decisions/018-repacking.md.
+ */
+import {
+  isLaganError,
+  type LaganError,
+  type MarkedSession,
+  type ObjectReference,
+  objectNames,
+  type PackId,
+  type PackKind,
+  type Root,
+  type Snapshot,
+} from '../../repo-format/mod.ts';
+import { type MergedRows, openMergedRows, readBaseIndex, writeIndexTable } from '../index/mod.ts';
+import { isDamage } from '../packs/mod.ts';
+import { idForSuccessor, type Repository, readCheckpoint, readStandingSnapshot } from '../repository/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
+import { storeBaseIndex } from './_base-index.ts';
+import { type Copies, copyChunks, UnusablePack } from './_copy-chunks.ts';
+import { LiveNames } from './_live-names.ts';
+import { NameFilter } from './_name-filter.ts';
+import { repackLimits } from './_repack-limits.ts';
+import { type Replacements, withReplaced } from './_replacements.ts';
+import type { PackCensus } from './_rollback.ts';
+import type { Survey } from './_survey.ts';
+import { type ChosenPack, choosePacks, countRows, type PackUse, type RepackRules, unusedBytesOf } from './_unused.ts';
+
+/** What repacking would do. */
+export interface RepackPlan {
+  readonly chosen: readonly ChosenPack[];
+  /** Bytes that nothing needs in packs that stay because something needs the rest: before anything is repacked. */
+  readonly unusedBytes: number;
+  /** The snapshots and checkpoints that were looked at. */
+  readonly marked: readonly MarkedSession[];
+  readonly index: MergedRows;
+  readonly isLive: (names: Uint8Array, offset: number) => boolean;
+}
+
+export interface PlanOptions extends CallOptions {
+  readonly survey: Survey;
+  readonly census: PackCensus;
+  readonly rules: RepackRules;
+  /** Whether trees are walked although nothing is dropped. */
+  readonly force: boolean;
+  readonly onDamage: (error: LaganError) => void;
+  readonly onNodes: (nodes: number) => void;
+}
+
+/**
+ * Chooses the packs to be repacked; null if there is nothing to choose among, or no reason to look. The trees of all snapshots are walked only where something can come of it.
+ * Damage means that it is not known what is needed: it is told, and nothing is repacked.
+ */
+export async function planRepack(repository: Repository, options: PlanOptions): Promise<RepackPlan | null> {
+  const { survey, force, rules } = options;
+  const { root, tables, dropped, endedCheckpoints, damage } = survey;
+  if (damage.length > 0 || repository.keys.grants !== 'full') return null;
+  const isMarking = force || dropped.length + endedCheckpoints.length > 0;
+  const { storage, keys } = repository;
+  const base = await readBaseIndex(storage, { reference: root.baseIndex, keys, signal: options.signal });
+  const names = base.tables.map(({ name }) => name);
+  const withoutIn = new Map(names.slice(1).map((name) => [name, base.leftOut]));
+  for (const { name } of tables.slice(0, repackLimits.tables)) names.push(name);
+  if (names.length === 0) return null;
+  const index = await openMergedRows(storage, { keys, tables: names, withoutIn });
+  const ordinals = usableOrdinals(index, options);
+  if (ordinals.length === 0 || (!isMarking && !hasManySmall(index, ordinals, options.census))) return null;
+  const live = isMarking ? await markLive(repository, index, options) : everything(survey);
+  if (live === null) return null;
+  const counts = isMarking ? await countRows({ packs: index.packs, rows: index.rows() }, live.isLive) : undefined;
+  const uses = ordinals.map((ordinal): PackUse => {
+    const row = index.packs[ordinal]!;
+    const [rows, liveRows] = counts === undefined ? [row.chunkCount, row.chunkCount] : [counts.rows[ordinal]!, counts.liveRows[ordinal]!];
+    return { row, sizeBytes: options.census.present.get(row.id)!, rows, liveRows };
+  });
+  return {
+    chosen: choosePacks(uses, rules),
+    unusedBytes: Math.round(uses.reduce((sum, use) => sum + unusedBytesOf(use), 0)),
+    index,
+    ...live,
+  };
+}
+
+/** Packs that are there, that a snapshot or a checkpoint needs, and that no table of an unfinished session lists: what that needs of them is not known. */
+function usableOrdinals({ packs }: MergedRows, { survey: { needed, inTables }, census: { present, doomed } }: PlanOptions): number[] {
+  const usable: number[] = [];
+  packs.forEach(({ id }, ordinal) => {
+    if (present.has(id) && !doomed.has(id) && needed.has(id) && !inTables.has(id)) usable.push(ordinal);
+  });
+  return usable;
+}
+
+function hasManySmall({ packs }: MergedRows, ordinals: readonly number[], { present }: PackCensus): boolean {
+  const counts: Record<PackKind, number> = { pack: 0, 'metadata-pack': 0 };
+  for (const ordinal of ordinals) {
+    const { id, kind } = packs[ordinal]!;
+    if (present.get(id)! < repackLimits.smallPackBytes) counts[kind]++;
+  }
+  return Math.max(counts.pack, counts['metadata-pack']) >= repackLimits.smallPacks;
+}
+
+type Live = Pick<RepackPlan, 'marked' | 'isLive'>;
+
+/** Without a look at the trees all chunks count as needed. */
+function everything({ snapshots, checkpoints }: Survey): Live {
+  return {
+    marked: [
+      ...snapshots.map(({ id: session }) => ({ session, number: null })),
+      ...checkpoints.map(({ id: session, number }) => ({ session, number })),
+    ],
+    isLive: () => true,
+  };
+}
+
+/** Null if a snapshot cannot be read. */
+async function markLive(
+  repository: Repository,
+  index: MergedRows,
+  { survey, onDamage, onNodes, signal }: PlanOptions,
+): Promise<Live | null> {
+  const filter = new NameFilter({ names: index.count, limitBytes: repackLimits.liveFilterBytes });
+  const live = new LiveNames(repository, filter, { signal });
+  const marked: MarkedSession[] = [];
+  try {
+    for (const standing of survey.snapshots) {
+      await live.addSnapshot(await readStandingSnapshot(repository, standing, { signal }));
+      marked.push({ session: standing.id, number: null });
+      onNodes(live.nodes);
+    }
+    for (const place of survey.checkpoints) {
+      const checkpoint = await readCheckpoint(repository, place, { signal }).catch(goneAsNull);
+      if (checkpoint === null) continue;
+      await live.addSnapshot(checkpoint);
+      marked.push({ session: place.id, number: place.number });
+    }
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    onDamage(error);
+    return null;
+  }
+  return { marked, isLive: (names, offset) => filter.has(names, offset) };
+}
+
+/** A checkpoint that is gone by now is not looked at: if it still counts when it is decided, it keeps its packs. */
+function goneAsNull(error: unknown): Snapshot | null {
+  if (isLaganError(error, 'not-found')) return null;
+  throw error;
+}
+
+/** What was copied, ready for A. */
+export interface Repacked {
+  /** With the packs that are replaced now; see `withReplaced`. */
+  readonly replaced: Replacements;
+  /** The packs that are replaced now. */
+  readonly leaving: ReadonlySet<PackId>;
+  readonly baseIndex: ObjectReference | null;
+  readonly packs: number;
+  /** Those that were made, and their size. */
+  readonly copies: number;
+  readonly packBytes: number;
+}
+
+/**
+ * Copies, and stores the base index for the successor of `root`: the copies come first in it, so that a name leads to its copy. The packs that are replaced are still listed by it.
+ * A pack that turns out to be damaged is told of and left alone.
+ */
+export async function repack(
+  repository: Repository,
+  root: Root,
+  {
+    plan,
+    survey,
+    census,
+    onDamage,
+    onCopied,
+    signal,
+  }: Pick<PlanOptions, 'survey' | 'census' | 'onDamage' | 'signal'> & { plan: RepackPlan; onCopied: (bytes: number) => void },
+): Promise<Repacked> {
+  const { packs, rows } = plan.index;
+  const inBase = new Set(survey.base.packs.map(({ id }) => id));
+  const mayStay = (ordinal: number) => {
+    const { id } = packs[ordinal]!;
+    return inBase.has(id) && census.present.has(id) && !census.doomed.has(id);
+  };
+  const copies = await withoutDamaged(plan.chosen, onDamage, (chosen) =>
+    copyChunks(repository, { chosen, isLive: plan.isLive, packs, rows, mayStay, onCopied, signal }),
+  );
+  const replaced = withReplaced(survey.base.replaced, copies.replaced);
+  return {
+    replaced,
+    leaving: new Set(copies.replaced.keys()),
+    baseIndex: await storeWithCopies(repository, root, { copies, replaced }),
+    packs: copies.replaced.size,
+    copies: copies.stored.length,
+    packBytes: copies.stored.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+  };
+}
+
+/** Begins anew without a pack that is damaged: where its chunks that were copied already lead to must not depend on it. */
+async function withoutDamaged(
+  chosen: readonly ChosenPack[],
+  onDamage: (error: LaganError) => void,
+  copy: (chosen: readonly ChosenPack[]) => Promise<Copies>,
+): Promise<Copies> {
+  for (let left = chosen; ; ) {
+    try {
+      return await copy(left);
+    } catch (error) {
+      if (!(error instanceof UnusablePack)) throw error;
+      onDamage(error.damage);
+      left = left.filter(({ row }) => row.id !== error.pack);
+    }
+  }
+}
+
+async function storeWithCopies(
+  repository: Repository,
+  root: Root,
+  { copies: { stored, replaced: now }, replaced }: { copies: Copies; replaced: Replacements },
+): Promise<ObjectReference | null> {
+  if (now.size === 0) return root.baseIndex;
+  const { storage, keys } = repository;
+  const first: string[] = [];
+  if (stored.length > 0) {
+    first.push(objectNames.baseIndex(idForSuccessor(root)));
+    await writeIndexTable(storage, { name: first[0]!, keys, packs: stored });
+  }
+  return storeBaseIndex(repository, root, { first, tables: [], without: new Set(), replaced });
+}
