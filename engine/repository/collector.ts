@@ -25,9 +25,11 @@ import {
 } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
+import { rolledBack } from './_rolled-back.ts';
 import { createOwn, readSealed, seal } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
 import type { Repository } from './repository.ts';
+import { readRootSince } from './rollback.ts';
 import { readRoot } from './roots.ts';
 
 /** What a collector decides; number and nonces are given by {@link replaceRoot}. */
@@ -37,7 +39,7 @@ export type RootChanges = Partial<Omit<Root, 'number' | 'nonce' | 'previous'>>;
  * Creates the successor of `before`. Returns it if it is the root now, null if another one is: then the collector must begin anew from that one. A creation may
  * succeed below the highest number, where roots were pruned; that is why the roots are listed again (ROOT-6).
  *
- * Codes: those of the storage. After an error the root may be there: whoever goes on from the newest root finds out.
+ * Codes: rolled-back, and those of the storage. After an error the root may be there: whoever goes on from the newest root finds out.
  */
 export async function replaceRoot(
   repository: Repository,
@@ -45,7 +47,20 @@ export async function replaceRoot(
   { signal, ...changes }: RootChanges & CallOptions,
 ): Promise<Root | null> {
   const nonce = Uint8Array.from(randomBytes(16));
-  return createRoot(repository, { ...before, ...changes, number: before.number + 1, nonce, previous: before.nonce }, { signal });
+  const root = await createRoot(
+    repository,
+    { ...before, ...changes, number: before.number + 1, nonce, previous: before.nonce },
+    { signal },
+  );
+  if (root !== null) await expectStillThere(repository, before, { signal });
+  return root;
+}
+
+/** If the store was set back since `before` was read, its successor does not count (ROOT-19); another root after that one would hide the gap. */
+async function expectStillThere(repository: Repository, before: Root, { signal }: CallOptions): Promise<void> {
+  const { isPruned } = await readRootSince(repository, before, { signal });
+  const object = objectNames.root(before.number);
+  if (isPruned) throw rolledBack({ object, message: `${object} is gone` });
 }
 
 /** Stores a root of a new number; null if another one is the root then. Codes: those of the storage. */
