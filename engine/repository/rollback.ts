@@ -66,7 +66,7 @@ export async function readRootSince(
   const newestRoot = () => readNewestRoot(context, { atLeast: seen, signal });
   let [root, again] = await Promise.all([newestRoot(), readNumbered(context, seen.number, { signal })]);
   // It may have been pruned after the roots were listed.
-  if (again === null && root.number === seen.number) root = await newestRoot();
+  if (again === null) root = await newestRoot();
   const object = objectNames.root(seen.number);
   if (again === null && root.number === seen.number) throw rolledBack({ object, message: `${object} is gone` });
   if (again !== null && !equalBytes(again.nonce, seen.nonce))
