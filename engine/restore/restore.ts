@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { LaganError } from '../../repo-format/mod.ts';
+import { withReadAhead } from '../cache/mod.ts';
 import { movedChunks } from '../index/mod.ts';
 import { compileKernel } from '../kernel/mod.ts';
 import { PackReader } from '../packs/mod.ts';
@@ -34,8 +35,9 @@ export async function restore(repository: Repository, { snapshot }: SnapshotInfo
   const { target, signal, include, exclude } = options;
   throwIfInterrupted(signal);
   expectTargetOutside(repository, target);
-  const { storage, keys } = repository;
-  const packs = new PackReader({ storage, keys, moved: movedChunks(repository), contentsLimit: restoreLimits.openPacks });
+  const reading = withReadAhead(repository);
+  const { storage, keys } = reading;
+  const packs = new PackReader({ storage, keys, moved: movedChunks(reading), contentsLimit: restoreLimits.openPacks });
   const leaves = new DirectoryLeaves(packs);
   const start = await findStart(leaves, snapshot.tree, { from: options.from, paths: options.paths ?? [] });
   const rules = rulesOf(repository, options);
