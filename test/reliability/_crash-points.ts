@@ -62,10 +62,14 @@ export function fill(source: string, contents: Contents): void {
   }
 }
 
-/** Backs the source up, with a checkpoint on the way. */
-export async function backUp(repository: Repository, source: string, options: { force?: boolean } = {}): Promise<SnapshotId> {
-  const limits = { ...fewRows, checkpointNewBytes: 3000, batchFiles: 1, waitingTokens: 2 };
-  const { snapshotId } = await backupWithin(repository, { paths: [source], host: 'host', workers: 1, ...options }, limits);
+/** Backs the source up, with a checkpoint on the way unless told otherwise. */
+export async function backUp(
+  repository: Repository,
+  source: string,
+  { checkpoints = true, force = false }: { checkpoints?: boolean; force?: boolean } = {},
+): Promise<SnapshotId> {
+  const limits = { ...fewRows, ...(checkpoints && { checkpointNewBytes: 3000 }), batchFiles: 1, waitingTokens: 2 };
+  const { snapshotId } = await backupWithin(repository, { paths: [source], host: 'host', workers: 1, force }, limits);
   return snapshotId!;
 }
 
@@ -103,20 +107,26 @@ function diedError(): Error {
 }
 
 /** What is wrong with a repository: snapshots that are gone or have other bytes, and what a check finds. Empty if all is well. */
-export async function faultsOf({ source, storage, expected }: Sample): Promise<string[]> {
+export async function faultsOf(sample: Sample): Promise<string[]> {
+  const faults = await lostOf(sample);
+  const { errors, complete } = await check(await open(sample.storage), { workers: 1 });
+  faults.push(...errors.map(({ code, message }) => `${code}: ${message}`));
+  if (!complete) faults.push('the check is not complete');
+  return faults;
+}
+
+/** Snapshots that are gone or have other bytes. */
+export async function lostOf({ source, storage, expected }: Sample): Promise<string[]> {
   const faults: string[] = [];
   const repository = await open(storage);
   for (const [id, contents] of expected) {
     const difference = await readSnapshot(repository, { id, folder: source }).then((found) => differenceOf(found, contents), String);
     if (difference !== undefined) faults.push(`${id}: ${difference}`);
   }
-  const { errors, complete } = await check(repository, { workers: 1 });
-  faults.push(...errors.map(({ code, message }) => `${code}: ${message}`));
-  if (!complete) faults.push('the check is not complete');
   return faults;
 }
 
-/** The same, slower: snapshots are restored as a user restores them, and the check reads all data. */
+/** The same as {@link faultsOf}, slower: snapshots are restored as a user restores them, and the check reads all data. */
 export async function faultsOfRestores(sample: Sample): Promise<string[]> {
   const faults: string[] = [];
   const repository = await open(sample.storage);

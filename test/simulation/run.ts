@@ -3,13 +3,11 @@
  * and every seed that found something; `--seeds 1 --from N` replays one. Exit code 1 if anything was found.
  */
 import { spawn } from 'node:child_process';
-import fs from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
-import path from 'node:path';
+import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { mistakeNamed } from './mistakes.ts';
-import { runScenario, type ScenarioResult } from './scenario.ts';
+import type { ScenarioResult } from './scenario.ts';
+import { putIntoCode, sourceMistakes } from './source-mistakes.ts';
 import { addResult, emptySummary, figuresOf } from './summary.ts';
 
 const { values } = parseArgs({
@@ -28,18 +26,17 @@ if (values.lines) await runHere();
 else process.exitCode = await runInProcesses();
 
 async function runHere(): Promise<void> {
-  const base = fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-  const folder = fs.mkdtempSync(path.join(base, 'lagan-simulation-'));
-  const mistake = values.mistake === undefined ? undefined : mistakeNamed(values.mistake);
-  try {
-    for (let seed = from; seed < from + seeds; seed++) console.log(JSON.stringify(await resultOf(seed)));
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
+  // Before anything of the engine is loaded.
+  const inCode = sourceMistakes.find(({ name }) => name === values.mistake);
+  if (inCode !== undefined) putIntoCode(inCode);
+  const { runScenario } = await import('./scenario.ts');
+  const { mistakeNamed } = await import('./mistakes.ts');
+  const mistake = values.mistake === undefined || inCode !== undefined ? undefined : mistakeNamed(values.mistake);
+  for (let seed = from; seed < from + seeds; seed++) console.log(JSON.stringify(await resultOf(seed)));
 
   async function resultOf(seed: number): Promise<Partial<ScenarioResult>> {
     try {
-      return await runScenario({ seed, folder: path.join(folder, 'seed'), mistake });
+      return await runScenario({ seed, mistake });
     } catch (error) {
       return { seed, faults: [error instanceof Error ? error.stack! : String(error)] };
     }

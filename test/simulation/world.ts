@@ -2,7 +2,7 @@
  * A world in which time passes only when nobody has anything to do: events are done one after another, in the order of their times, and after each
  * everyone computes until all of them wait. So a seed determines what happens.
  *
- * What the engine asks the machine for (the time, random bytes, timers) it gets from the world as long as it runs in an actor's name: an
+ * What the engine asks the machine for (the time, random bytes, timers, inode numbers) it gets from the world as long as it runs in an actor's name: an
  * AsyncLocalStorage says whose name that is. Everything else in the process has the machine's own.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -11,6 +11,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers/promises';
 import { LaganError } from '../../repo-format/mod.ts';
 import { Random } from './random.ts';
+import { simulateFiles } from './simulated-files.ts';
 
 export const hourMs = 3_600_000;
 export const dayMs = 24 * hourMs;
@@ -158,9 +159,11 @@ export async function inSimulatedMachine<Result>(simulate: () => Promise<Result>
     return actor === undefined ? timersOfTheMachine.setTimeout(delayMs, value, options) : actor.sleep(delayMs).then(() => value);
   }) as typeof timers.setTimeout;
   syncBuiltinESMExports();
+  const endFiles = simulateFiles(() => actors.getStore() !== undefined);
   try {
     return await simulate();
   } finally {
+    endFiles();
     globalThis.Date = dateOfTheMachine;
     Reflect.deleteProperty(performance, 'now');
     crypto.randomBytes = randomBytesOfTheMachine;

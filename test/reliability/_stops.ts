@@ -1,0 +1,65 @@
+/** A program that is stopped at one of its requests, whatever others do meanwhile, and what must hold afterwards: for each of its requests. */
+import { check } from '../../engine/check/mod.ts';
+import type { Storage } from '../../engine/storage/mod.ts';
+import { collect } from '../simulation/engine-calls.ts';
+import { faultsOf, type Outcome, open, runWith, type Sample } from './_crash-points.ts';
+
+export interface Stopped {
+  /** What is stopped. */
+  readonly operate: (storage: Storage, copy: Sample) => Promise<void>;
+  /** What others do while it is. */
+  readonly meanwhile: (copy: Sample) => Promise<void>;
+  /** What is done after all have ended. */
+  readonly afterwards?: (copy: Sample) => Promise<void>;
+  /** Codes with which the stopped program may end. */
+  readonly mayEnd: readonly Outcome[];
+  /** Every so many requests. Default: each. */
+  readonly step?: number;
+}
+
+/**
+ * Stops the operation at each of its requests, each time on a copy of the sample. Whatever was acknowledged must be there after two more collections, and nothing that nobody
+ * needs. Returns what is wrong after the first moment where something is, and how many moments were tried.
+ */
+export async function stopEverywhere(
+  sample: Sample,
+  { operate, meanwhile, afterwards, mayEnd, step = 1 }: Stopped,
+): Promise<{ faults: string[]; moments: number }> {
+  for (let call = 1, moments = 0; ; call += step, moments++) {
+    let wasStopped = false;
+    const copies: Sample[] = [];
+    let made = 0;
+    const plan = {
+      onCall: async () => {
+        if (++made !== call) return;
+        wasStopped = true;
+        await meanwhile(copies[0]!);
+      },
+    };
+    const start = (storage: Storage, copy: Sample): Promise<void> => {
+      copies.push(copy);
+      return operate(storage, copy);
+    };
+    const { copy, outcome } = await runWith(sample, { plan, operate: start });
+    await afterwards?.(copy);
+    const faults = mayEnd.includes(outcome) ? [] : [`it ended with ${outcome}`];
+    faults.push(...(await faultsInTheEnd(copy)));
+    if (faults.length > 0) return { faults: faults.map((fault) => `stopped at call ${call} (${outcome}): ${fault}`), moments };
+    if (!wasStopped) return { faults, moments };
+  }
+}
+
+/** After two more collections: what {@link faultsOf} finds, and litter. */
+export async function faultsInTheEnd(sample: Sample): Promise<string[]> {
+  for (let collections = 0; collections < 2; collections++) await collectIn(sample.storage);
+  return [...(await faultsOf(sample)), ...(await litterOf(sample))];
+}
+
+export async function litterOf({ storage }: Sample): Promise<string[]> {
+  const { notes } = await check(await open(storage), { workers: 1 });
+  return notes.filter(({ code }) => code === 'litter').map(({ message }) => message);
+}
+
+export async function collectIn(storage: Storage): Promise<void> {
+  await collect(await open(storage));
+}
