@@ -1,8 +1,8 @@
-import { objectNames, objectPrefixes, type PackId } from '../../repo-format/mod.ts';
+import { isLaganError, objectNames, objectPrefixes, type PackId } from '../../repo-format/mod.ts';
 import { movedChunks, openTable } from '../index/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { type MovedChunks, PackReader } from '../packs/mod.ts';
-import { listSnapshots, type Repository, readPackList, readRoot, type SnapshotInfo } from '../repository/mod.ts';
+import { listIndexTables, listSnapshots, type Repository, readPackList, readRoot, type SnapshotInfo } from '../repository/mod.ts';
 import { TreeReader } from '../trees/mod.ts';
 import { AffectedFiles } from './_affected.ts';
 import { ChunkSet } from './_chunk-set.ts';
@@ -45,6 +45,8 @@ export class CheckRun {
   readonly #trees: TreeReader;
   readonly #data: DataReader;
   readonly #counts = { nodes: 0, files: 0, rows: 0, packsRead: 0, blocks: 0, chunks: 0, bytesRead: 0, bytesTotal: 0 };
+  /** If the collector was at work since the repository was opened: the packs that index tables list now. */
+  #listedNow: Set<PackId> | undefined;
   readonly #vanished: { readonly pack: PackId; readonly problem: Problem }[] = [];
   #walk: TreeChecker | undefined;
   #hasAllTables = true;
@@ -87,7 +89,7 @@ export class CheckRun {
     const { tables, damaged } = await openTables(this.#repository, { findings, packs: this.#packs, signal });
     this.#hasAllTables = damaged === 0;
     await this.#packs.list(this.#repository.storage, { signal });
-    await this.#noteReplaced();
+    await this.#noteCollected();
     await this.#checkIndexedPacks();
     this.#readData(({ indexed }) => indexed !== undefined);
     for (const table of tables) await checkTable(this.#repository, table, { findings, signal });
@@ -104,38 +106,50 @@ export class CheckRun {
     await this.#data.stop();
   }
 
-  /** What the collector has replaced since the repository was opened: such packs may be gone by now. */
-  async #noteReplaced(): Promise<void> {
-    const { storage, keys } = this.#repository;
-    const { baseIndex } = await readRoot(this.#repository, { signal: this.#signal });
-    if (baseIndex === null || baseIndex.id === this.#repository.root.baseIndex?.id) return;
-    const { replaced } = await openTable(storage, { name: objectNames.baseIndex(baseIndex.id), keys, memory: undefined }).catch(
-      nothingReplaced,
-    );
-    for (const { pack, by } of replaced) this.#packs.get(pack).replacedBy ??= by.map((id) => this.#packs.get(id));
+  /** What the collector has done since the repository was opened: packs that no table lists any more may be gone, what was needed of them is in others. */
+  async #noteCollected(): Promise<void> {
+    const { storage, keys, root: before } = this.#repository;
+    const root = await readRoot(this.#repository, { signal: this.#signal });
+    if (root.number === before.number) return;
+    const names = (await listIndexTables(this.#repository, root, { signal: this.#signal })).map(({ name }) => name);
+    if (root.baseIndex !== null) names.push(objectNames.baseIndex(root.baseIndex.id));
+    this.#listedNow = new Set();
+    for (const name of names) {
+      const { packs, replaced } = await openTable(storage, { name, keys, memory: undefined }).catch(nothingListed);
+      for (const { id } of packs) this.#listedNow.add(id);
+      for (const { pack, by } of replaced) this.#packs.get(pack).replacedBy = by.map((id) => this.#packs.get(id));
+    }
   }
 
   /** Packs that were there when they were listed, and were gone when they were to be read, unless the collector has deleted them. */
   async #tellVanished(): Promise<void> {
     if (this.#vanished.length === 0) return;
-    const root = await readRoot(this.#repository, { signal: this.#signal });
-    const doomed = new Set(await readPackList(this.#repository, root.doomed, { signal: this.#signal }));
-    for (const { pack, problem } of this.#vanished) if (!doomed.has(pack)) this.#hurt.pack(pack, this.#findings.add(problem));
+    await this.#noteCollected();
+    const leaving = await this.#leavingPacks();
+    const isDeleted = (pack: PackId) => leaving.has(pack) || this.#listedNow?.has(pack) === false;
+    for (const { pack, problem } of this.#vanished) if (!isDeleted(pack)) this.#hurt.pack(pack, this.#findings.add(problem));
+  }
+
+  /** Packs that the collector is about to delete. */
+  async #leavingPacks(): Promise<ReadonlySet<PackId>> {
+    for (;;) {
+      const { number, condemned, doomed } = await readRoot(this.#repository, { signal: this.#signal });
+      try {
+        const lists = [condemned, doomed].map((list) => readPackList(this.#repository, list, { signal: this.#signal }));
+        return new Set((await Promise.all(lists)).flat());
+      } catch (error) {
+        // The collector has gone on.
+        if (!isLaganError(error, 'object-missing') || (await readRoot(this.#repository)).number === number) throw error;
+      }
+    }
   }
 
   /** Every pack that an index table names is in the store with the size that it says, unless the collector was about to delete it. */
   async #checkIndexedPacks(): Promise<void> {
-    const before = this.#repository.root;
-    // The collector may have deleted since.
-    const now = await readRoot(this.#repository, { signal: this.#signal });
-    const lists = await Promise.all(
-      [before.condemned, before.doomed, now.condemned, now.doomed].map((list) =>
-        readPackList(this.#repository, list, { signal: this.#signal }),
-      ),
-    );
-    const leaving = new Set(lists.flat());
+    const leaving = await this.#leavingPacks();
     for (const { id, indexed, storedSizeBytes: found } of this.#packs.all) {
       if (indexed === undefined || leaving.has(id)) continue;
+      if (found === undefined && this.#listedNow !== undefined && !this.#listedNow.has(id)) continue;
       const { chunkCount, storedSizeBytes: expected } = indexed;
       if (found === expected) continue;
       const object = objectNames.pack(id);
@@ -246,7 +260,9 @@ export class CheckRun {
 
   /** Packs that no index table names: in use, where a table is missing; or litter. */
   #noteUnindexed(): void {
-    const unindexed = this.#packs.all.filter(({ storedSizeBytes, indexed }) => storedSizeBytes !== undefined && indexed === undefined);
+    const unindexed = this.#packs.all.filter(
+      ({ id, storedSizeBytes, indexed }) => storedSizeBytes !== undefined && indexed === undefined && this.#listedNow?.has(id) !== true,
+    );
     const [used, litter] = [unindexed.filter(({ usedAs }) => usedAs !== undefined), unindexed.filter(({ usedAs }) => usedAs === undefined)];
     if (used.length > 0 && this.#hasAllTables) {
       const message = `${used.length} packs that snapshots rely on are in no index table: a table is missing. The files can be restored, but what they hold is stored again by the next backup`;
@@ -295,8 +311,8 @@ export class CheckRun {
   }
 }
 
-/** A base index that is damaged, or gone because there is a newer one: those that check it tell. */
-function nothingReplaced(error: unknown): { readonly replaced: readonly never[] } {
-  if (isDamage(error)) return { replaced: [] };
+/** A table that is damaged, or gone because the collector has gone on. */
+function nothingListed(error: unknown): Pick<Awaited<ReturnType<typeof openTable>>, 'packs' | 'replaced'> {
+  if (isDamage(error)) return { packs: [], replaced: [] };
   throw error;
 }

@@ -28,7 +28,7 @@ class MovedByIndex implements MovedChunks {
   #base: Promise<OpenBase> | undefined;
   #sessions: Promise<StoredIndex> | undefined;
   /** Packs for which it was looked whether the collector has moved on since the root of that number. */
-  readonly #asked = new Map<PackId, number>();
+  readonly #asked = new Map<PackId, { readonly since: number; readonly hasMoved: Promise<boolean> }>();
 
   constructor(repository: Repository) {
     this.#repository = repository;
@@ -67,11 +67,18 @@ class MovedByIndex implements MovedChunks {
 
   /** Whether there is another root since the base index was opened. Asked once for each pack. */
   async #hasMovedOn(gone: PackId): Promise<boolean> {
-    const known = (await this.#base?.catch(() => undefined))?.rootNumber ?? -1;
-    if (this.#asked.get(gone) === known) return false;
-    this.#asked.set(gone, known);
+    const since = (await this.#base?.catch(() => undefined))?.rootNumber ?? -1;
+    const asked = this.#asked.get(gone);
+    if (asked?.since === since) return asked.hasMoved;
+    const hasMoved = this.#dropIfOlder(since);
+    this.#asked.set(gone, { since, hasMoved });
+    hasMoved.catch(() => this.#asked.delete(gone));
+    return hasMoved;
+  }
+
+  async #dropIfOlder(since: number): Promise<boolean> {
     const { number } = await readRoot(this.#repository);
-    if (number === known) return false;
+    if (number === since) return false;
     this.#base = undefined;
     this.#sessions = undefined;
     return true;

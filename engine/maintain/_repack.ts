@@ -25,6 +25,7 @@ import { repackLimits } from './_repack-limits.ts';
 import { type Replacements, withReplaced } from './_replacements.ts';
 import type { PackCensus } from './_rollback.ts';
 import type { Survey } from './_survey.ts';
+import { storeTablesOf } from './_unlisted-packs.ts';
 import { type ChosenPack, choosePacks, countRows, type PackUse, type RepackRules, unusedBytesOf } from './_unused.ts';
 
 /** What repacking would do. */
@@ -162,7 +163,8 @@ export interface Repacked {
 }
 
 /**
- * Copies, and stores the base index for the successor of `root`: the copies come first in it, so that a name leads to its copy. The packs that are replaced are still listed by it.
+ * Copies, and stores the base index for the successor of `root`: the copies come first in it, so that a name leads to its copy, and every pack that replaces another is listed (ROOT-12).
+ * The packs that are replaced are still listed, too.
  * A pack that turns out to be damaged is told of and left alone.
  */
 export async function repack(
@@ -178,19 +180,24 @@ export async function repack(
   }: Pick<PlanOptions, 'survey' | 'census' | 'onDamage' | 'signal'> & { plan: RepackPlan; onCopied: (bytes: number) => void },
 ): Promise<Repacked> {
   const { packs, rows } = plan.index;
-  const inBase = new Set(survey.base.packs.map(({ id }) => id));
   const mayStay = (ordinal: number) => {
     const { id } = packs[ordinal]!;
-    return inBase.has(id) && census.present.has(id) && !census.doomed.has(id);
+    return census.present.has(id) && !census.doomed.has(id);
   };
   const copies = await withoutDamaged(plan.chosen, onDamage, (chosen) =>
     copyChunks(repository, { chosen, isLive: plan.isLive, packs, rows, mayStay, onCopied, signal }),
   );
   const replaced = withReplaced(survey.base.replaced, copies.replaced);
+  const listed = new Set([...survey.base.packs.map(({ id }) => id), ...copies.stored.map(({ pack }) => pack)]);
+  const unlisted = [...new Set([...copies.replaced.values()].flat())].filter((pack) => !listed.has(pack));
   return {
     replaced,
     leaving: new Set(copies.replaced.keys()),
-    baseIndex: await storeWithCopies(repository, root, { copies, replaced }),
+    baseIndex: await storeWithCopies(repository, root, {
+      copies,
+      replaced,
+      tables: await storeTablesOf(repository, root, { packs: unlisted, onDamage }),
+    }),
     packs: copies.replaced.size,
     copies: copies.stored.length,
     packBytes: copies.stored.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -217,7 +224,7 @@ async function withoutDamaged(
 async function storeWithCopies(
   repository: Repository,
   root: Root,
-  { copies: { stored, replaced: now }, replaced }: { copies: Copies; replaced: Replacements },
+  { copies: { stored, replaced: now }, replaced, tables }: { copies: Copies; replaced: Replacements; tables: readonly string[] },
 ): Promise<ObjectReference | null> {
   if (now.size === 0) return root.baseIndex;
   const { storage, keys } = repository;
@@ -226,5 +233,5 @@ async function storeWithCopies(
     first.push(objectNames.baseIndex(idForSuccessor(root)));
     await writeIndexTable(storage, { name: first[0]!, keys, packs: stored });
   }
-  return storeBaseIndex(repository, root, { first, tables: [], without: new Set(), replaced });
+  return storeBaseIndex(repository, root, { first, tables, without: new Set(), replaced });
 }

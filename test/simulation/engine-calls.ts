@@ -26,7 +26,7 @@ export async function backUp(
 }
 
 export function collect(repository: Repository): Promise<MaintainResult> {
-  return maintain(repository, {});
+  return maintain(repository, { maxUnused: 0 });
 }
 
 export async function forget(repository: Repository, snapshots: readonly SnapshotId[]): Promise<void> {

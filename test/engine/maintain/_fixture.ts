@@ -54,6 +54,42 @@ export function latestContents({ expected }: History): Contents {
   return [...expected.values()].at(-1) ?? new Map();
 }
 
+/** A repository of small packs and blocks, so that a few files make many. */
+export async function newHistoryOfSmallPacks(t: Test): Promise<History> {
+  const repository = await createRepository(new InMemory(), {
+    slots: [{ secret, label: 'test' }],
+    patienceMs: 0,
+    chunker: { kind: 'local-maximum-1', horizonBytes: 512, gridBytes: 1024 },
+    blockSizeBytes: 4096,
+    packSizeBytes: 16_384,
+  });
+  return { ...(await newHistory(t)), repository };
+}
+
+/** Replaces the files of the source by these, backs up, and remembers what is in the snapshot. */
+export async function snapshotOfExactly(history: History, contents: Record<string, Uint8Array>): Promise<SnapshotId> {
+  rmSync(history.source, { recursive: true });
+  mkdirSync(history.source);
+  for (const [name, bytes] of Object.entries(contents)) write(history.source, name, bytes);
+  const { snapshotId, errors } = await backUpOf(history);
+  if (errors.length > 0) throw new Error(errors[0]!.message);
+  history.expected.set(snapshotId!, new Map(Object.entries(contents)));
+  return snapshotId!;
+}
+
+/** Those of some files whose number divided by `divisor` leaves `rest`. */
+export function someOf(contents: Record<string, Uint8Array>, divisor: number, rest = 0): Record<string, Uint8Array> {
+  return Object.fromEntries(Object.entries(contents).filter((_, index) => index % divisor === rest));
+}
+
+/** Size of all packs. */
+export async function packBytes({ repository: { storage } }: History): Promise<number> {
+  let sum = 0;
+  for (const prefix of [objectPrefixes.writerPacks, objectPrefixes.collectorPacks])
+    for await (const { sizeBytes } of storage.list(prefix)) sum += sizeBytes;
+  return sum;
+}
+
 /** Some files that have nothing in common with those of other seeds. */
 export function files(seed: string, count = 5, sizeBytes = 40_000): Record<string, Uint8Array> {
   return Object.fromEntries(
