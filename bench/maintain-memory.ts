@@ -2,6 +2,7 @@
  * Memory and cost of maintenances: makes a repository with so many chunks, in sessions of a million each, with its packs (files of the right length without contents), index
  * tables and snapshots whose lists name the packs. A process of its own, with the launcher's settings, maintains it: all tables become a base index. Then a thousandth more is stored,
  * and another process maintains again: that is to cost what is new. Each has some packs to delete that nobody needs. Prints the most memory that each process had, its time, and what it read and wrote.
+ * With `--forget` the snapshots' trees name all chunks, and a third maintenance frees a forgotten snapshot: it reads the trees of all others, to find packs that are worth repacking.
  *
  * `node bench/maintain-memory.ts --chunks 100000000 --folder /tmp/index` takes 9 GB of disk and some minutes; `npm test` does it with a million.
  */
@@ -15,10 +16,19 @@ import { ChunkTable, Deduplicator, PackTable, StoredIndex, writeIndexTable } fro
 import { createKernel } from '../engine/kernel/mod.ts';
 import { maintain } from '../engine/maintain/mod.ts';
 import { PackReader, type StoredPack } from '../engine/packs/mod.ts';
-import { beginSession, commitSnapshot, createRepository, openRepository, type Repository, type Session } from '../engine/repository/mod.ts';
+import {
+  beginSession,
+  commitSnapshot,
+  createRepository,
+  markSnapshots,
+  openRepository,
+  type Repository,
+  type Session,
+} from '../engine/repository/mod.ts';
 import { LocalFolder } from '../engine/storage/mod.ts';
 import { NodeStore, TreeBuilder } from '../engine/trees/mod.ts';
 import {
+  type Content,
   type Entry,
   idFromBytes,
   noContent,
@@ -26,6 +36,7 @@ import {
   objectNames,
   type PackId,
   type Snapshot,
+  type SnapshotId,
   type Time,
 } from '../repo-format/mod.ts';
 
@@ -33,12 +44,18 @@ const secret = { kind: 'key-file', secret: new Uint8Array(32).fill(7) } as const
 /** Chunks of 64 KiB on average make a pack of 32 MiB. */
 const chunksPerPack = 512;
 const packSizeBytes = 32 * 1024 * 1024;
+const chunkSizeBytes = 64 * 1024;
 const chunksPerSession = 1_000_000;
 const fewestSessions = 20;
 const newPart = 1 / 1000;
 
 const { values } = parseArgs({
-  options: { chunks: { type: 'string', default: '1000000' }, folder: { type: 'string' }, measure: { type: 'boolean', default: false } },
+  options: {
+    chunks: { type: 'string', default: '1000000' },
+    folder: { type: 'string' },
+    forget: { type: 'boolean', default: false },
+    measure: { type: 'boolean', default: false },
+  },
 });
 if (values.folder === undefined) throw new RangeError('--folder: name a folder that is not there yet');
 const folder = values.folder;
@@ -51,13 +68,17 @@ async function compare(chunks: number): Promise<void> {
   try {
     const repository = await createRepository(new LocalFolder(place), { slots: [{ secret, label: 'bench' }], patienceMs: 0 });
     const all: PackId[] = [];
+    const forgotten: PackId[] = [];
     const sessions = Math.max(fewestSessions, Math.ceil(chunks / chunksPerSession));
-    for (let session = 1; session <= sessions; session++)
-      await makeSession(repository, { packs: Math.ceil(chunks / sessions / chunksPerPack), all, listsAll: session === sessions });
+    const packs = Math.ceil(chunks / sessions / chunksPerPack);
+    const toForget = await makeSession(repository, { packs, all: forgotten, listsAll: false });
+    for (let session = 2; session <= sessions; session++) await makeSession(repository, { packs, all, listsAll: session === sessions });
     const first = measured();
     await makeSession(repository, { packs: Math.ceil((chunks * newPart) / chunksPerPack), all, listsAll: true });
     const next = measured();
-    console.log(JSON.stringify({ chunks, packs: all.length, first, next }, null, 2));
+    if (values.forget) await markSnapshots(repository, [toForget], { reason: 'bench' });
+    const forget = values.forget ? measured() : undefined;
+    console.log(JSON.stringify({ chunks, packs: all.length + forgotten.length, first, next, forget }, null, 2));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -67,7 +88,7 @@ async function compare(chunks: number): Promise<void> {
 async function makeSession(
   repository: Repository,
   { packs, all, listsAll }: { packs: number; all: PackId[]; listsAll: boolean },
-): Promise<void> {
+): Promise<SnapshotId> {
   const { storage, keys } = repository;
   const session = await beginSession(repository);
   const stored: StoredPack[] = Array.from({ length: packs }, () => ({
@@ -81,7 +102,7 @@ async function makeSession(
   all.push(...own);
   const snapshot = await storeSnapshot(repository, { session, packs: listsAll ? all : own, stored });
   await writeIndexTable(storage, { name: objectNames.sessionIndex(session.generation, session.id, 0, 0), keys, packs: stored });
-  await commitSnapshot(repository, { session, snapshot });
+  return (await commitSnapshot(repository, { session, snapshot })).id;
 }
 
 /** A file as long as a pack, without contents. */
@@ -115,12 +136,15 @@ async function storeSnapshot(
   });
   const onPack = (pack: StoredPack) => stored.push(pack);
   const nodes = new NodeStore({ kernel: kernelOf(1 << 20), kernelOf, storage, keys, deduplicator, packs: table, onPack });
+  const ownPacks = [...stored];
   const list = new TreeBuilder(nodes, 'pack-list');
   for (const pack of packs.toSorted()) await list.addPack(pack);
   const root = (await list.finish())!;
   const time = { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 };
   const tree = new TreeBuilder(nodes, 'directory');
-  await tree.addEntry(emptyFile(time));
+  const content = values.forget ? await storeContent(nodes, ownPacks) : noContent;
+  const chunks = values.forget ? ownPacks.length * chunksPerPack : 0;
+  await tree.addEntry(fileOf(content, { chunks, time }));
   const { node } = (await tree.finish())!;
   await nodes.flush();
   return {
@@ -146,11 +170,24 @@ async function storeSnapshot(
   };
 }
 
-function emptyFile(time: Time): Entry {
+/** A file of all chunks of the packs. */
+async function storeContent(nodes: NodeStore, packs: readonly StoredPack[]): Promise<Content> {
+  const tree = new TreeBuilder(nodes, 'content');
+  for (const { pack, names } of packs) {
+    for (let offset = 0; offset < names.length; offset += 32) {
+      const waiting = tree.addExtent({ kind: 'data', length: chunkSizeBytes, name: names.subarray(offset, offset + 32), pack });
+      if (waiting !== undefined) await waiting;
+    }
+  }
+  const { node, height } = (await tree.finish())!;
+  return { form: 'node', node, height, packs: packs.map(({ pack }) => pack).sort() };
+}
+
+function fileOf(content: Content, { chunks, time }: { chunks: number; time: Time }): Entry {
   const owner = { uid: 0, gid: 0, userName: '', groupName: '' };
   const times = { mtime: time, ctime: time, inode: 1 };
   const name = new TextEncoder().encode('file');
-  return { type: 'file', name, mode: 0o600, ...owner, ...times, size: 0, content: noContent, extensions: noExtensions };
+  return { type: 'file', name, mode: 0o600, ...owner, ...times, size: chunks * chunkSizeBytes, content, extensions: noExtensions };
 }
 
 interface Measured {
