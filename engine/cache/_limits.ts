@@ -13,6 +13,8 @@ export const cacheLimits = {
   /** What is fetched at once where someone reads on, and how much of that is kept in memory. */
   readAheadBytes: 4 * MiB,
   readAheadMemoryBytes: 24 * MiB,
+  /** Bytes of an object that are kept while it is written; of a larger one nothing is cached before it is read. */
+  writtenSizeBytes: 16 * MiB,
   /** A file that was used is marked as used, at most this often. */
   touchIntervalMs: 10 * 60 * 1000,
   /** Temporary files older than this belong to nobody. */

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { LaganError, objectKinds, objectPrefixes, sealedLayout, sealedMagic } from '../../repo-format/mod.ts';
+import { tailSizeBytes } from '../objects/mod.ts';
 import type {
   ByteRange,
   CallOptions,
@@ -36,6 +37,8 @@ const packPrefixes = [objectPrefixes.writerPacks, objectPrefixes.collectorPacks]
 /**
  * A store whose answers about metadata (index tables, snapshots, and packs of metadata) are kept in a local folder, as they are in the store: sealed. What is kept
  * was authenticated by nobody yet; whoever opens it does that, as with the store's own answers. Listings and all other objects are asked of the store each time.
+ *
+ * What is written is kept, too, so that the next backup begins with it: an object that is written bit by bit by the pieces in which it is written, for so it is read.
  *
  * The cache is never the reason of an error: where it cannot be read or written, the store is asked. A folder of this machine gains nothing by it.
  */
@@ -132,12 +135,16 @@ class CachedStorage implements Storage {
     return this.uncached.removeLitter(options);
   }
 
-  create(name: string, parts: readonly Uint8Array[], options?: CallOptions): Promise<CreateOutcome> {
-    return this.uncached.create(name, parts, options);
+  async create(name: string, parts: readonly Uint8Array[], options?: CallOptions): Promise<CreateOutcome> {
+    const bytes = isCached(name) ? Buffer.concat(parts) : undefined;
+    const outcome = await this.uncached.create(name, parts, options);
+    if (outcome === 'created' && bytes !== undefined) this.#keep(name, questionOf(undefined), bytes);
+    return outcome;
   }
 
-  createWriter(name: string, options?: CallOptions): Promise<ObjectWriter> {
-    return this.uncached.createWriter(name, options);
+  async createWriter(name: string, options?: CallOptions): Promise<ObjectWriter> {
+    const writer = await this.uncached.createWriter(name, options);
+    return isCached(name) || isPack(name) ? new NotedWriter(writer, (pieces) => this.#keepWritten(name, pieces)) : writer;
   }
 
   list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject> {
@@ -178,6 +185,18 @@ class CachedStorage implements Storage {
     this.#keep(name, 'size', bytes);
   }
 
+  /** Keeps an object that was written in these pieces, as `openSegmentedObject` asks for it. */
+  #keepWritten(name: string, pieces: readonly Uint8Array[]): void {
+    if (isPack(name)) this.#packs.set(name, pieces[0] !== undefined && isMetadataPack(pieces[0]) ? 'metadata' : 'other');
+    let offset = 0;
+    for (const piece of pieces) {
+      this.#keep(name, questionOf({ offset, length: piece.length }), piece);
+      offset += piece.length;
+    }
+    this.#keep(name, questionOf({ last: tailSizeBytes }), Buffer.concat(pieces).subarray(-tailSizeBytes));
+    this.#keepSize(name, offset);
+  }
+
   /** The header of a pack says what it holds. */
   #learn(name: string, range: ByteRange | undefined, bytes: Uint8Array): void {
     if (!isPack(name) || this.#packs.has(name) || !startsAtHeader(range, bytes)) return;
@@ -213,6 +232,47 @@ class CachedStorage implements Storage {
   }
 }
 
+/** A writer that remembers what was appended, unless that is much or the content of files. */
+class NotedWriter implements ObjectWriter {
+  readonly #writer: ObjectWriter;
+  readonly #onCreated: (pieces: readonly Uint8Array[]) => void;
+  #pieces: Uint8Array[] | undefined = [];
+
+  constructor(writer: ObjectWriter, onCreated: (pieces: readonly Uint8Array[]) => void) {
+    this.#writer = writer;
+    this.#onCreated = onCreated;
+  }
+
+  get sizeBytes(): number {
+    return this.#writer.sizeBytes;
+  }
+
+  async append(parts: readonly Uint8Array[]): Promise<void> {
+    this.#note(parts);
+    await this.#writer.append(parts);
+  }
+
+  async commit(): Promise<CreateOutcome> {
+    const outcome = await this.#writer.commit();
+    if (outcome === 'created' && this.#pieces !== undefined) this.#onCreated(this.#pieces);
+    this.#pieces = undefined;
+    return outcome;
+  }
+
+  async abort(): Promise<void> {
+    this.#pieces = undefined;
+    await this.#writer.abort();
+  }
+
+  #note(parts: readonly Uint8Array[]): void {
+    if (this.#pieces === undefined) return;
+    const sizeBytes = parts.reduce((sum, part) => sum + part.length, this.#writer.sizeBytes);
+    const isContent = this.#pieces.length === 0 && parts[0] !== undefined && hasMagic(parts[0]) && !isMetadata(parts[0]);
+    if (isContent || sizeBytes > cacheLimits.writtenSizeBytes) this.#pieces = undefined;
+    else this.#pieces.push(Buffer.concat(parts));
+  }
+}
+
 function isCached(name: string): boolean {
   return cachedPrefixes.some((prefix) => name.startsWith(prefix));
 }
@@ -229,6 +289,11 @@ function questionOf(range: ByteRange | undefined): string {
 /** By its header, with which `bytes` begin. */
 function isMetadataPack(bytes: Uint8Array): boolean {
   return hasMagic(bytes) && bytes[sealedLayout.kind] === objectKinds['metadata-pack'];
+}
+
+/** Whether an object with this header is one that is kept. */
+function isMetadata(header: Uint8Array): boolean {
+  return header[sealedLayout.kind] !== objectKinds.pack;
 }
 
 /** Whether an answer begins with the object's header. The end of an object is all of it if it begins with the magic: sealed bytes do so once in 2^48. */

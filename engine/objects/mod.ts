@@ -8,4 +8,5 @@ export {
   type SegmentedObject,
   SegmentedObjectWriter,
   type SegmentPlace,
+  tailSizeBytes,
 } from './segmented-object.ts';

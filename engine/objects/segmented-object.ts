@@ -22,7 +22,7 @@ import { aead } from '../native/mod.ts';
 import type { ObjectWriter, Storage } from '../storage/mod.ts';
 
 /** How much of an object's end is fetched at first: footer and contents of nearly all packs and small index tables. */
-const tailSizeBytes = 64 * 1024;
+export const tailSizeBytes = 64 * 1024;
 
 /** Which keys seal and open the objects of one repository. */
 export interface SealingKeys {

@@ -65,7 +65,8 @@ for (const [name, makePlace] of Object.entries(places)) {
     const source = makeSource(folder);
     const place = await makePlace(t);
     await createRepository(place.openNear(), { slots: [{ secret, label: 'test' }], patienceMs: 0 });
-    t.equal(await backUp(place.openNear(), source, undefined), false);
+    const [written, cache] = [path.join(folder, 'written'), path.join(folder, 'cache')];
+    t.equal(await backUp(place.openNear(), source, written), false);
     const expectFew = async (cache: string | undefined, most: number, why: string) => {
       place.log.clear();
       t.equal(await backUp(place.openFar(), source, cache), true);
@@ -73,7 +74,7 @@ for (const [name, makePlace] of Object.entries(places)) {
       t.ok(length <= most, `${why}: ${length} round trips`);
       t.comment(place.log.summary);
     };
-    const cache = path.join(folder, 'cache');
+    await expectFew(written, mostRoundTrips.warm, 'with the cache of the first backup');
     await expectFew(undefined, mostRoundTrips.cold, 'without a cache');
     await expectFew(cache, mostRoundTrips.cold, 'with an empty cache');
     await expectFew(cache, mostRoundTrips.warm, 'with a cache');
@@ -84,6 +85,6 @@ for (const [name, makePlace] of Object.entries(places)) {
     await expectFew(undefined, mostRoundTrips.cold, 'after a collection, without a cache');
     await expectFew(cache, mostRoundTrips.cold, 'after a collection');
     await expectFew(cache, mostRoundTrips.warm, 'after a collection, with a cache');
-    t.equal((await listSnapshots(await openRepository(place.openNear(), { secret, mode: 'read' }))).length, 7);
+    t.equal((await listSnapshots(await openRepository(place.openNear(), { secret, mode: 'read' }))).length, 8);
   });
 }

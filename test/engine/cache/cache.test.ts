@@ -4,11 +4,13 @@ import path from 'node:path';
 import t from 'tap';
 import { cacheOf, readAheadStorage, withReadAhead } from '../../../engine/cache/mod.ts';
 import {
+  backup,
   cacheClear,
   cachedStorage,
   cacheLimit,
   cacheStatus,
   check,
+  createRepository,
   listSnapshots,
   lookup,
   openRepository,
@@ -19,9 +21,10 @@ import {
   withCache,
 } from '../../../engine/mod.ts';
 import { InMemory, type Storage } from '../../../engine/storage/mod.ts';
-import { LaganError } from '../../../repo-format/mod.ts';
+import { LaganError, objectKinds, sealedLayout } from '../../../repo-format/mod.ts';
 import { storageConformance } from '../../conformance/storage.ts';
 import { makeSample, namesBelow, packsOf, secret } from '../../corruption/sample-repository.ts';
+import { namesIn } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
 
 const sample = await makeSample(t.testdir());
@@ -97,6 +100,29 @@ t.test('withReadAhead: the cache keeps what was asked for, whoever read it', asy
   t.same(
     remote.calls.filter(({ operation, name }) => operation === 'get' && name.startsWith('writer/')),
     [],
+  );
+});
+
+t.test('withCache: what a backup wrote of metadata need not be read, and it is right', async (t) => {
+  const folder = t.testdir({ source: { one: { file: 'content '.repeat(1000) }, other: { file: 'x' } } });
+  const remote = new FaultyStorage(new InMemory());
+  const made = await createRepository(remote, { slots: [{ secret, label: 'test' }], patienceMs: 0 });
+  const cache = path.join(folder, 'cache');
+  await backup(withCache(made, { folder: cache }), { paths: [path.join(folder, 'source')], workers: 1 });
+  remote.calls.length = 0;
+  const found = await walkAll(withCache(made, { folder: cache }));
+  t.same(
+    remote.calls.filter(({ operation, name }) => operation === 'get' && name.startsWith('writer/')),
+    [],
+  );
+  t.same(found, await walkAll(made));
+  const files = filesIn(path.join(cache, made.id)).map((file) => fs.readFileSync(file));
+  const packs = await Promise.all((await namesIn(remote, 'writer/packs/')).map((name) => remote.get(name)));
+  const contents = packs.filter((bytes) => bytes[sealedLayout.kind] === objectKinds.pack);
+  t.equal(contents.length, 1);
+  t.notOk(
+    files.some((file) => file.includes(contents[0]!.subarray(0, sealedLayout.headerSizeBytes))),
+    'nothing of a pack of content',
   );
 });
 

@@ -11,6 +11,7 @@ export const noServer = 'no versitygw: go install github.com/versity/versitygw/c
 const startTimeoutMs = 20_000;
 
 export interface S3Server {
+  readonly pid: number;
   readonly port: number;
   readonly endpoint: string;
   /** Of the AWS_ variables. */
@@ -61,7 +62,14 @@ export async function startVersitygw(program: string, folder: string): Promise<S
     }
     await sleep(50);
   }
-  return { port, endpoint: `http://127.0.0.1:${port}`, environment, makeBucket: (name) => mkdirSync(path.join(data, name)), stop };
+  return {
+    pid: server.pid!,
+    port,
+    endpoint: `http://127.0.0.1:${port}`,
+    environment,
+    makeBucket: (name) => mkdirSync(path.join(data, name)),
+    stop,
+  };
 }
 
 function freePort(): Promise<number> {
