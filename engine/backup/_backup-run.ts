@@ -17,11 +17,13 @@ import type { ScanFault } from './_scanner.ts';
 import type { BackupSession } from './_session.ts';
 import type { BackupResult, CommonBackupOptions, ReadError } from './options.ts';
 
-/** What earlier sessions of the same backup have stored. */
-interface EarlierCounts {
-  newBytes: number;
-  newChunks: number;
-  storedBytes: number;
+/** What an earlier session of the same backup has stored. */
+export interface EarlierCounts {
+  readonly newBytes: number;
+  readonly newChunks: number;
+  /** Those that are not met again. */
+  readonly chunks: number;
+  readonly storedBytes: number;
 }
 
 /** What a run counts and collects beside the tree. */
@@ -33,7 +35,7 @@ export class BackupRun {
   readonly #startedAt = performance.now();
   readonly #errors: ReadError[] = [];
   #errorCount = 0;
-  readonly #earlier: EarlierCounts = { newBytes: 0, newChunks: 0, storedBytes: 0 };
+  #earlier: EarlierCounts = { newBytes: 0, newChunks: 0, chunks: 0, storedBytes: 0 };
 
   /** Errors: `usage` for a tag, description or host that no snapshot can have. */
   constructor(options: CommonBackupOptions) {
@@ -48,13 +50,22 @@ export class BackupRun {
   }
 
   /** Another session of the same backup begins: what was met before is met again. What was stored stays counted. */
-  beginAnew({ newBytes, newChunks, storedBytes }: EarlierCounts): void {
+  beginAnew(passed: EarlierCounts): void {
     this.#errors.length = 0;
     this.#errorCount = 0;
     this.progress.beginAnew();
-    this.#earlier.newBytes += newBytes;
-    this.#earlier.newChunks += newChunks;
-    this.#earlier.storedBytes += storedBytes;
+    this.goOn(passed);
+  }
+
+  /** Another session goes on where one ended that the collector has passed. */
+  goOn({ newBytes, newChunks, chunks, storedBytes }: EarlierCounts): void {
+    const before = this.#earlier;
+    this.#earlier = {
+      newBytes: before.newBytes + newBytes,
+      newChunks: before.newChunks + newChunks,
+      chunks: before.chunks + chunks,
+      storedBytes: before.storedBytes + storedBytes,
+    };
   }
 
   /** Something of the source could not be read. */
@@ -73,7 +84,8 @@ export class BackupRun {
 
   betweenTokens(session: BackupSession, checkpoint: () => Promise<void>): Promise<void> | undefined {
     this.throwIfInterrupted();
-    this.progress.stored(session.dispatcher.counts, session.storedBytes);
+    const { newBytes, storedBytes } = this.#earlier;
+    this.progress.stored(newBytes + session.dispatcher.counts.newBytes, storedBytes + session.storedBytes);
     return session.checkpointIsDue ? checkpoint() : undefined;
   }
 
@@ -156,7 +168,7 @@ export class BackupRun {
       bytes,
       newBytes: newBytes + earlier.newBytes,
       storedBytes: session.storedBytes + earlier.storedBytes,
-      chunks,
+      chunks: chunks + earlier.chunks,
       newChunks: newChunks + earlier.newChunks,
       errors: this.#errorCount,
     };

@@ -5,8 +5,10 @@ import { type NodeStore, recordingPacks, TreeBuilder } from '../trees/mod.ts';
 export class ContentTree {
   /** All packs that the content relies on so far. */
   readonly packs = new Set<PackId>();
+  /** Length of all extents. */
+  lengthBytes = 0;
   readonly #inlineExtents: number;
-  readonly #builder: TreeBuilder;
+  #builder: TreeBuilder;
   #few: Extent[] = [];
   /** The extent that was added last: the next may continue it. */
   #last: Extent | undefined;
@@ -25,6 +27,19 @@ export class ContentTree {
     return this.#adding;
   }
 
+  /** The same content, put through `nodes` from here on. Nothing may be added meanwhile. */
+  async clone(nodes: Pick<NodeStore, 'put'>): Promise<ContentTree> {
+    await this.#adding;
+    const copy = new ContentTree(nodes, this.#inlineExtents);
+    for (const pack of this.packs) copy.packs.add(pack);
+    copy.lengthBytes = this.lengthBytes;
+    copy.#builder = this.#builder.clone(recordingPacks(nodes, copy.packs));
+    copy.#few = [...this.#few];
+    copy.#last = this.#last;
+    copy.#isTree = this.#isTree;
+    return copy;
+  }
+
   async finish(): Promise<Content> {
     await this.#adding;
     await this.#put(this.#last);
@@ -35,6 +50,7 @@ export class ContentTree {
 
   async #add(extents: readonly Extent[]): Promise<void> {
     for (const extent of extents) {
+      this.lengthBytes += extent.length;
       const last = this.#last;
       if (extent.kind !== 'data' && last?.kind === extent.kind) {
         this.#last = { kind: extent.kind, length: last.length + extent.length };

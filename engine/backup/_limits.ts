@@ -30,6 +30,11 @@ export const backupLimits = {
   sessions: 1_000,
   checkpointNewBytes: 1024 * 1024 * 1024,
   checkpointIntervalMs: 60_000,
+  /** Bytes of a stream since its last checkpoint that are kept in memory, as nobody can read them again; with so many a checkpoint is due. */
+  retainedStreamBytes: 128 * 1024 * 1024,
+  /** How long a stream waits for a collection that is deciding about packs that it needs, and how often it looks. */
+  decisionPatienceMs: 10 * 60_000,
+  decisionPollMs: 250,
   /** Errors that the snapshot lists by path (all are counted). */
   listedErrors: 1_000,
   /** Bytes of packs that may be in memory, filled or on their way to a store that is far away. With more workers each waits until its pack is stored. */
@@ -63,5 +68,7 @@ export type BackupLimits = {
     | 'checkpointNewBytes'
     | 'checkpointIntervalMs'
     | 'largeFilePollMs'
+    | 'retainedStreamBytes'
+    | 'decisionPatienceMs'
     | 'sessions']: number;
 };

@@ -1,4 +1,3 @@
-import type { ContentCounts } from './_file-dispatcher.ts';
 import type { BackupProgress } from './progress.ts';
 
 const intervalMs = 100;
@@ -45,7 +44,7 @@ export class ProgressReporter {
     this.#bytesDone += size;
   }
 
-  stored({ newBytes }: ContentCounts, storedBytes: number): void {
+  stored(newBytes: number, storedBytes: number): void {
     this.#newBytes = newBytes;
     this.#storedBytes = storedBytes;
   }

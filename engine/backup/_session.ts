@@ -150,6 +150,11 @@ export class BackupSession {
   /** Whether a pack of an earlier session may be relied on. */
   readonly isAlive = (pack: PackId): boolean => this.#alive.has(pack);
 
+  /** A pack of an earlier session that has the chunk and may be relied on. */
+  packOf(name: Uint8Array): Promise<PackId | undefined> {
+    return this.#index.find(name, 0, this.isAlive);
+  }
+
   /** True when so much is new, or so much time has passed, that a loss of this process would hurt. */
   get checkpointIsDue(): boolean {
     if (this.#dryRun) return false;

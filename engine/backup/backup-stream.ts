@@ -1,21 +1,38 @@
+import { setTimeout } from 'node:timers/promises';
 import {
   type Content,
   type DirectoryEntry,
   type Entry,
+  type Extent,
   idToBytes,
-  isLaganError,
   LaganError,
   type NodeReference,
   noExtensions,
+  objectNames,
+  type PackId,
   type SessionId,
+  type Snapshot,
 } from '../../repo-format/mod.ts';
-import { commitSnapshot, listCheckpoints, listSnapshots, type Repository, type SnapshotInfo, writeCheckpoint } from '../repository/mod.ts';
+import { isDamage } from '../packs/mod.ts';
+import {
+  commitSnapshot,
+  isSuperseded,
+  listCheckpoints,
+  listSnapshots,
+  type Repository,
+  readPackList,
+  readRoot,
+  type SnapshotInfo,
+  writeCheckpoint,
+} from '../repository/mod.ts';
 import { groupName, userName } from '../system/mod.ts';
 import { recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import type { AssemblyCounts } from './_assembler.ts';
 import { BackupRun } from './_backup-run.ts';
 import type { ContentTree } from './_content-tree.ts';
-import type { BackupLimits } from './_limits.ts';
+import { type BackupLimits, backupLimits } from './_limits.ts';
+import { isPassed } from './_passed.ts';
+import { RetainedBytes } from './_retained-bytes.ts';
 import { BackupSession } from './_session.ts';
 import { sourceIdentity } from './_source-paths.ts';
 import type { BackupResult, CommonBackupOptions } from './options.ts';
@@ -33,7 +50,7 @@ const pieceSizeBytes = 1024 * 1024;
 const piecesLimit = 2;
 
 /**
- * Backs up a stream (standard input, the output of a command) as one file.
+ * Backs up a stream (standard input, the output of a command) as one file. If the collector passes it, it goes on from its last checkpoint: the stream is read once.
  *
  * Errors: `usage` for a name that no file can have, those of the store, and what the stream throws.
  */
@@ -49,116 +66,223 @@ export async function backupStreamWithin(
 ): Promise<BackupResult> {
   const names = namesOf(options.name);
   const run = new BackupRun(options);
+  const stream = pieces(options.stream);
   try {
-    const source = sourceIdentity(run.host, [options.name]);
-    const { compression = 'auto', dryRun = false, signal } = options;
-    const reading = { signal, onDamage: () => undefined };
-    const finding = Promise.all([listSnapshots(repository, { filter: { source }, ...reading }), listCheckpoints(repository, reading)]);
-    finding.catch(() => undefined); // Whoever waits for it is told.
-    const session = await BackupSession.begin(repository, { workers: 1, compression, dryRun, limits, signal });
-    try {
-      const [snapshots, unfinished] = await finding;
-      const parent = snapshots.at(-1);
-      const continues = unfinished.filter(({ snapshot }) => snapshot.source === source).map(({ id }) => id);
-      return await storeSnapshot(repository, { run, session, options, names, source, parent, continues });
-    } catch (error) {
-      throw isLaganError(error, 'superseded') ? passed(error) : error;
-    } finally {
-      await session.end();
-    }
+    return await new StreamBackup(repository, { options, limits: { ...backupLimits, ...limits }, names, run, stream }).run();
   } finally {
+    // Not waited for: what it reads from may be silent.
+    stream.return(undefined).catch(() => undefined);
     run.end();
   }
 }
 
-async function storeSnapshot(
-  repository: Repository,
-  {
-    run,
-    session,
-    options,
-    names,
-    source,
-    parent,
-    continues,
-  }: {
-    run: BackupRun;
-    session: BackupSession;
-    options: StreamBackupOptions;
-    names: Uint8Array[];
-    source: string;
-    parent: SnapshotInfo | undefined;
-    /** Earlier backups of the stream that did not end: what they stored is of no more use once this one has. */
-    continues: readonly SessionId[];
-  },
-): Promise<BackupResult> {
-  const content = session.dispatcher.newContent();
-  const paths = [new Uint8Array(Buffer.from(options.name))];
-  const parentId = parent?.id ?? null;
-  const countsOf = (bytes: number): AssemblyCounts => ({ files: 1, directories: names.length - 1, others: 0, bytes, unchangedFiles: 0 });
-  /** Without a tree: nobody can go on with a stream. It makes the collector keep what was stored so far. */
-  const checkpoint = async (bytes: number): Promise<void> => {
-    const { number } = await session.checkpoint(async () => ({ root: null, packs: new Set() }));
-    const snapshot = { ...run.snapshot(session, { paths, source, parent: parentId, counts: countsOf(bytes) }), partial: true };
-    await writeCheckpoint(repository, { session: session.session, number, snapshot, signal: options.signal });
-  };
-  const size = await run.untilAborted(storeStream(session, { run, content, stream: options.stream, checkpoint }));
-  const counts = countsOf(size);
-  const packs = content.packs;
-  const tree = await storeTree(session, { names, size, content: await content.finish(), time: options.time ?? new Date(), packs });
-  const before = parent?.snapshot.tree ?? null;
-  const unchanged = before !== null && Buffer.compare(before.name, tree.name) === 0;
-  const result = { parent: parentId, unchanged, session, counts };
-  if (options.dryRun) return run.result({ ...result, snapshotId: null });
-  const stored = await run.untilAborted(session.finish(tree, packs));
-  const snapshot = {
-    ...run.snapshot(session, { paths, source, parent: parentId, counts }),
-    extensions: continues.length === 0 ? {} : { continues: continues.map(idToBytes) },
-    ...stored,
-  };
-  await commitSnapshot(repository, { session: session.session, snapshot, signal: options.signal });
-  return run.result({ ...result, snapshotId: session.session.id });
+interface StreamParts {
+  readonly options: StreamBackupOptions;
+  readonly limits: BackupLimits;
+  readonly names: readonly Uint8Array[];
+  readonly run: BackupRun;
+  readonly stream: AsyncGenerator<Uint8Array>;
 }
 
-/** A stream cannot be read again, so its backup cannot begin anew. */
-function passed(cause: LaganError): LaganError {
-  return new LaganError('superseded', 'a collection has passed the backup of this stream, which cannot be read twice', {
-    cause,
-    hint: 'run it again; what was stored of it is found, and is not stored again',
-  });
+/** What the last checkpoint that was found standing has. */
+interface Saved {
+  /** To go on with. */
+  readonly tree: ContentTree;
+  /** As it is stored. */
+  readonly content: Content;
 }
 
-/** Has the stream chunked by one worker while the next piece is gathered. Returns its length. */
-async function storeStream(
-  session: BackupSession,
-  {
-    run,
-    content,
-    stream,
-    checkpoint,
-  }: { run: BackupRun; content: ContentTree; stream: AsyncIterable<Uint8Array>; checkpoint: (bytes: number) => Promise<void> },
-): Promise<number> {
-  let size = 0;
-  const underWay: Promise<void>[] = [];
-  const send = async (bytes: Uint8Array, last: boolean): Promise<void> => {
-    const piece = session.dispatcher.storePiece(content, bytes, { last });
-    // If the stream fails, nobody waits for it any more.
-    piece.catch(() => undefined);
-    underWay.push(piece);
-    if (underWay.length > piecesLimit) await underWay.shift();
-  };
-  for await (const piece of pieces(stream)) {
-    size += piece.length;
-    run.progress.read(piece.length);
-    await send(piece, false);
-    await run.betweenTokens(session, async () => {
-      await Promise.all(underWay.splice(0));
-      await checkpoint(size);
-    });
+/**
+ * A stream cannot be read again. So what its last checkpoint does not have is kept in memory. If the collector passes the session, another one goes on with what that
+ * checkpoint has, whose packs the collector keeps (docs/decisions/004-checkpoints.md), and stores the rest again.
+ */
+class StreamBackup {
+  readonly #repository: Repository;
+  readonly #parts: StreamParts;
+  readonly #source: string;
+  readonly #paths: readonly Uint8Array[];
+  /** The bytes that the last checkpoint does not have. */
+  readonly #retained = new RetainedBytes();
+  /** Sessions of this backup that the collector has passed. */
+  readonly #passed: SessionId[] = [];
+  #parent: SnapshotInfo | undefined;
+  #saved: Saved | undefined;
+  /** What that checkpoint had is gone. */
+  #isLost = false;
+  /** Chunks of the session when it made that checkpoint. */
+  #savedChunks = 0;
+
+  constructor(repository: Repository, parts: StreamParts) {
+    this.#repository = repository;
+    this.#parts = parts;
+    this.#source = sourceIdentity(parts.run.host, [parts.options.name]);
+    this.#paths = [new Uint8Array(Buffer.from(parts.options.name))];
   }
-  await send(new Uint8Array(0), true);
-  await Promise.all(underWay);
-  return size;
+
+  async run(): Promise<BackupResult> {
+    const { options, limits, run } = this.#parts;
+    const { signal } = options;
+    const found = { filter: { source: this.#source }, signal, onDamage: () => undefined };
+    this.#parent = (await listSnapshots(this.#repository, found)).at(-1);
+    for (;;) {
+      const session = await this.#begin();
+      try {
+        return await this.#storeSnapshot(session);
+      } catch (error) {
+        const mayGoOn = !options.dryRun && !this.#isLost && this.#passed.length < limits.sessions;
+        if (!mayGoOn || !(await isPassed(this.#repository, session, { error, signal }))) throw error;
+        this.#passed.push(session.session.id);
+        const { newBytes, newChunks } = session.dispatcher.counts;
+        run.goOn({ newBytes, newChunks, chunks: this.#savedChunks, storedBytes: session.storedBytes });
+        this.#savedChunks = 0;
+      } finally {
+        await session.end();
+      }
+    }
+  }
+
+  async #begin(): Promise<BackupSession> {
+    const { options, limits } = this.#parts;
+    const { compression = 'auto', dryRun = false, signal } = options;
+    await this.#untilDecided();
+    return BackupSession.begin(this.#repository, { workers: 1, compression, dryRun, limits, signal });
+  }
+
+  /** While a collection decides, packs that it had condemned may not be relied on, though it will keep those that the checkpoint has. */
+  async #untilDecided(): Promise<void> {
+    const { options, limits } = this.#parts;
+    const { signal } = options;
+    const packs = this.#saved?.tree.packs;
+    const deadline = performance.now() + limits.decisionPatienceMs;
+    while (packs !== undefined && performance.now() < deadline) {
+      const root = await readRoot(this.#repository, { signal });
+      if (root.phase !== 'fencing') return;
+      const condemned = await readPackList(this.#repository, root.condemned, { signal });
+      if (!condemned.some((pack) => packs.has(pack))) return;
+      await setTimeout(backupLimits.decisionPollMs);
+      this.#parts.run.throwIfInterrupted();
+    }
+  }
+
+  async #storeSnapshot(session: BackupSession): Promise<BackupResult> {
+    const { options, run } = this.#parts;
+    // Earlier backups of the stream that did not end: what they stored is of no more use once this one has.
+    const unfinished = await listCheckpoints(this.#repository, { signal: options.signal, onDamage: () => undefined });
+    const earlier = unfinished.filter(({ id, snapshot }) => snapshot.source === this.#source && !this.#passed.includes(id));
+    const content = await this.#contentSoFar(session);
+    await run.untilAborted(this.#storeStream(session, content));
+    const [size, { packs }] = [content.lengthBytes, content];
+    const tree = await this.#storeTree(session, { size, content: await content.finish(), packs });
+    const before = this.#parent?.snapshot.tree ?? null;
+    const unchanged = before !== null && Buffer.compare(before.name, tree.name) === 0;
+    const result = { parent: this.#parent?.id ?? null, unchanged, session, counts: this.#counts(size) };
+    if (options.dryRun) return run.result({ ...result, snapshotId: null });
+    const stored = await run.untilAborted(session.finish(tree, packs));
+    const snapshot = this.#snapshot(session, size, { ...stored, continues: [...this.#passed, ...earlier.map(({ id }) => id)] });
+    await commitSnapshot(this.#repository, { session: session.session, snapshot, signal: options.signal });
+    return run.result({ ...result, snapshotId: session.session.id });
+  }
+
+  /** What the last checkpoint has, to go on with. Packs of it that the collector has replaced meanwhile give way to those that have their chunks now. */
+  async #contentSoFar(session: BackupSession): Promise<ContentTree> {
+    const saved = this.#saved;
+    if (saved === undefined) return session.dispatcher.newContent();
+    if ([...saved.tree.packs].every(session.isAlive)) return saved.tree.clone(session.nodes);
+    const content = session.dispatcher.newContent();
+    try {
+      for await (const extents of session.reader.extents(saved.content))
+        await content.add(await Promise.all(extents.map(({ start: _, ...extent }) => whereItIs(session, extent))));
+      return content;
+    } catch (error) {
+      if (!isDamage(error) || (await isSuperseded(this.#repository, session.session, { signal: this.#parts.options.signal }))) throw error;
+      this.#isLost = true;
+      throw new LaganError(
+        'superseded',
+        'collections have passed the backup of this stream, which cannot be read twice, and its last checkpoint was given up',
+        {
+          cause: error,
+          hint: 'run it again; what is still stored of it is found, and is not stored again',
+        },
+      );
+    }
+  }
+
+  /** Has the stream chunked by one worker while the next piece is gathered; first what the last checkpoint does not have. */
+  async #storeStream(session: BackupSession, content: ContentTree): Promise<void> {
+    const { options, limits, run, stream } = this.#parts;
+    const underWay: Promise<void>[] = [];
+    const send = async (bytes: Uint8Array, { last }: { last: boolean }): Promise<void> => {
+      run.throwIfInterrupted();
+      const piece = session.dispatcher.storePiece(content, bytes, { last });
+      // If the stream fails, nobody waits for it any more.
+      piece.catch(() => undefined);
+      underWay.push(piece);
+      if (underWay.length > piecesLimit) await underWay.shift();
+    };
+    const checkpoint = async (): Promise<void> => {
+      await Promise.all(underWay.splice(0));
+      await this.#checkpoint(session, content);
+    };
+    for (const piece of this.#retained.pieces) await send(piece, { last: false });
+    // Not by `for await`, which would end the stream after an error.
+    for (let next = await stream.next(); !next.done; next = await stream.next()) {
+      const piece = next.value;
+      if (!options.dryRun) this.#retained.add(piece);
+      run.progress.read(piece.length);
+      await send(piece, { last: false });
+      await run.betweenTokens(session, checkpoint);
+      if (this.#retained.sizeBytes >= limits.retainedStreamBytes) await checkpoint();
+    }
+    await send(new Uint8Array(0), { last: true });
+    await Promise.all(underWay);
+  }
+
+  /** Makes the collector keep all that the content relies on so far; what it has need not be kept in memory then. */
+  async #checkpoint(session: BackupSession, tree: ContentTree): Promise<void> {
+    const partial = await tree.clone(session.nodes);
+    const [size, { packs }] = [partial.lengthBytes, partial];
+    const content = await partial.finish();
+    const { number, ...stored } = await session.checkpoint(async () => ({
+      root: await this.#storeTree(session, { size, content, packs }),
+      packs,
+    }));
+    const snapshot = this.#snapshot(session, size, { ...stored, partial: true, continues: this.#passed });
+    await writeCheckpoint(this.#repository, { session: session.session, number, snapshot, signal: this.#parts.options.signal });
+    this.#saved = { tree: await tree.clone(session.nodes), content };
+    this.#savedChunks = session.dispatcher.counts.chunks;
+    this.#retained.dropBefore(size);
+  }
+
+  #snapshot(
+    session: BackupSession,
+    size: number,
+    { continues, ...more }: Partial<Snapshot> & { continues: readonly SessionId[] },
+  ): Snapshot {
+    const [parent, counts] = [this.#parent?.id ?? null, this.#counts(size)];
+    const extensions = continues.length === 0 ? {} : { continues: continues.map(idToBytes) };
+    return { ...this.#parts.run.snapshot(session, { paths: this.#paths, source: this.#source, parent, counts }), ...more, extensions };
+  }
+
+  #counts(bytes: number): AssemblyCounts {
+    return { files: 1, directories: this.#parts.names.length - 1, others: 0, bytes, unchangedFiles: 0 };
+  }
+
+  #storeTree(
+    session: BackupSession,
+    { size, content, packs }: { size: number; content: Content; packs: Set<PackId> },
+  ): Promise<NodeReference> {
+    const { names, options } = this.#parts;
+    return storeTree(session, { names, size, content, time: options.time ?? new Date(), packs });
+  }
+}
+
+/** An extent with a pack that the session may rely on. Code: pack-missing, if there is none. */
+async function whereItIs(session: BackupSession, extent: Extent): Promise<Extent> {
+  if (extent.kind !== 'data' || session.isAlive(extent.pack)) return extent;
+  const pack = await session.packOf(extent.name);
+  if (pack !== undefined) return { ...extent, pack };
+  const object = objectNames.pack(extent.pack);
+  throw new LaganError('pack-missing', `what ${object} had is in no pack that a backup may rely on`, { object });
 }
 
 /** The stream in pieces of about one size. */

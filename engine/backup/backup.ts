@@ -1,6 +1,5 @@
 import {
   idToBytes,
-  isLaganError,
   LaganError,
   type NodeReference,
   type SessionId,
@@ -10,7 +9,6 @@ import {
 } from '../../repo-format/mod.ts';
 import {
   commitSnapshot,
-  isSuperseded,
   listCheckpoints,
   listSnapshots,
   type Repository,
@@ -20,8 +18,9 @@ import {
 } from '../repository/mod.ts';
 import { closeDescriptor, type Descriptor, openRoot, statPath } from '../system/mod.ts';
 import { Assembler, type AssemblyCounts } from './_assembler.ts';
-import { BackupRun } from './_backup-run.ts';
+import { BackupRun, type EarlierCounts } from './_backup-run.ts';
 import { type BackupLimits, backupLimits } from './_limits.ts';
+import { isPassed } from './_passed.ts';
 import { Scanner } from './_scanner.ts';
 import { BackupSession } from './_session.ts';
 import { errnoNameOf } from './_source-errors.ts';
@@ -63,13 +62,10 @@ export async function backupWithin(repository: Repository, options: BackupOption
 }
 
 /** A session of this backup that the collector has passed. */
-interface Predecessor {
+interface Predecessor extends EarlierCounts {
   readonly id: SessionId;
   /** What its last checkpoint has; undefined if there is none. */
   readonly tree: NodeReference | null | undefined;
-  readonly newBytes: number;
-  readonly newChunks: number;
-  readonly storedBytes: number;
 }
 
 interface Attempt {
@@ -99,24 +95,14 @@ async function attemptBackup(
     const plan = { options, run, session, sources, source, parents, previous, repositoryFolder, reached };
     return { result: await storeSnapshot(repository, plan) };
   } catch (error) {
-    if (!(await isPassed(repository, session, { error, predecessors, signal }))) throw error;
+    if (predecessors.length >= session.limits.sessions || !(await isPassed(repository, session, { error, signal }))) throw error;
     const { newBytes, newChunks } = session.dispatcher.counts;
-    return { superseded: { id: session.session.id, tree: reached.tree, newBytes, newChunks, storedBytes: session.storedBytes } };
+    // The chunks are counted again.
+    const counts = { newBytes, newChunks, chunks: 0, storedBytes: session.storedBytes };
+    return { superseded: { id: session.session.id, tree: reached.tree, ...counts } };
   } finally {
     await session.end();
   }
-}
-
-/** Whether an error is because the collector has passed the session: it says so, or what it reads has been deleted. */
-async function isPassed(
-  repository: Repository,
-  { session, limits }: BackupSession,
-  { error, predecessors, signal }: { error: unknown; predecessors: readonly Predecessor[]; signal: AbortSignal | undefined },
-): Promise<boolean> {
-  if (predecessors.length >= limits.sessions || !isLaganError(error)) return false;
-  if (error.code === 'superseded') return true;
-  const isGone = error.code === 'not-found' || error.code === 'object-missing' || error.code === 'pack-missing';
-  return isGone && (await isSuperseded(repository, session, { signal }));
 }
 
 /** All that is known when the scan begins. */

@@ -5,7 +5,6 @@ import {
   type FileEntry,
   idFromBytes,
   idToBytes,
-  isLaganError,
   LaganError,
   type NodeReference,
   type PackId,
@@ -18,6 +17,7 @@ import { program } from '../program/mod.ts';
 import { commitSnapshot, heldSnapshots, listHolds, markSnapshots, type Repository, type SnapshotInfo } from '../repository/mod.ts';
 import { recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import type { ContentTree } from './_content-tree.ts';
+import { isPassed } from './_passed.ts';
 import { BackupSession, type StoredTree } from './_session.ts';
 
 export interface RewriteOptions {
@@ -61,7 +61,7 @@ export interface RewriteResult {
 
 /** The key of a snapshot's extension that says of which snapshot it was made. */
 const originKey = 'origin';
-const mostAttempts = 4;
+const mostAttempts = 16;
 
 /**
  * Makes a snapshot that is as another one was, without some paths, and marks the old one for deletion. Times, host, paths, tags and description are the same. What was left
@@ -95,35 +95,45 @@ async function expectNotHeld(repository: Repository, id: SnapshotId, { now = new
   });
 }
 
-/** Begins anew when the collector passes the session meanwhile. */
+/** Begins anew when the collector passes the session meanwhile. Each entry that is left out is told of once. */
 async function makeAnew(repository: Repository, info: SnapshotInfo, options: RewriteOptions): Promise<RewriteResult> {
+  const { dryRun = false, signal } = options;
+  let told = 0;
   for (let attempt = 1; ; attempt++) {
+    const session = await BackupSession.begin(repository, { compression: 'auto', dryRun, signal });
+    let met = 0;
+    const onRemoved = (removed: RemovedEntry): Promise<void> | undefined => {
+      if (met++ < told) return undefined;
+      told++;
+      return options.onRemoved?.(removed);
+    };
     try {
-      return await makeOnce(repository, info, attempt === 1 ? options : { ...options, onRemoved: undefined });
+      return await makeOnce(repository, info, { session, options: { ...options, onRemoved } });
     } catch (error) {
-      if (!isLaganError(error, 'superseded') || attempt === mostAttempts) throw error;
+      if (attempt === mostAttempts || !(await isPassed(repository, session, { error, signal }))) throw error;
+    } finally {
+      await session.end();
     }
   }
 }
 
-async function makeOnce(repository: Repository, info: SnapshotInfo, options: RewriteOptions): Promise<RewriteResult> {
+async function makeOnce(
+  repository: Repository,
+  info: SnapshotInfo,
+  { session, options }: { session: BackupSession; options: RewriteOptions },
+): Promise<RewriteResult> {
   const { dryRun = false, others = [], signal } = options;
-  const session = await BackupSession.begin(repository, { compression: 'auto', dryRun, signal });
-  try {
-    const trees = new TreeCopy(repository, session, options);
-    const tree = await trees.copy(info.snapshot.tree);
-    const { removed } = trees;
-    if (removed.entries === 0) return { outcome: 'unchanged', snapshotId: null, removed };
-    if (dryRun) return { outcome: 'dry-run', snapshotId: null, removed };
-    const same = others.find(({ snapshot }) => originOf(snapshot) === info.id && isSameNode(snapshot.tree, tree));
-    if (same !== undefined) return { outcome: 'rewritten', snapshotId: same.id, removed };
-    const stored = tree === null ? { tree, packs: null, listPacks: [] } : await session.finish(tree, trees.packs);
-    const snapshot = snapshotOf(info, { session, stored, trees });
-    await commitSnapshot(repository, { session: session.session, snapshot, signal });
-    return { outcome: 'rewritten', snapshotId: session.session.id, removed };
-  } finally {
-    await session.end();
-  }
+  const trees = new TreeCopy(repository, session, options);
+  const tree = await trees.copy(info.snapshot.tree);
+  const { removed } = trees;
+  if (removed.entries === 0) return { outcome: 'unchanged', snapshotId: null, removed };
+  if (dryRun) return { outcome: 'dry-run', snapshotId: null, removed };
+  const same = others.find(({ snapshot }) => originOf(snapshot) === info.id && isSameNode(snapshot.tree, tree));
+  if (same !== undefined) return { outcome: 'rewritten', snapshotId: same.id, removed };
+  const stored = tree === null ? { tree, packs: null, listPacks: [] } : await session.finish(tree, trees.packs);
+  const snapshot = snapshotOf(info, { session, stored, trees });
+  await commitSnapshot(repository, { session: session.session, snapshot, signal });
+  return { outcome: 'rewritten', snapshotId: session.session.id, removed };
 }
 
 function snapshotOf(

@@ -1,12 +1,13 @@
 /** Collections while others are at work: other collectors, backups that end within one, backups that span many. */
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { backupStreamWithin } from '../../../engine/backup/backup-stream.ts';
+import { rewriteSnapshot } from '../../../engine/backup/mod.ts';
 import { check } from '../../../engine/check/mod.ts';
 import { maintain } from '../../../engine/maintain/mod.ts';
-import { listCheckpoints, readRoot } from '../../../engine/repository/mod.ts';
+import { listCheckpoints, listSnapshots, readRoot } from '../../../engine/repository/mod.ts';
 import { objectNames } from '../../../repo-format/mod.ts';
-import { smallSegments, write } from '../backup/_fixture.ts';
+import { contentsOf, smallSegments, write } from '../backup/_fixture.ts';
 import { randomBytesOf } from '../random.ts';
 import { namesIn } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
@@ -244,25 +245,155 @@ t.test('maintain: an abandoned checkpoint ends after seven collections, and its 
   t.same(await packs(history), []);
 });
 
-t.test(
-  'backupStream: a collection that passes it ends it; run again, what was stored up to its last checkpoint is not stored again',
-  async (t) => {
+/** A stream of some megabytes, which can be read once. */
+function streamOf(megabytes: number, seed = 'piece'): { stream: AsyncGenerator<Uint8Array>; bytes: Buffer } {
+  const pieces = Array.from({ length: megabytes }, (_, index) => randomBytesOf(`${seed} ${index}`, 1024 * KiB));
+  const stream = (async function* () {
+    yield* pieces;
+  })();
+  return { stream, bytes: Buffer.concat(pieces) };
+}
+
+async function expectStream(t: Test, { repository }: History, bytes: Buffer): Promise<void> {
+  const info = (await listSnapshots(repository)).at(-1)!;
+  t.ok((await contentsOf(repository, '/', info)).get('dump')!.equals(bytes), 'the stream is whole');
+  const { errors, complete } = await check(repository, { readData: true, workers: 1 });
+  t.same({ errors, complete }, { errors: [], complete: true });
+}
+
+t.test('backupStream: one that spans several collections goes on from its last checkpoint, and reads its source once', async (t) => {
+  const history = await newHistory(t);
+  await snapshotOf(history, files('before', 2));
+  const { stream, bytes } = streamOf(16);
+  let checkpoints = 0;
+  const storage = new FaultyStorage(history.repository.storage, {
+    onCall: async (operation, name) => {
+      if (operation !== 'create' || !name.startsWith('writer/checkpoints/')) return;
+      if ([3, 8, 13, 14].includes(++checkpoints)) await collect(history);
+    },
+  });
+  const limits = { ...frequent, retainedStreamBytes: 1024 * KiB };
+  const { statistics, snapshotId } = await backupStreamWithin(over(history, storage).repository, { name: 'dump', stream }, limits);
+  t.ok(checkpoints > 14, `${checkpoints} checkpoints`);
+  t.match(statistics, { files: 1, bytes: bytes.length });
+  t.ok(statistics.newBytes < bytes.length * 1.4, `${statistics.newBytes} of ${bytes.length} were stored`);
+  await expectStream(t, history, bytes);
+  const [snapshot] = (await listSnapshots(history.repository)).filter(({ id }) => id === snapshotId);
+  t.equal((snapshot!.snapshot.extensions.continues as unknown[]).length, 4);
+  await collect(history);
+  t.match(await maintain(history.repository), { unfinishedSessions: 0 }, 'its checkpoints have ended');
+  await expectStream(t, history, bytes);
+});
+
+t.test('backupStream: collections as fast as they go, at any time: it ends, its snapshot is whole', async (t) => {
+  for (let seed = 0; seed < 4; seed++) {
     const history = await newHistory(t);
-    const pieces = Array.from({ length: 12 }, (_, index) => randomBytesOf(`piece ${index}`, 1024 * KiB));
-    const streamOf = async function* () {
-      yield* pieces;
-    };
-    const options = { name: 'dump', stream: streamOf() };
+    // What it relies on besides may be forgotten meanwhile.
+    const { stream: earlier } = streamOf(3);
+    const { snapshotId } = await backupStreamWithin(history.repository, { name: 'earlier', stream: earlier }, frequent);
+    const { stream, bytes } = streamOf(8);
+    let calls = 0;
+    const storage = new FaultyStorage(history.repository.storage, {
+      onCall: async () => {
+        calls++;
+        if (calls === 40) await forget(history, snapshotId!);
+        if (calls % 97 === seed * 23) await collect(history);
+      },
+    });
+    await backupStreamWithin(over(history, storage).repository, { name: 'dump', stream }, { ...frequent, retainedStreamBytes: 1024 * KiB });
+    await expectStream(t, history, bytes);
+    await collect(history);
+    await maintain(history.repository);
+    await expectStream(t, history, bytes);
+  }
+});
+
+t.test('backupStream: one that sleeps through more collections than a checkpoint is kept says so', async (t) => {
+  const history = await newHistory(t);
+  const { stream } = streamOf(6);
+  let checkpoints = 0;
+  const storage = new FaultyStorage(history.repository.storage, {
+    onCall: async (operation, name) => {
+      if (operation !== 'create' || !name.startsWith('writer/checkpoints/') || ++checkpoints !== 3) return;
+      for (let collections = 0; collections < 9; collections++) await collect(history);
+    },
+  });
+  const limits = { ...frequent, retainedStreamBytes: 1024 * KiB };
+  const backing = backupStreamWithin(over(history, storage).repository, { name: 'dump', stream }, limits);
+  await t.rejects(backing, { code: 'superseded', hint: /run it again/ });
+});
+
+t.test('backupStream: passed by a collection that is deciding, it waits; if nobody decides, it says so', async (t) => {
+  for (const isDecided of [true, false]) {
+    const history = await newHistory(t);
+    const { stream, bytes } = streamOf(6);
     let checkpoints = 0;
     const storage = new FaultyStorage(history.repository.storage, {
       onCall: async (operation, name) => {
-        if (operation === 'create' && name.startsWith('writer/checkpoints/') && ++checkpoints === 3) await collect(history);
+        if (operation === 'createWriter' && name.startsWith('writer/index/') && ++checkpoints === 3) {
+          // A collector condemns what no table lists yet, and is killed before it decides; its next run comes later.
+          const killed = new FaultyStorage(history.repository.storage, {
+            onCall: (called, root) => {
+              if (called === 'create' && root === objectNames.root(2)) throw new Error('killed');
+            },
+          });
+          await t.rejects(maintain(over(history, killed).repository), { message: 'killed' });
+        }
+        if (operation !== 'create' || !name.startsWith('writer/checkpoints/') || checkpoints !== 3) return;
+        // The checkpoint stands; after it floor is raised.
+        const fencing = new FaultyStorage(history.repository.storage, {
+          onCall: (called, root) => {
+            if (called === 'create' && root === objectNames.root(3)) throw new Error('killed');
+          },
+        });
+        void setTimeout(50).then(async () => {
+          await maintain(over(history, fencing).repository).catch(() => undefined);
+          await setTimeout(200);
+          if (isDecided) await maintain(history.repository);
+        });
       },
     });
-    await t.rejects(backupStreamWithin(over(history, storage).repository, options, frequent), { code: 'superseded' });
-    t.match(await maintain(history.repository), { unfinishedSessions: 1 });
-    const { statistics } = await backupStreamWithin(history.repository, { ...options, stream: streamOf() }, frequent);
-    t.ok(statistics.newBytes < statistics.bytes, `${statistics.newBytes} of ${statistics.bytes}`);
-    t.match(await maintain(history.repository), { unfinishedSessions: 0, endedCheckpoints: 1 });
-  },
-);
+    const slowly = (async function* () {
+      for await (const piece of stream) {
+        yield piece;
+        await setTimeout(30);
+      }
+    })();
+    const backing = backupStreamWithin(
+      over(history, storage).repository,
+      { name: 'dump', stream: slowly },
+      { ...frequent, retainedStreamBytes: 1024 * KiB, decisionPatienceMs: isDecided ? 60_000 : 300 },
+    );
+    if (isDecided) {
+      await backing;
+      await expectStream(t, history, bytes);
+    } else await t.rejects(backing, { code: 'superseded', hint: /run it again/ });
+  }
+});
+
+t.test('rewriteSnapshot: a collection within it, at each of its operations: it begins anew, and tells of each entry once', async (t) => {
+  const history = await newHistory(t);
+  await snapshotOf(history, files('a', 4));
+  await collect(history);
+  const [info] = await listSnapshots(history.repository);
+  const counting = new FaultyStorage((await copyOf(history)).repository.storage);
+  await rewriteSnapshot(over(history, counting).repository, info!, { patterns: ['file-1', 'file-3'] });
+  for (let call = 1; call <= counting.calls.length; call++) {
+    const copy = await copyOf(history);
+    let calls = 0;
+    const storage = new FaultyStorage(copy.repository.storage, {
+      onCall: async () => {
+        if (++calls === call) await collect(copy);
+      },
+    });
+    const told: string[] = [];
+    const onRemoved = ({ path }: { path: Uint8Array }) => void told.push(Buffer.from(path).toString());
+    const result = await rewriteSnapshot(over(copy, storage).repository, info!, { patterns: ['file-1', 'file-3'], onRemoved });
+    t.match(result, { outcome: 'rewritten', removed: { files: 2 } });
+    t.equal(new Set(told).size, told.length);
+    t.equal(told.length, 2);
+    copy.expected.clear();
+    copy.expected.set(result.snapshotId!, new Map([...latestContents(history)].filter(([name]) => !/file-[13]/.test(name))));
+    await expectMaintainable(t, copy);
+  }
+});
