@@ -51,7 +51,7 @@ export interface Extensions {
   readonly flags?: number;
   readonly birthTime?: Time;
   readonly projectId?: number;
-  /** The content is incomplete, and why. */
+  /** The content, or what else is said of it, is incomplete, and why. */
   readonly readError?: { readonly code: string; readonly message: string };
   readonly accessTime?: Time;
   /** Of types that this program does not know, ascending; kept when an entry is copied. */

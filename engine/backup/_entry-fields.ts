@@ -79,9 +79,10 @@ export function readExtrasAt(parent: Descriptor, name: Uint8Array, device: numbe
   return extrasOf(readExtendedAttributesAt(parent, name, device), 0, 0);
 }
 
-/** Whether nothing of the entry changed: whatever changes, changes ctime. */
+/** Whether nothing of the entry changed, and all of it is known: whatever changes, changes ctime. */
 export function isSameStatus(entry: Entry, status: FileStatus): boolean {
   return (
+    entry.extensions.readError === undefined &&
     isSameTime(entry.ctime, status.changedSeconds, status.changedNanoseconds) &&
     entry.inode === status.inode &&
     isSameTime(entry.mtime, status.modifiedSeconds, status.modifiedNanoseconds) &&
@@ -106,6 +107,7 @@ const attributeOverheadBytes = 8;
 function extrasOf({ attributes, failures }: ExtendedAttributes, flags: number, projectId: number): FileExtras | undefined {
   if (attributes.length === 0 && failures.length === 0 && flags === 0 && projectId === 0) return undefined;
   const faults = failures.map(({ name, errno }) => attributeFault(name, errnoName(errno), 'could not be read'));
+  const [unread] = faults;
   const extendedAttributes: ExtendedAttribute[] = [];
   let usedBytes = attributeOverheadBytes;
   for (const attribute of attributes) {
@@ -117,7 +119,7 @@ function extrasOf({ attributes, failures }: ExtendedAttributes, flags: number, p
       extendedAttributes.push(attribute);
     }
   }
-  return { extendedAttributes, faults, flags, projectId };
+  return { extendedAttributes, faults, unread, flags, projectId };
 }
 
 function attributeFault(name: Uint8Array, code: string, what: string): ReadFault {
@@ -127,10 +129,11 @@ function attributeFault(name: Uint8Array, code: string, what: string): ReadFault
 
 function extraExtensions(extras: FileExtras | undefined): Extensions | undefined {
   if (extras === undefined) return undefined;
-  const { extendedAttributes, flags, projectId } = extras;
+  const { extendedAttributes, unread, flags, projectId } = extras;
   return {
     ...(extendedAttributes.length > 0 ? { xattrs: extendedAttributes } : undefined),
     ...(flags !== 0 ? { flags } : undefined),
     ...(projectId !== 0 ? { projectId } : undefined),
+    ...(unread !== undefined ? { readError: unread } : undefined),
   };
 }

@@ -37,6 +37,8 @@ export interface FileExtras {
   readonly extendedAttributes: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[];
   /** Attributes that are there but could not be read, or are too large for an entry. */
   readonly faults: readonly ReadFault[];
+  /** Why attributes are missing that could not be read: kept in the entry, so that the next backup does not take it for unchanged. */
+  readonly unread: ReadFault | undefined;
   readonly flags: number;
   readonly projectId: number;
 }

@@ -38,7 +38,7 @@ export function extrasAfterReading(opened: OpenedFile, status: FileStatus): File
   const { extras } = opened;
   const growth = growthOf(opened, status);
   if (growth === undefined) return extras;
-  return { extendedAttributes: [], flags: 0, projectId: 0, ...extras, faults: [...(extras?.faults ?? []), growth] };
+  return { extendedAttributes: [], unread: undefined, flags: 0, projectId: 0, ...extras, faults: [...(extras?.faults ?? []), growth] };
 }
 
 function growthOf({ descriptor, size }: OpenedFile, status: FileStatus): ReadFault | undefined {

@@ -218,9 +218,7 @@ export class Scanner {
     const { status } = frame.names;
     const path = join(frame.folder, name);
     const before = found.map((entry) => (entry?.type === 'directory' ? entry : undefined));
-    const unchanged = before.find(
-      (entry) => entry !== undefined && entry.extensions.readError === undefined && isSameStatus(entry, status),
-    );
+    const unchanged = before.find((entry) => entry !== undefined && isSameStatus(entry, status));
     const descriptor = this.#stack.tryEnter(name);
     if (descriptor < 0) return this.#addUnreadable(path, { name, status, errno: -descriptor });
     const fields = unchanged ?? entryFields(status, name, this.#told(path, readExtras(descriptor, status.device)));
