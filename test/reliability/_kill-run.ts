@@ -16,14 +16,15 @@ import { Random } from '../simulation/random.ts';
 import { contentsBelow, differenceOf } from '../simulation/source-tree.ts';
 import { open, secret } from './_crash-points.ts';
 import type { KillMessage, ProcessTask } from './_kill-messages.ts';
+import type { KillPlace } from './_kill-places.ts';
 import { contentsOfVersion } from './_kill-source.ts';
 
 export interface KillOptions {
   readonly kills: number;
-  /** Scratch for sources and restored files; the repository lies in it, too, unless `repository` says where. */
+  /** Scratch for sources and restored files. */
   readonly folder: string;
-  /** A path or URL of a place that is empty. */
-  readonly repository?: string | undefined;
+  /** Where the repository is made: a place that is empty. */
+  readonly place: KillPlace;
   readonly seed?: number;
 }
 
@@ -42,7 +43,7 @@ interface Known {
 }
 
 /** How long a process lives, as a multiple of the time that one needs for its first deed: from its very start to after some deeds. */
-const life = { shortest: 0.1, longest: 3 };
+const life = { shortest: 0.1, longest: 1.6 };
 
 export function runKills(options: KillOptions): Promise<KillResult> {
   return new KillRun(options).run();
@@ -62,7 +63,7 @@ class KillRun {
 
   constructor(options: KillOptions) {
     this.#options = options;
-    this.#place = options.repository ?? path.join(options.folder, 'repository');
+    this.#place = options.place.repository;
     this.#random = new Random(options.seed ?? 1, 'kills');
   }
 
@@ -142,11 +143,6 @@ class KillRun {
     const { errors, notes, complete } = await check(repository, { readData: true, workers: 2 });
     for (const { code, message } of [...errors, ...notes]) this.#faults.push(`${code}: ${message}`);
     if (!complete) this.#faults.push('the check is not complete');
-    this.#faults.push(...this.#temporaryFiles().map((file) => `litter: ${file}`));
-  }
-
-  #temporaryFiles(): string[] {
-    const folder = path.join(this.#place, 'temporary');
-    return fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+    this.#faults.push(...this.#options.place.litter().map((file) => `litter: ${file}`));
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Prints the figures of reliability: `npm run reliability -- [--seeds 10000] [--kills 1000] [--repository <place>]`. Exit code 1 if anything was lost. Crashes at every request
+ * Prints the figures of reliability: `npm run reliability -- [--seeds 10000] [--kills 1000] [--s3 | --repository <place>]`. Exit code 1 if anything was lost. Crashes at every request
  * are in `crash.test.ts`, which is small enough to run always.
  */
 import { spawnSync } from 'node:child_process';
@@ -7,12 +7,15 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { type KillPlace, localPlace, otherPlace, s3Place } from './_kill-places.ts';
 import { runKills } from './_kill-run.ts';
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string' },
     kills: { type: 'string' },
+    /** The kills happen on an S3 server that is started for them (versitygw). */
+    s3: { type: 'boolean', default: false },
     /** An empty place for the kills: a path or URL. Default: a folder in memory. */
     repository: { type: 'string' },
   },
@@ -31,19 +34,27 @@ async function kill(kills: number): Promise<boolean> {
   if (kills === 0) return false;
   const base = fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
   const folder = fs.mkdtempSync(path.join(base, 'lagan-kills-'));
+  const serverFolder = fs.mkdtempSync(path.join(tmpdir(), 'lagan-kills-'));
   const startedAt = performance.now();
+  const place = await placeIn(folder, serverFolder);
   try {
-    const result = await runKills({ kills, folder, repository: values.repository, seed: kills });
+    const result = await runKills({ kills, folder, place, seed: kills });
     const seconds = Math.round((performance.now() - startedAt) / 1000);
     console.log(
       [
-        `kills: ${result.kills} in ${seconds} s, ${result.faults.length} faults`,
+        `kills: ${result.kills} in ${seconds} s on ${values.s3 ? 'versitygw' : (values.repository ?? 'a local folder')}, ${result.faults.length} faults`,
         `  ${result.acknowledged} snapshots acknowledged, ${result.forgotten} forgotten, ${result.restored} restored bit for bit; ${result.collections} collections`,
         ...result.faults.map((fault) => `  ${fault}`),
       ].join('\n'),
     );
     return result.faults.length > 0;
   } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
+    await place.end();
+    for (const scratch of [folder, serverFolder]) fs.rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+async function placeIn(folder: string, serverFolder: string): Promise<KillPlace> {
+  if (values.s3) return s3Place(serverFolder);
+  return values.repository === undefined ? localPlace(path.join(folder, 'repository')) : otherPlace(values.repository);
 }
