@@ -24,6 +24,7 @@ import {
 } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { maintainLimits } from './_limits.ts';
+import type { Replacements } from './_replacements.ts';
 
 export interface Inventory {
   /** Of all roots, and of those that objects were made for. */
@@ -37,6 +38,8 @@ export interface Inventory {
   readonly tables: readonly string[];
   /** The packs that `tables` list, whether or not they are there. */
   readonly listed: ReadonlySet<PackId>;
+  /** Packs that are gone, with those that replaced them, by the newest base index that says so. */
+  readonly replaced: Replacements;
 }
 
 export interface InventoryOptions extends CallOptions {
@@ -107,12 +110,14 @@ async function tablesThatSuffice(
   { storage, keys }: Repository,
   names: readonly string[],
   { present, onDamage }: InventoryOptions,
-): Promise<Pick<Inventory, 'tables' | 'listed'>> {
+): Promise<Pick<Inventory, 'tables' | 'listed' | 'replaced'>> {
   const listed = new Set<PackId>();
+  const replacements = new Map<PackId, readonly PackId[]>();
   const tables: string[] = [];
   for (const name of names) {
     try {
-      const { packs } = await openTable(storage, { name, keys, memory: undefined });
+      const { packs, replaced } = await openTable(storage, { name, keys, memory: undefined });
+      for (const { pack, by } of replaced) if (!present.has(pack) && !replacements.has(pack)) replacements.set(pack, by);
       if (packs.every(({ id }) => listed.has(id) || !present.has(id))) continue;
       for (const { id } of packs) listed.add(id);
       tables.push(name);
@@ -121,5 +126,5 @@ async function tablesThatSuffice(
       onDamage(error);
     }
   }
-  return { tables, listed };
+  return { tables, listed, replaced: replacements };
 }

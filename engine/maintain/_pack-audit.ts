@@ -4,25 +4,37 @@ import { isDamage, PackReader } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import { TreeReader } from '../trees/mod.ts';
 import { maintainLimits } from './_limits.ts';
+import type { Replacements } from './_replacements.ts';
 
 const [whole, lacking] = [0, 1];
 
 /** Whether the packs of snapshots are all there, by their lists of packs. Of what lists share each node is read once. */
 export class PackAudit {
   readonly #present: ReadonlyMap<PackId, number>;
+  readonly #replaced: Replacements;
   readonly #trees: TreeReader;
   readonly #seen = new NameMap();
 
-  constructor({ storage, keys }: Repository, present: ReadonlyMap<PackId, number>) {
+  constructor({ storage, keys }: Repository, { present, replaced }: { present: ReadonlyMap<PackId, number>; replaced: Replacements }) {
     this.#present = present;
-    const { openPacks, openBlocks } = maintainLimits;
-    this.#trees = new TreeReader(new PackReader({ storage, keys, contentsLimit: openPacks, blocksLimit: openBlocks }));
+    this.#replaced = replaced;
+    const { openPacks: contentsLimit, openBlocks: blocksLimit } = maintainLimits;
+    const moved = {
+      async *packsOf(_name: Uint8Array, gone: PackId) {
+        yield* replaced.get(gone) ?? [];
+      },
+    };
+    this.#trees = new TreeReader(new PackReader({ storage, keys, moved, contentsLimit, blocksLimit }));
   }
 
   /** False also where it cannot be known, because a list is damaged. Errors: those of the storage. */
   async isWhole({ packs, listPacks }: Snapshot): Promise<boolean> {
-    if (!listPacks.every((pack) => this.#present.has(pack))) return false;
+    if (!listPacks.every((pack) => this.#isThere(pack))) return false;
     return packs === null || (await this.#isWhole(packs));
+  }
+
+  #isThere(pack: PackId): boolean {
+    return this.#present.has(pack) || this.#replaced.get(pack)?.every((by) => this.#present.has(by)) === true;
   }
 
   async #isWhole(reference: NodeReference): Promise<boolean> {
@@ -39,7 +51,7 @@ export class PackAudit {
   async #read(reference: NodeReference): Promise<boolean> {
     const node = await this.#trees.node(reference);
     if (node.kind !== 'pack-list') return false;
-    if (node.leaf) return node.items.every((pack) => this.#present.has(pack));
+    if (node.leaf) return node.items.every((pack) => this.#isThere(pack));
     for (const { node: child } of node.items) if (!(await this.#isWhole(child))) return false;
     return true;
   }

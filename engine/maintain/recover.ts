@@ -125,7 +125,8 @@ class Recovery {
     const added = await storeTablesOf(repository, before, { packs: unlisted(census, inventory), onDamage: this.#onDamage });
     const tables = [...inventory.tables, ...added];
     const without = new Set(missing(census, inventory));
-    const baseIndex = tables.length === 0 ? null : await storeBaseIndex(repository, before, { tables, without });
+    const baseIndex =
+      tables.length === 0 ? null : await storeBaseIndex(repository, before, { tables, without, replaced: inventory.replaced });
     const entries = cataloguedEntries(inventory);
     const catalogue =
       entries.length === 0
@@ -144,7 +145,7 @@ class Recovery {
   }
 
   async #readSnapshots(root: Root, { census, inventory }: { census: PackCensus; inventory: Inventory }): Promise<RecoveredSnapshot[]> {
-    const audit = new PackAudit(this.#repository, census.present);
+    const audit = new PackAudit(this.#repository, { ...census, ...inventory });
     const known = await this.#catalogued(root);
     const read: RecoveredSnapshot[] = [];
     for (const standing of inventory.snapshots) {

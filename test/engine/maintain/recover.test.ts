@@ -33,8 +33,11 @@ import {
   leaveLitter,
   maintainUntilIdle,
   newHistory,
+  newHistoryOfSmallPacks,
   over,
   snapshotOf,
+  snapshotOfExactly,
+  someOf,
 } from './_fixture.ts';
 
 interface Folder {
@@ -199,6 +202,27 @@ t.test('recover: packs that no table lists are listed by what they hold; a pack 
   await expectSound(t, history);
 });
 
+t.test('recover: packs that were replaced under roots that are lost: their snapshots are whole', async (t) => {
+  const history = await newHistoryOfSmallPacks(t);
+  const all = files('a', 40, 3000);
+  const first = await snapshotOfExactly(history, all);
+  await snapshotOfExactly(history, someOf(all, 2));
+  const { storage } = history.repository;
+  const before = await namesIn(storage, 'collector/roots/');
+  await forget(history, first);
+  const { repackedPacks } = await maintain(history.repository);
+  t.ok(repackedPacks > 0);
+  await snapshotOfExactly(history, someOf(all, 3));
+  for (const name of await namesIn(storage, 'collector/roots/')) if (!before.includes(name)) await storage.delete([name]);
+  await t.rejects(backUpOf(history), { code: 'rolled-back' });
+  const { snapshots, missingPacks } = await recover(history.repository);
+  t.equal(missingPacks, 0);
+  for (const { id, isWhole } of snapshots) t.equal(isWhole, id !== first, id);
+  await forget(history, first);
+  await maintainUntilIdle(history.repository);
+  await expectSound(t, history);
+});
+
 t.test('recover: killed after any of its operations that change something; a maintenance, or another recovery, ends it', async (t) => {
   const place = await folderWithPast(t);
   rollBack(place, 'collector/roots');
@@ -209,7 +233,7 @@ t.test('recover: killed after any of its operations that change something; a mai
   const counting = new FaultyStorage(await copyOfStorage(stored));
   await recover({ ...repository, storage: counting });
   let finished = 0;
-  for (let call = 1; call <= counting.calls.length; call += 2) {
+  for (let call = 1; call <= counting.calls.length; call += 4) {
     const copy = {
       ...place.history,
       expected: new Map(place.history.expected),
