@@ -9,6 +9,7 @@ import { systemError, usageError } from '../shared/errors.ts';
 import { problemFields } from '../shared/json.ts';
 import { addExamples, countOption, listOption, sizeOption, timeOption } from '../shared/options.ts';
 import { readPatterns } from '../shared/patterns.ts';
+import { readProblems } from '../shared/read-problems.ts';
 import { type OpenedRepository, repeatedOptions } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCount, formatCountOf, formatSize } from '../shared/sizes.ts';
@@ -312,10 +313,9 @@ function summaryLines(result: BackupResult, { outcome, elapsedMs }: { outcome: s
     unchanged: `nothing has changed since ${shortId(result.parent ?? '')}, no snapshot made: ${amount}`,
     saved: `snapshot ${shortId(result.snapshotId ?? '')} saved: ${amount}`,
   };
-  const errors = Math.max(statistics.errors, result.errors.length);
   return [
     `${firsts[outcome]}, in ${formatDuration(elapsedMs)}`,
     `new: ${formatSize(statistics.newBytes)} in ${formatCount(statistics.newChunks)} of ${formatCountOf(statistics.chunks, 'chunk')}, stored as ${formatSize(statistics.storedBytes)}`,
-    ...(errors > 0 ? [`${formatCountOf(errors, 'file')} could not be read completely (see the warnings)`] : []),
+    ...readProblems(result.errors, statistics.errors).map((problem) => `${problem} (see the warnings)`),
   ];
 }

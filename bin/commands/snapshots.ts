@@ -5,6 +5,7 @@ import type { SnapshotInfo } from '../shared/engine.ts';
 import { type GroupKey, groupKeys, parseGroupKeys } from '../shared/groups.ts';
 import { snapshotFields } from '../shared/json.ts';
 import { addExamples, addFilterOptions, countOption } from '../shared/options.ts';
+import { readProblems } from '../shared/read-problems.ts';
 import { openRepository } from '../shared/repository.ts';
 import { formatCount, formatCountOf, formatSize } from '../shared/sizes.ts';
 import { type FilterOptions, filterOf, shortId } from '../shared/snapshots.ts';
@@ -90,7 +91,8 @@ function rowOf({ output }: Context, info: SnapshotInfo): string[] {
   const { snapshot } = info;
   const words = [snapshot.paths.map((path) => output.name(textOfBytes(path))).join(' ')];
   if (info.description !== '') words.push(`"${output.name(info.description)}"`);
-  if (snapshot.statistics.errors > 0) words.push(`(${formatCountOf(snapshot.statistics.errors, 'file')} not read completely)`);
+  if (info.heldUntil !== undefined) words.push(info.heldUntil === null ? '(pinned)' : `(pinned until ${formatTime(info.heldUntil)})`);
+  for (const problem of readProblems(snapshot.errors, snapshot.statistics.errors)) words.push(`(${problem})`);
   return [
     shortId(info.id),
     formatTime(snapshot.started),

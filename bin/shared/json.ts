@@ -10,7 +10,7 @@ export function pathFields<Name extends string = 'path'>(bytes: Uint8Array, name
 }
 
 export function snapshotFields(info: SnapshotInfo): object {
-  const { snapshot } = info;
+  const { snapshot, heldUntil } = info;
   return {
     id: info.id,
     time: formatExactTime(snapshot.started),
@@ -23,6 +23,8 @@ export function snapshotFields(info: SnapshotInfo): object {
     program: snapshot.program,
     parent: snapshot.parent,
     partial: snapshot.partial,
+    pinned: heldUntil !== undefined,
+    ...(heldUntil && { pinnedUntil: formatExactTime(heldUntil) }),
     statistics: snapshot.statistics,
   };
 }

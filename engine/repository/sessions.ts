@@ -170,7 +170,17 @@ export async function commitSnapshot(
   await createOnce(repository, { name, kind: 'snapshot', payload: encodeSnapshot(snapshot), signal });
   await expectStanding(repository, session, { signal });
   const { tags, description } = snapshot;
-  return { id: session.id, generation: session.generation, name, snapshot, tags, description, deleted: false, standing: 'valid' };
+  return {
+    id: session.id,
+    generation: session.generation,
+    name,
+    snapshot,
+    tags,
+    description,
+    deleted: false,
+    heldUntil: undefined,
+    standing: 'valid',
+  };
 }
 
 /**

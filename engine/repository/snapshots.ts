@@ -16,6 +16,7 @@ import {
   type Root,
   type Snapshot,
   type SnapshotId,
+  type Time,
 } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
@@ -24,7 +25,7 @@ import { damageCodes } from './_stored-slots.ts';
 import { now } from './_time.ts';
 import { listAnnotations, readAnnotation } from './annotations.ts';
 import { repositoryLimits } from './limits.ts';
-import { droppable, findHolds, findMarks, readRecords } from './owner-records.ts';
+import { droppable, findHolds, findMarks, heldSnapshots, readRecords } from './owner-records.ts';
 import type { Repository } from './repository.ts';
 import { readUnderRoot } from './roots.ts';
 
@@ -51,6 +52,8 @@ export interface SnapshotInfo {
   readonly description: string;
   /** It has a deletion mark and no hold: the next collection removes it. */
   readonly deleted: boolean;
+  /** The end of its longest hold; null: until that is removed. Undefined if it has none. */
+  readonly heldUntil: Time | null | undefined;
   /** `pending`: the collector is about to confirm it; it can be read. */
   readonly standing: 'valid' | 'pending';
 }
@@ -183,8 +186,9 @@ async function readAll(repository: Repository, { root, options, listed, onDamage
       readInfo(repository, snapshot, { annotation: annotations.get(snapshot.id), signal, onDamage }),
     ),
   ]);
-  const deleted = droppable(marks, { holds, at: now() });
-  return infos.flatMap((info) => (info === null ? [] : [{ ...info, deleted: deleted.has(info.id) }]));
+  const at = now();
+  const [deleted, held] = [droppable(marks, { holds, at }), heldSnapshots(holds, at)];
+  return infos.flatMap((info) => (info === null ? [] : [{ ...info, deleted: deleted.has(info.id), heldUntil: held.get(info.id) }]));
 }
 
 /** A snapshot that counts, from the catalogue or from its own object. Codes: object-missing and those of damage. */
@@ -206,7 +210,7 @@ async function readInfo(
   repository: Repository,
   { id, generation, name, standing, bytes }: StandingSnapshot,
   { annotation, signal, onDamage }: { annotation: string | undefined; onDamage: ReadContext['onDamage'] } & CallOptions,
-): Promise<Omit<SnapshotInfo, 'deleted'> | null> {
+): Promise<Omit<SnapshotInfo, 'deleted' | 'heldUntil'> | null> {
   const [snapshot, changes] = await Promise.all([
     orDamage(name, onDamage, () => readStandingSnapshot(repository, { name, bytes }, { signal })),
     annotation === undefined ? null : orDamage(annotation, onDamage, () => readAnnotation(repository, annotation, { signal })),

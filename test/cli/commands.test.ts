@@ -72,6 +72,28 @@ t.test('snapshots: a table, and the same as JSON', async (t) => {
   t.match(message, { type: 'snapshots', snapshots: [{ id: firstId, host: 'web1', paths: [{ path: '/srv/data' }] }, { id: secondId }] });
 });
 
+t.test('snapshots: which are pinned, and until when; files that changed while they were read are not called unreadable', async (t) => {
+  const errors = [
+    { path: Buffer.from('/srv/log'), code: 'grew', message: 'grew' },
+    { path: Buffer.from('/srv/key'), code: 'EACCES', message: 'could not be opened' },
+  ];
+  const info = snapshotInfo(secondId);
+  const snapshots = [
+    { ...snapshotInfo(firstId), heldUntil: null },
+    { ...info, heldUntil: { seconds: 1_800_000_000, nanoseconds: 0 } },
+    {
+      ...snapshotInfo('cc'.repeat(16)),
+      snapshot: { ...info.snapshot, errors, statistics: { ...info.snapshot.statistics, errors: 5 } },
+    },
+  ];
+  const { stdout } = await lagan(['snapshots'], { snapshots });
+  t.match(stdout, /\/srv\/data \(pinned\)\n.*\/srv\/data \(pinned until 2027-01-15 .*\)\n/);
+  t.match(stdout, /\(1 file changed while it was read\) \(4 files could not be read completely\)\n/);
+  const [message] = await json(t, ['snapshots'], { snapshots });
+  t.match(message, { snapshots: [{ pinned: true }, { pinned: true, pinnedUntil: '2027-01-15T08:00:00.000000000Z' }, { pinned: false }] });
+  t.notOk('pinnedUntil' in (message as { snapshots: object[] }).snapshots[0]!);
+});
+
 t.test('snapshots --group-by and --latest', async (t) => {
   const snapshots = [snapshotInfo(firstId), snapshotInfo(secondId), snapshotInfo('bb'.repeat(16), { host: 'db1' })];
   const { stdout } = await lagan(['snapshots', '--group-by', 'host,path', '--latest', '1'], { snapshots });

@@ -47,6 +47,7 @@ export function snapshotInfo(
     tags,
     description,
     deleted: false,
+    heldUntil: undefined,
     standing: 'valid',
     snapshot: {
       session: id as SnapshotInfo['id'],

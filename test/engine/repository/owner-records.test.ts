@@ -75,6 +75,16 @@ t.test('listSnapshots: what is marked and held is there', async (t) => {
   t.same(await deletedIds(repository), [id]);
 });
 
+t.test('listSnapshots: until when each is held', async (t) => {
+  const repository = await makeRepository();
+  const [free, held, forEver] = [await backUp(repository), await backUp(repository), await backUp(repository)];
+  const until = { seconds: Math.floor(Date.now() / 1000) + 3600, nanoseconds: 0 };
+  await holdSnapshots(repository, [held.id, forEver.id], { until, reason: '' });
+  await holdSnapshots(repository, [forEver.id], { until: null, reason: '' });
+  const ends = new Map((await listSnapshots(repository)).map(({ id, heldUntil }) => [id, heldUntil]));
+  t.same([ends.get(free.id), ends.get(held.id), ends.get(forEver.id)], [undefined, until, null]);
+});
+
 t.test('listDroppable: a damaged hold may hold anything, so nothing may be dropped; a damaged mark marks nothing', async (t) => {
   const repository = await makeRepository();
   const [first, second] = [await backUp(repository), await backUp(repository)];
