@@ -4,9 +4,11 @@
  *
  *   node bench/requests.ts                        100,000 tiny files: first backup, unchanged backup, list, restore
  *   node bench/requests.ts --link                 lagan alone: a first backup of 2 GiB, and how much of it the line was busy
+ *   node bench/requests.ts --link --mebibytes 512 --megabits 200 --latency 250
+ *                                                 the same at a fifth of the speed, for a machine that is busy with other things
  *   node bench/requests.ts --files 5000 --tools lagan,restic --latency 20 --megabits 200
  *
- * Tools are found on PATH; lagan is a package made from this checkout, or what --lagan names. The server is found as the tests do (test/engine/storage/s3-server.ts).
+ * --verbose tells of each step which requests there were. Tools are found on PATH; lagan is a package made from this checkout, or what --lagan names. The server is found as the tests do (test/engine/storage/s3-server.ts).
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -32,6 +34,8 @@ const { values } = parseArgs({
     latency: { type: 'string', default: '50' },
     megabits: { type: 'string', default: '1000' },
     link: { type: 'boolean', default: false },
+    mebibytes: { type: 'string', default: '2048' },
+    verbose: { type: 'boolean', default: false },
     folder: { type: 'string', default: '/dev/shm' },
     lagan: { type: 'string' },
   },
@@ -74,7 +78,9 @@ async function main(): Promise<void> {
   try {
     for (const name of ['home', 'temporary', 'source']) mkdirSync(join(folder, name));
     const { meter } = await chooseMeter({ folder, signal: stop.signal });
-    const dataSet = values.link ? randomSet({ sizeBytes: 2 * 2 ** 30 }) : tinySet({ fileCount: Number(values.files) });
+    const dataSet = values.link
+      ? randomSet({ sizeBytes: Number(values.mebibytes) * 2 ** 20 })
+      : tinySet({ fileCount: Number(values.files) });
     const measuring = { server, proxy, meter, dataSet };
     await makeData(dataSet);
     tellConditions();
@@ -179,6 +185,7 @@ function prepare(name: S3ToolName, { server, proxy, meter }: Measuring) {
     const { exitCode, lastWords, wallSeconds, cpuSeconds } = await meter({ program, arguments: line, environment, folder: place });
     if (exitCode !== 0) throw new BenchError(`${name} ${line.join(' ')} ended with ${exitCode}: ${lastWords}`);
     const { requests, longestChain, sentBytes, receivedBytes } = proxy.log;
+    if (values.verbose) process.stderr.write(`${name} ${line.join(' ')}: ${proxy.log.summary}\n`);
     return { requests: requests.length, chain: longestChain.length, sentBytes, receivedBytes, wallSeconds, cpuSeconds };
   };
   return { commands, run };

@@ -71,13 +71,18 @@ export class BlockCache {
   /** Where compressed blocks are opened. */
   #plaintext = new Uint8Array(0);
   #large: { readonly pack: CachedPack; readonly block: CachedBlock } | undefined;
-  readonly #window: ReadWindow;
+  readonly #windows: ReadWindows;
 
   constructor({ storage, kernel, reader }: { storage: Storage; kernel: Kernel; reader: PackReader }) {
     this.#storage = storage;
     this.#kernel = kernel;
     this.#reader = reader;
-    this.#window = new ReadWindow(this.#storage);
+    this.#windows = new ReadWindows(this.#storage);
+  }
+
+  /** Whether more is read with any block, not only with one that follows another. */
+  set readsAhead(readsAhead: boolean) {
+    this.#windows.readsAhead = readsAhead;
   }
 
   /** Where the chunk is, if its block is open. Errors: as {@link load}. */
@@ -145,7 +150,7 @@ export class BlockCache {
   async #loadBlock(pack: CachedPack, number: number): Promise<CachedBlock> {
     const { object, blocks } = pack.open;
     const { offset, codec, rawLength, sealedLength } = blocks[number]!;
-    const stored = await this.#window.read(pack.open, number);
+    const stored = await this.#windows.read(pack.open, number);
     const open = (into?: Uint8Array) => openSegmentOf(object, { number, offset }, stored, into);
     const plaintextLength = sealedLength - sealedLayout.tagSizeBytes;
     const block =
@@ -268,54 +273,83 @@ export class BlockCache {
   }
 }
 
-/** Stored bytes around the block that was read last: where one block follows another, several are fetched at once. */
-class ReadWindow {
+/** Stored bytes of a pack that were fetched at once. */
+interface ReadWindow {
+  pack: PackId | undefined;
+  offset: number;
+  bytes: Uint8Array;
+  buffer: Uint8Array<ArrayBuffer>;
+}
+
+/** Stored bytes around the blocks that were read last: where one block follows another, several are fetched at once. Files lie in a few packs at a time, so there is a window for each. */
+class ReadWindows {
+  readsAhead = false;
   readonly #storage: Storage;
-  #buffer = new Uint8Array(0);
-  #bytes = new Uint8Array(0);
-  #pack: PackId | undefined;
-  #offset = 0;
-  #lastNumber = -1;
+  /** The one that was used last comes last. */
+  readonly #windows: ReadWindow[] = Array.from({ length: restoreLimits.readWindows }, () => ({
+    pack: undefined,
+    offset: 0,
+    bytes: new Uint8Array(0),
+    buffer: new Uint8Array(0),
+  }));
+  /** The block that was read last of each pack, of those that were met lately. */
+  readonly #lastNumbers = new Map<PackId, number>();
 
   constructor(storage: Storage) {
     this.#storage = storage;
   }
 
   /** A block as it is stored, length field first. Valid until the next call. */
-  async read({ pack, object, blocks }: OpenPack, number: number): Promise<Uint8Array> {
-    const offset = blocks[number]!.offset;
-    const length = storedLength(blocks[number]!);
-    const follows = this.#pack === pack && this.#lastNumber === number - 1;
-    this.#lastNumber = number;
-    if (this.#pack !== pack || offset < this.#offset || offset + length > this.#offset + this.#bytes.length) {
-      this.#pack = undefined;
-      const wanted = follows ? this.#extend(blocks, number) : length;
-      this.#bytes = (await this.#storage.get(
-        object.name,
-        { offset, length: wanted },
-        { into: this.#bufferOf(wanted) },
-      )) as Uint8Array<ArrayBuffer>;
-      this.#offset = offset;
-      this.#pack = pack;
-    }
-    return this.#bytes.subarray(offset - this.#offset, offset - this.#offset + length);
+  async read(open: OpenPack, number: number): Promise<Uint8Array> {
+    const { offset } = open.blocks[number]!;
+    const length = storedLength(open.blocks[number]!);
+    const follows = this.#note(open.pack, number);
+    const window = this.#find(open.pack, { offset, length }) ?? (await this.#fetch(open, number, follows || this.readsAhead));
+    return window.bytes.subarray(offset - window.offset, offset - window.offset + length);
   }
 
-  /** Length of as many blocks from `number` on as are read at once. */
-  #extend(blocks: readonly PackBlock[], number: number): number {
-    let length = storedLength(blocks[number]!);
-    for (let next = number + 1; next < blocks.length; next++) {
-      const more = storedLength(blocks[next]!);
-      if (length + more > restoreLimits.readAheadBytes) break;
-      length += more;
-    }
-    return length;
+  /** Whether the block comes after the one that was read last of its pack. */
+  #note(pack: PackId, number: number): boolean {
+    const follows = number === (this.#lastNumbers.get(pack) ?? -1) + 1;
+    this.#lastNumbers.delete(pack);
+    this.#lastNumbers.set(pack, number);
+    if (this.#lastNumbers.size > restoreLimits.rememberedBlocks) this.#lastNumbers.delete(this.#lastNumbers.keys().next().value!);
+    return follows;
   }
 
-  #bufferOf(length: number): Uint8Array {
-    if (this.#buffer.length < length) this.#buffer = new Uint8Array(Math.max(length, restoreLimits.readAheadBytes));
-    return this.#buffer;
+  #find(pack: PackId, { offset, length }: { offset: number; length: number }): ReadWindow | undefined {
+    const found = this.#windows.findIndex(
+      (window) => window.pack === pack && window.offset <= offset && offset + length <= window.offset + window.bytes.length,
+    );
+    if (found >= 0) this.#windows.push(...this.#windows.splice(found, 1));
+    return found >= 0 ? this.#windows.at(-1) : undefined;
   }
+
+  /** Takes the window of the pack, or the one that was not used for longest. */
+  async #fetch({ pack, object, blocks }: OpenPack, number: number, ahead: boolean): Promise<ReadWindow> {
+    const { offset } = blocks[number]!;
+    const length = ahead ? lengthAhead(blocks, number) : storedLength(blocks[number]!);
+    const own = this.#windows.findIndex((window) => window.pack === pack);
+    const [window] = this.#windows.splice(Math.max(own, 0), 1) as [ReadWindow];
+    this.#windows.push(window);
+    window.pack = undefined;
+    if (window.buffer.length < length) window.buffer = new Uint8Array(ahead ? Math.max(length, restoreLimits.readAheadBytes) : length);
+    window.bytes = await this.#storage.get(object.name, { offset, length }, { into: window.buffer });
+    window.offset = offset;
+    window.pack = pack;
+    return window;
+  }
+}
+
+/** Length of as many blocks from `number` on as are read at once. */
+function lengthAhead(blocks: readonly PackBlock[], number: number): number {
+  let length = storedLength(blocks[number]!);
+  for (let next = number + 1; next < blocks.length; next++) {
+    const more = storedLength(blocks[next]!);
+    if (length + more > restoreLimits.readAheadBytes) break;
+    length += more;
+  }
+  return length;
 }
 
 function storedLength({ sealedLength }: PackBlock): number {

@@ -138,7 +138,7 @@ export class Dispatcher {
     const folders = batch.parts.map(({ folder }) => folder);
     this.track(
       this.#pool
-        .run({ type: this.#type, batch: { parts, entries: batch.entries } }, this.#workerFor(batch.pack))
+        .run({ type: this.#type, batch: { parts, entries: batch.entries, sizeBytes: batch.sizeBytes } }, this.#workerFor(batch.pack))
         .then((result) => this.#settle(result, folders)),
     );
   }

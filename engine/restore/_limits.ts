@@ -25,8 +25,12 @@ export const restoreLimits = {
   temporaryFromBytes: 1 * MiB,
   /** Room of a worker for opened blocks. */
   blockArenaBytes: 8 * MiB,
-  /** Stored bytes that are read at once where block follows block: four blocks of the usual size, of which each has a little more than a MiB. */
-  readAheadBytes: 4 * MiB + 64 * KiB,
+  /** Stored bytes that are read at once where block follows block: three blocks of the usual size, of which each has a little more than a MiB. */
+  readAheadBytes: 3 * MiB + 64 * KiB,
+  /** Packs of which a worker keeps what was read at once. */
+  readWindows: 2,
+  /** Packs of which it is known which block was read last. */
+  rememberedBlocks: 64,
   /** Contents of packs that a worker remembers. */
   openPacks: 4,
   /** Leaves of directories whose entries a worker keeps decoded. */

@@ -57,6 +57,8 @@ export interface Batch {
   readonly parts: readonly LeafPart[];
   /** Pairs: number of a part, number of an entry in its leaf; in the order in which they are to be restored. */
   readonly entries: readonly number[];
+  /** Of the files among them. */
+  readonly sizeBytes: number;
 }
 
 /** A leaf of a file's content, with the offset in the file of its first byte. */

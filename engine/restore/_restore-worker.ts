@@ -26,6 +26,7 @@ class RestoreWorker {
   readonly #context: WorkerContext<RestoreSetup>;
   readonly #report = new JobReport();
   readonly #writer: ContentWriter;
+  readonly #cache: BlockCache;
   readonly #restorer: EntryRestorer;
   readonly #verifier: FileVerifier;
   readonly #mayBeOther: boolean;
@@ -48,6 +49,7 @@ class RestoreWorker {
     const trees = new TreeReader(new PackReader({ storage, keys, moved, contentsLimit: restoreLimits.openPacks, blocksLimit: 4 }));
     const cache = new BlockCache({ storage, kernel, reader: new PackReader({ storage, keys, moved, contentsLimit: 1, blocksLimit: 1 }) });
     this.#context = context;
+    this.#cache = cache;
     this.#writer = new ContentWriter({ cache, trees, emptiness: rules.emptiness, context });
     this.#restorer = new EntryRestorer({ rules, content: this.#writer, report: this.#report });
     this.#verifier = new FileVerifier({ kernel, trees, context });
@@ -70,7 +72,9 @@ class RestoreWorker {
     }
   }
 
-  async #performBatch(type: 'restore' | 'verify', { parts, entries }: Batch): Promise<void> {
+  async #performBatch(type: 'restore' | 'verify', { parts, entries, sizeBytes }: Batch): Promise<void> {
+    // So much of one pack: block will follow block.
+    this.#cache.readsAhead = sizeBytes >= restoreLimits.readAheadBytes;
     const leaves = new DecodedLeaves(parts);
     for (let at = 0; at < entries.length; at += 2) {
       if (this.#context.isStopping()) throw interrupted();

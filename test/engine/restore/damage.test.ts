@@ -69,7 +69,7 @@ t.test('restore: a damaged stretch of a file that all workers write: the whole f
   writeFileSync(join(place.source, 'large'), pseudoRandom(66 * 2 ** 20, 1));
   writeFileSync(join(place.source, 'small'), 'small');
   const repository = await backUp(place);
-  const large = packsOf(place, 'data').filter((path) => statSync(path).size > 2 ** 20);
+  const large = packsOf(place, 'data').filter((path) => statSync(path).size > 1_500_000);
   flipBit(large[0]!, 1_500_000);
   for (const workers of [1, 2]) {
     const { errors } = await bringBack(repository, place, { workers, target: `${place.target}${workers}` });
