@@ -65,29 +65,30 @@ async function report({ output }: Context, result: MaintainResult, elapsedMs: nu
 }
 
 function linesOf(result: MaintainResult, elapsedMs: number): string[] {
-  const { freedPacks, freedBytes, neededPacks, neededBytes } = result;
-  const freed = `${formatSize(freedBytes)} in ${formatCountOf(freedPacks, 'pack')}`;
-  const first = {
-    collected: `freed ${freed}, in ${formatDuration(elapsedMs)}`,
-    idle: `nothing to free, in ${formatDuration(elapsedMs)}`,
-    'dry-run': `would free ${freed}`,
-  }[result.outcome];
-  return [
-    first,
-    `${formatSize(neededBytes)} in ${formatCountOf(neededPacks, 'pack')} are needed by ${formatCountOf(result.snapshots, 'snapshot')}`,
-    ...changesOf(result),
-    ...reasonsOf(result),
-  ];
+  return [firstLine(result, formatDuration(elapsedMs)), neededLine(result), ...changesOf(result), ...reasonsOf(result)];
 }
 
-function changesOf({ outcome, droppedSnapshots, foldedTables, foldedSnapshots, repackedPacks, repackedBytes }: MaintainResult): string[] {
-  const would = outcome === 'dry-run' ? 'would be ' : '';
+function firstLine({ outcome, freedPacks, freedBytes }: MaintainResult, duration: string): string {
+  const freed = `${formatSize(freedBytes)} in ${formatCountOf(freedPacks, 'pack')}`;
+  if (outcome === 'dry-run') return freedPacks === 0 ? 'would free nothing' : `would free ${freed}`;
+  if (outcome === 'idle') return `nothing to free, in ${duration}`;
+  return freedPacks === 0 ? `freed nothing, in ${duration}` : `freed ${freed}, in ${duration}`;
+}
+
+function neededLine({ neededPacks, neededBytes, snapshots, unfinishedSessions }: MaintainResult): string {
+  const unfinished = unfinishedSessions > 0 ? ` and ${formatCountOf(unfinishedSessions, 'unfinished backup')}` : '';
+  const users = `${formatCountOf(snapshots, 'snapshot')}${unfinished}`;
+  return `${formatSize(neededBytes)} in ${formatCountOf(neededPacks, 'pack')} ${neededPacks === 1 ? 'is' : 'are'} needed by ${users}`;
+}
+
+function changesOf(result: MaintainResult): string[] {
+  const { outcome, droppedSnapshots, freedPacks, foldedTables, foldedSnapshots, repackedPacks, repackedBytes } = result;
+  const [would, copied] = outcome === 'dry-run' ? ['would be ', 'would be copied'] : ['', 'were copied'];
+  const shared = freedPacks === 0 ? `; what ${droppedSnapshots === 1 ? 'it' : 'they'} had is needed by others, too` : '';
   return [
-    ...(droppedSnapshots > 0 ? [`${formatCountOf(droppedSnapshots, 'forgotten snapshot')} ${would}removed`] : []),
+    ...(droppedSnapshots > 0 ? [`${formatCountOf(droppedSnapshots, 'forgotten snapshot')} ${would}removed${shared}`] : []),
     ...(repackedPacks > 0
-      ? [
-          `${formatCountOf(repackedPacks, 'pack')} ${would}repacked: ${formatSize(repackedBytes)} of them ${would === '' ? 'were' : 'would be'} copied`,
-        ]
+      ? [`${formatCountOf(repackedPacks, 'pack')} ${would}repacked: ${formatSize(repackedBytes)} of them ${copied}`]
       : []),
     ...(foldedTables + foldedSnapshots > 0
       ? [`${formatCountOf(foldedTables, 'index table')} and ${formatCountOf(foldedSnapshots, 'snapshot')} ${would}folded together`]
@@ -95,19 +96,36 @@ function changesOf({ outcome, droppedSnapshots, foldedTables, foldedSnapshots, r
   ];
 }
 
-/** Why space is not freed. */
-function reasonsOf({ heldSnapshots, unfinishedSessions, rescuedPacks, unusedBytes, damage }: MaintainResult): string[] {
+/** Why space is not freed, and what frees it. */
+function reasonsOf({ isUnderWay, heldSnapshots, unfinishedSessions, rescuedPacks, unusedBytes, damage }: MaintainResult): string[] {
   return [
+    ...(isUnderWay ? ['another maintenance is at it, or ended before it was done: lagan maintain goes on from there'] : []),
     ...(unusedBytes !== null && unusedBytes > 0
-      ? [`about ${formatSize(unusedBytes)} stay unused in packs that are needed for the rest: see --max-unused and --max-repack`]
+      ? [
+          `about ${formatSize(unusedBytes)} ${plural(unusedBytes, 'stays', 'stay')} unused in packs that are needed for the rest: lagan maintain --max-unused 0% copies the rest`,
+        ]
       : []),
-    ...(heldSnapshots > 0 ? [`${formatCountOf(heldSnapshots, 'forgotten snapshot')} stay: a hold keeps them`] : []),
+    ...(heldSnapshots > 0
+      ? [
+          `${formatCountOf(heldSnapshots, 'forgotten snapshot')} ${plural(heldSnapshots, 'stays: it is', 'stay: they are')} pinned (lagan pin lists the pins)`,
+        ]
+      : []),
     ...(unfinishedSessions > 0
-      ? [`what ${formatCountOf(unfinishedSessions, 'unfinished backup')} stored is kept, so that the next backup can go on from there`]
+      ? [
+          `what ${formatCountOf(unfinishedSessions, 'unfinished backup')} stored is kept until the next backup of the same source has gone on from there, for 7 collections or 30 days at most`,
+        ]
       : []),
-    ...(rescuedPacks > 0 ? [`${formatCountOf(rescuedPacks, 'pack')} stay: a backup came to need them meanwhile`] : []),
+    ...(rescuedPacks > 0
+      ? [
+          `${formatCountOf(rescuedPacks, 'pack')} ${plural(rescuedPacks, 'stays', 'stay')} for the next run: a backup came to need what is in ${plural(rescuedPacks, 'it', 'them')} meanwhile`,
+        ]
+      : []),
     ...(damage.length > 0
       ? ['nothing is freed as long as it is not known what damaged snapshots need: see lagan check, then forget them']
       : []),
   ];
+}
+
+function plural(count: number, one: string, many: string): string {
+  return count === 1 ? one : many;
 }

@@ -240,6 +240,7 @@ class Maintenance {
     return {
       outcome: isDry ? 'dry-run' : this.#collections > 0 || deleted.packs > 0 ? 'collected' : 'idle',
       collections: this.#collections,
+      isUnderWay: isDry && found.root.phase !== 'open',
       snapshots: found.snapshots.length,
       droppedSnapshots: isDry ? found.dropped.length : this.#dropped,
       heldSnapshots: found.held,

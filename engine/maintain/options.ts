@@ -34,6 +34,8 @@ export interface MaintainResult {
   readonly outcome: 'collected' | 'idle' | 'dry-run';
   /** Collections that were finished, those included that another collector had begun. */
   readonly collections: number;
+  /** In a dry run: a collection has begun and not ended; somebody may be at it. */
+  readonly isUnderWay: boolean;
   /** Snapshots that stand. */
   readonly snapshots: number;
   /** Snapshots that were marked and are gone now; in a dry run: that would go. */

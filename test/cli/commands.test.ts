@@ -469,6 +469,7 @@ function maintaining(found: Partial<MaintainResult>): Case {
     return {
       outcome: options?.dryRun ? 'dry-run' : 'collected',
       collections: 1,
+      isUnderWay: false,
       snapshots: 3,
       droppedSnapshots: 1,
       heldSnapshots: 0,
@@ -506,7 +507,7 @@ t.test('maintain: what was freed, and why the rest was not', async (t) => {
   const reasons = await lagan(['maintain'], maintaining({ heldSnapshots: 2, unfinishedSessions: 1, rescuedPacks: 3, damage }));
   t.match(
     reasons.stdout,
-    /2 forgotten snapshots stay: a hold[\s\S]*1 unfinished backup stored is kept[\s\S]*3 packs stay[\s\S]*nothing is freed/,
+    /5 packs are needed by 3 snapshots and 1 unfinished backup\n[\s\S]*2 forgotten snapshots stay: they are pinned[\s\S]*1 unfinished backup stored is kept[\s\S]*3 packs stay for the next run[\s\S]*nothing is freed/,
   );
   t.match(reasons.stderr, /the pack x is damaged/);
   t.match(await json(t, ['maintain'], maintaining({ damage })), [
@@ -514,6 +515,15 @@ t.test('maintain: what was freed, and why the rest was not', async (t) => {
     { type: 'summary', damaged: 1 },
   ]);
   t.match(await lagan(['maintain'], maintaining({ outcome: 'idle' })), { stdout: /^nothing to free, in / });
+  const none = { freedPacks: 0, freedBytes: 0 };
+  t.match(await lagan(['maintain', '-n'], maintaining({ ...none, droppedSnapshots: 0, isUnderWay: true })), {
+    stdout: /^would free nothing\n[\s\S]*another maintenance is at it/,
+  });
+  t.match(await lagan(['maintain'], maintaining({ ...none, heldSnapshots: 1, rescuedPacks: 1, neededPacks: 1 })), {
+    stdout:
+      /^freed nothing, in .*\n.* in 1 pack is needed by 3 snapshots\n1 forgotten snapshot removed; what it had is needed by others, too\n1 forgotten snapshot stays: it is pinned .*\n1 pack stays for the next run: /,
+  });
+  t.match(await lagan(['maintain'], maintaining({ unusedBytes: 2048 })), { stdout: /about 2\.00 KiB stay unused .*--max-unused 0%/ });
 });
 
 t.test('check: sound, and how much is read', async (t) => {
