@@ -1,9 +1,10 @@
 /** Copies what is needed of some packs into new ones. */
-import { LaganError, objectNames, type PackId, type PackKind, type PackRow } from '../../repo-format/mod.ts';
+import { type Codec, LaganError, objectNames, type PackId, type PackKind, type PackRow } from '../../repo-format/mod.ts';
 import type { MergedRow } from '../index/mod.ts';
 import { Breather } from '../look/mod.ts';
+import { buffersDropped } from '../memory/mod.ts';
 import { NameMap } from '../names/mod.ts';
-import { isDamage, type OpenPack, type StoredPack } from '../packs/mod.ts';
+import { isDamage, locateChunk, type OpenPack, type StoredPack } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import { ChunkPacker } from './_chunk-packer.ts';
 import { repackLimits } from './_repack-limits.ts';
@@ -17,6 +18,8 @@ const notPlaced = -1;
 export interface CopyOptions {
   readonly chosen: readonly ChosenPack[];
   readonly isLive: (names: Uint8Array, offset: number) => boolean;
+  /** Names of chunks, with others between them and perhaps repeated: those of chosen packs of data come first, in this order. */
+  readonly order: () => AsyncIterable<Uint8Array>;
   /** The packs of the index, and its rows. */
   readonly packs: readonly PackRow[];
   readonly rows: () => AsyncIterable<MergedRow>;
@@ -68,6 +71,10 @@ class Copying {
   /** Chunks of the chosen packs → their numbers. */
   readonly #chunks = new NameMap();
   #isLive = new Uint8Array(0);
+  /** The chosen pack that has each chunk, by its number. */
+  #sourceOf = new Int32Array(0);
+  /** Blocks from which chunks are copied one by one, the one that was used last comes last. */
+  readonly #opened = new OpenedBlocks();
   /** Where each chunk is from now on: a number in `#places`. */
   #placeOf = new Int32Array(0);
   readonly #places: PackId[] = [];
@@ -95,6 +102,10 @@ class Copying {
   async run(): Promise<Copies> {
     await this.#listChunks();
     await this.#findOthers();
+    if (this.#options.chosen.some(({ reason }) => reason === 'scattered')) await this.#copyInOrder();
+    // What is not needed in that order is put apart, so that it is not read with what is.
+    await this.#packers.pack.finish();
+    this.#opened.clear();
     for (const { row } of this.#options.chosen) await this.#orUnusable(row.id, () => this.#copyPack(row.id, row.kind));
     const packers = Object.values(this.#packers);
     for (const packer of packers) await packer.finish();
@@ -109,21 +120,23 @@ class Copying {
   async #listChunks(): Promise<void> {
     const most = this.#options.chosen.reduce((sum, { row }) => sum + row.chunkCount, 0);
     this.#isLive = new Uint8Array(most);
-    for (const { row } of this.#options.chosen) {
+    this.#sourceOf = new Int32Array(most);
+    for (const [source, { row }] of this.#options.chosen.entries()) {
       await this.#orUnusable(row.id, async () => {
         const { blocks, chunks } = await this.#blocks.open(row.id, row.kind);
         if (chunks.size > row.chunkCount) throw moreChunks(row, chunks.size);
-        for (const { names } of blocks) this.#listNames(names);
+        for (const { names } of blocks) this.#listNames(names, source);
       });
     }
     this.#placeOf = new Int32Array(this.#chunks.size).fill(notPlaced);
   }
 
-  #listNames(names: Uint8Array): void {
+  #listNames(names: Uint8Array, source: number): void {
     for (let offset = 0; offset < names.length; offset += nameSizeBytes) {
       if (this.#chunks.get(names, offset) >= 0) continue;
       const number = this.#chunks.size;
       this.#chunks.add(names, offset, number);
+      this.#sourceOf[number] = source;
       this.#isLive[number] = Number(this.#options.isLive(names, offset));
     }
   }
@@ -162,6 +175,32 @@ class Copying {
       // What it was to keep is copied.
       if (!isDamage(error)) throw error;
     }
+  }
+
+  async #copyInOrder(): Promise<void> {
+    for await (const name of this.#options.order()) {
+      const number = this.#chunks.get(name, 0);
+      if (number < 0 || !this.#isWanted(number)) continue;
+      const { row } = this.#options.chosen[this.#sourceOf[number]!]!;
+      if (row.kind === 'pack') await this.#orUnusable(row.id, () => this.#copyChunk(name, number, row));
+    }
+  }
+
+  async #copyChunk(name: Uint8Array, number: number, { id, kind }: PackRow): Promise<void> {
+    const open = await this.#blocks.open(id, kind);
+    const { block, offset, length } = locateChunk(open, name);
+    const { raw, codec } = this.#opened.get(id, block) ?? (await this.#openBlock(open, block));
+    this.#place(
+      number,
+      await this.#packers.pack.add({ name, bytes: raw.subarray(offset, offset + length), wasCompressed: codec !== 'raw' }),
+    );
+    this.#options.onCopied(length);
+  }
+
+  async #openBlock(open: OpenPack, number: number): Promise<OpenedBlock> {
+    for await (const { raw, codec } of this.#blocks.read(open, [number]))
+      return this.#opened.add(open.pack, number, { raw: raw.slice(), codec });
+    throw new RangeError(`pack ${open.pack} has no block ${number}`);
   }
 
   async #copyPack(id: PackId, kind: PackKind): Promise<void> {
@@ -228,6 +267,43 @@ class Copying {
       if (isDamage(error)) throw new UnusablePack(pack, error);
       throw error;
     }
+  }
+}
+
+interface OpenedBlock {
+  readonly raw: Uint8Array;
+  readonly codec: Codec;
+}
+
+/** Opened blocks, as many as there is room for. */
+class OpenedBlocks {
+  readonly #blocks = new Map<string, OpenedBlock>();
+  #bytes = 0;
+
+  get(pack: PackId, number: number): OpenedBlock | undefined {
+    const key = `${pack}/${number}`;
+    const block = this.#blocks.get(key);
+    if (block === undefined) return undefined;
+    this.#blocks.delete(key);
+    this.#blocks.set(key, block);
+    return block;
+  }
+
+  add(pack: PackId, number: number, block: OpenedBlock): OpenedBlock {
+    this.#blocks.set(`${pack}/${number}`, block);
+    this.#bytes += block.raw.length;
+    for (const [key, { raw }] of this.#blocks) {
+      if (this.#bytes <= repackLimits.openedBlockBytes || this.#blocks.size === 1) break;
+      this.#blocks.delete(key);
+      this.#bytes -= raw.length;
+      buffersDropped(raw.length);
+    }
+    return block;
+  }
+
+  clear(): void {
+    this.#blocks.clear();
+    this.#bytes = 0;
   }
 }
 

@@ -15,34 +15,37 @@ import {
 } from '../../repo-format/mod.ts';
 import { type MergedRows, openMergedRows, readBaseIndex, writeIndexTable } from '../index/mod.ts';
 import { isDamage } from '../packs/mod.ts';
-import { idForSuccessor, type Repository, readCheckpoint, readStandingSnapshot } from '../repository/mod.ts';
+import { idForSuccessor, lowestGeneration, type Repository, readCheckpoint, readStandingSnapshot } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { storeBaseIndex } from './_base-index.ts';
 import { type Copies, copyChunks, UnusablePack } from './_copy-chunks.ts';
 import { LiveNames } from './_live-names.ts';
 import { NameFilter } from './_name-filter.ts';
+import { ContentWalk, costlyPacks, NewestSnapshots } from './_newest.ts';
 import { repackLimits } from './_repack-limits.ts';
 import { type Replacements, withReplaced } from './_replacements.ts';
 import type { PackCensus } from './_rollback.ts';
 import type { Survey } from './_survey.ts';
 import { storeTablesOf } from './_unlisted-packs.ts';
-import { type ChosenPack, choosePacks, countRows, type PackUse, type RepackRules, unusedBytesOf } from './_unused.ts';
+import { type ChosenPack, choosePacks, countRows, type PackUse, type RepackRules, smallPackBytes, unusedBytesOf } from './_unused.ts';
 
 /** What repacking would do. */
 export interface RepackPlan {
   readonly chosen: readonly ChosenPack[];
-  /** Bytes that nothing needs in packs that stay because something needs the rest: before anything is repacked. */
-  readonly unusedBytes: number;
+  /** Bytes that nothing needs in packs that stay because something needs the rest: before anything is repacked. Null: it was not looked. */
+  readonly unusedBytes: number | null;
   /** The snapshots and checkpoints that were looked at. */
   readonly marked: readonly MarkedSession[];
   readonly index: MergedRows;
   readonly isLive: (names: Uint8Array, offset: number) => boolean;
+  /** The snapshots that are put in order. */
+  readonly scattered: readonly Snapshot[];
 }
 
 export interface PlanOptions extends CallOptions {
   readonly survey: Survey;
   readonly census: PackCensus;
-  readonly rules: RepackRules;
+  readonly rules: Pick<RepackRules, 'maxUnused' | 'maxRepackBytes'>;
   /** Whether trees are walked although nothing is dropped. */
   readonly force: boolean;
   readonly onDamage: (error: LaganError) => void;
@@ -50,7 +53,8 @@ export interface PlanOptions extends CallOptions {
 }
 
 /**
- * Chooses the packs to be repacked; null if there is nothing to choose among, or no reason to look. The trees of all snapshots are walked only where something can come of it.
+ * Chooses the packs to be repacked; null if there is nothing to choose among, or no reason to look. The trees of all snapshots are walked only where something can come of it; that
+ * of the newest snapshot of each source where there are new ones since the last collection.
  * Damage means that it is not known what is needed: it is told, and nothing is repacked.
  */
 export async function planRepack(repository: Repository, options: PlanOptions): Promise<RepackPlan | null> {
@@ -66,21 +70,75 @@ export async function planRepack(repository: Repository, options: PlanOptions): 
   if (names.length === 0) return null;
   const index = await openMergedRows(storage, { keys, tables: names, withoutIn });
   const ordinals = usableOrdinals(index, options);
-  if (ordinals.length === 0 || (!isMarking && !hasManySmall(index, ordinals, options.census))) return null;
+  if (ordinals.length === 0) return null;
+  const hasNews = survey.snapshots.some(({ generation }) => generation >= lowestGeneration(root));
+  const { scattered, costly, isNewest } = force || hasNews ? await findScattered(repository, index, options) : nothingScattered;
+  const isCounting = isMarking || scattered.length > 0;
+  if (
+    !isCounting &&
+    !hasManySmall(index, ordinals, { census: options.census, smallBytes: smallPackBytes(repository.configuration.packSizeBytes) })
+  )
+    return null;
   const live = isMarking ? await markLive(repository, index, options) : everything(survey);
   if (live === null) return null;
-  const counts = isMarking ? await countRows({ packs: index.packs, rows: index.rows() }, live.isLive) : undefined;
+  const counts = isCounting ? await countRows({ packs: index.packs, rows: index.rows() }, { isLive: live.isLive, isNewest }) : undefined;
   const uses = ordinals.map((ordinal): PackUse => {
     const row = index.packs[ordinal]!;
-    const [rows, liveRows] = counts === undefined ? [row.chunkCount, row.chunkCount] : [counts.rows[ordinal]!, counts.liveRows[ordinal]!];
-    return { row, sizeBytes: options.census.present.get(row.id)!, rows, liveRows };
+    const { chunkCount } = row;
+    const [rows, liveRows] = [counts?.rows[ordinal] ?? chunkCount, counts?.liveRows[ordinal] ?? chunkCount];
+    const newestRows = counts?.newestRows[ordinal] ?? 0;
+    // Without a look at the trees all chunks count as needed, also those that the index gives for another pack.
+    return {
+      row,
+      sizeBytes: options.census.present.get(row.id)!,
+      rows,
+      liveRows: isMarking ? liveRows : chunkCount,
+      newestRows,
+      isCostly: costly.has(row.id),
+    };
   });
+  const { packSizeBytes } = repository.configuration;
+  const replacing = [...survey.base.replaced.values()].reduce((sum, by) => sum + by.length, 0);
   return {
-    chosen: choosePacks(uses, rules),
-    unusedBytes: Math.round(uses.reduce((sum, use) => sum + unusedBytesOf(use), 0)),
+    chosen: choosePacks(uses, { ...rules, packSizeBytes, replacing }),
+    unusedBytes: isMarking ? Math.round(uses.reduce((sum, use) => sum + unusedBytesOf(use), 0)) : null,
     index,
+    scattered,
     ...live,
   };
+}
+
+const nothingScattered: Scattered = { scattered: [], costly: new Set(), isNewest: () => false };
+
+interface Scattered {
+  readonly scattered: readonly Snapshot[];
+  readonly costly: ReadonlySet<PackId>;
+  /** Whether they have a chunk of that name. */
+  readonly isNewest: (names: Uint8Array, offset: number) => boolean;
+}
+
+/** Which newest snapshots are to be put in order. What cannot be read is not. */
+async function findScattered(repository: Repository, index: MergedRows, { survey, onDamage, signal }: PlanOptions): Promise<Scattered> {
+  const newest = new NewestSnapshots();
+  const filter = new NameFilter({ names: index.count, limitBytes: repackLimits.newestFilterBytes });
+  const walk = new ContentWalk(repository, { signal });
+  const scattered: Snapshot[] = [];
+  const costly = new Set<PackId>();
+  try {
+    for (const standing of survey.snapshots) newest.add(await readStandingSnapshot(repository, standing, { signal }));
+    for (const snapshot of newest.all) {
+      const chunks = walk.chunksBelow(snapshot.tree);
+      const found = await costlyPacks({ chunks, filter }, repository.configuration.blockSizeBytes);
+      if (found === null) continue;
+      scattered.push(snapshot);
+      for (const pack of found) costly.add(pack);
+    }
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    onDamage(error);
+    return nothingScattered;
+  }
+  return scattered.length === 0 ? nothingScattered : { scattered, costly, isNewest: (names, offset) => filter.has(names, offset) };
 }
 
 /** Packs that are there, that a snapshot or a checkpoint needs, and that no table of an unfinished session lists: what that needs of them is not known. */
@@ -92,11 +150,15 @@ function usableOrdinals({ packs }: MergedRows, { survey: { needed, inTables }, c
   return usable;
 }
 
-function hasManySmall({ packs }: MergedRows, ordinals: readonly number[], { present }: PackCensus): boolean {
+function hasManySmall(
+  { packs }: MergedRows,
+  ordinals: readonly number[],
+  { census: { present }, smallBytes }: { census: PackCensus; smallBytes: Readonly<Record<PackKind, number>> },
+): boolean {
   const counts: Record<PackKind, number> = { pack: 0, 'metadata-pack': 0 };
   for (const ordinal of ordinals) {
     const { id, kind } = packs[ordinal]!;
-    if (present.get(id)! < repackLimits.smallPackBytes) counts[kind]++;
+    if (present.get(id)! < smallBytes[kind]) counts[kind]++;
   }
   return Math.max(counts.pack, counts['metadata-pack']) >= repackLimits.smallPacks;
 }
@@ -184,8 +246,12 @@ export async function repack(
     const { id } = packs[ordinal]!;
     return census.present.has(id) && !census.doomed.has(id);
   };
+  const walk = new ContentWalk(repository, { signal });
+  const inOrder = async function* () {
+    for (const { tree } of plan.scattered) for await (const { name } of walk.chunksBelow(tree)) yield name;
+  };
   const copies = await withoutDamaged(plan.chosen, onDamage, (chosen) =>
-    copyChunks(repository, { chosen, isLive: plan.isLive, packs, rows, mayStay, onCopied, signal }),
+    copyChunks(repository, { chosen, isLive: plan.isLive, order: inOrder, packs, rows, mayStay, onCopied, signal }),
   );
   const replaced = withReplaced(survey.base.replaced, copies.replaced);
   const listed = new Set([...survey.base.packs.map(({ id }) => id), ...copies.stored.map(({ pack }) => pack)]);

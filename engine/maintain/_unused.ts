@@ -1,5 +1,5 @@
 /** How much of each pack nothing needs, and which packs are worth being repacked. */
-import type { PackId, PackRow } from '../../repo-format/mod.ts';
+import type { PackId, PackKind, PackRow } from '../../repo-format/mod.ts';
 import type { MergedRow } from '../index/mod.ts';
 import { repackLimits } from './_repack-limits.ts';
 
@@ -12,10 +12,14 @@ export interface PackUse {
   readonly rows: number;
   /** Of these, those that are needed. */
   readonly liveRows: number;
+  /** Of these, those that a snapshot needs which is to be regrouped. */
+  readonly newestRows: number;
+  /** Whether such a snapshot reads much more of it than it needs. */
+  readonly isCostly: boolean;
 }
 
 /** Why a pack is repacked. */
-export type RepackReason = 'unused' | 'small';
+export type RepackReason = 'unused' | 'small' | 'scattered';
 
 export interface ChosenPack extends PackUse {
   readonly reason: RepackReason;
@@ -26,19 +30,32 @@ export interface RepackRules {
   readonly maxUnused: number;
   /** Bytes that are copied at most. */
   readonly maxRepackBytes: number;
+  readonly packSizeBytes: number;
+  /** How many packs the base index names by which others were replaced. */
+  readonly replacing: number;
 }
 
-/** Counts for each pack of the index how many of its rows are needed. */
+/** Counts of rows, by the ordinal of their pack. */
+export interface RowCounts {
+  readonly rows: Uint32Array;
+  readonly liveRows: Uint32Array;
+  readonly newestRows: Uint32Array;
+}
+
+type NameTest = (names: Uint8Array, offset: number) => boolean;
+
+/** Counts for each pack of the index how many of its rows are needed, and how many by snapshots that are to be regrouped. */
 export async function countRows(
   { packs, rows }: { packs: readonly PackRow[]; rows: AsyncIterable<MergedRow> },
-  isLive: (names: Uint8Array, offset: number) => boolean,
-): Promise<{ rows: Uint32Array; liveRows: Uint32Array }> {
-  const counts = { rows: new Uint32Array(packs.length), liveRows: new Uint32Array(packs.length) };
+  { isLive, isNewest }: { isLive: NameTest; isNewest: NameTest },
+): Promise<RowCounts> {
+  const [all, liveRows, newestRows] = [new Uint32Array(packs.length), new Uint32Array(packs.length), new Uint32Array(packs.length)];
   for await (const { page, offset, packOrdinal } of rows) {
-    counts.rows[packOrdinal]!++;
-    if (isLive(page, offset)) counts.liveRows[packOrdinal]!++;
+    all[packOrdinal]!++;
+    if (isLive(page, offset)) liveRows[packOrdinal]!++;
+    if (isNewest(page, offset)) newestRows[packOrdinal]!++;
   }
-  return counts;
+  return { rows: all, liveRows, newestRows };
 }
 
 /** Bytes of a pack that nothing needs, as far as its rows tell. */
@@ -47,9 +64,10 @@ export function unusedBytesOf({ row, sizeBytes, liveRows }: PackUse): number {
 }
 
 /**
- * Chooses packs: those with the largest unused share first, until what stays unused is little enough; then small ones, where they are many. What is copied has a limit.
+ * Chooses packs: those with the largest unused share first, until what stays unused is little enough; then those that a snapshot which is to be regrouped uses little of, or here and there; then small
+ * ones, where they are many. What is copied has a limit.
  */
-export function choosePacks(uses: readonly PackUse[], { maxUnused, maxRepackBytes }: RepackRules): ChosenPack[] {
+export function choosePacks(uses: readonly PackUse[], { maxUnused, maxRepackBytes, packSizeBytes, replacing }: RepackRules): ChosenPack[] {
   const choice = new Choice(maxRepackBytes);
   const total = uses.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   let unused = uses.reduce((sum, use) => sum + unusedBytesOf(use), 0);
@@ -58,8 +76,16 @@ export function choosePacks(uses: readonly PackUse[], { maxUnused, maxRepackByte
     if (unused <= maxUnused * total) break;
     if (choice.take(use, 'unused')) unused -= unusedBytesOf(use);
   }
+  const newPacks = Math.ceil(Math.min(maxRepackBytes, total) / packSizeBytes);
+  let room = repackLimits.replacingPacks - replacing;
+  for (const use of uses.filter(isScattered).sort((left, right) => newestShare(left) - newestShare(right))) {
+    room -= Math.min(newPacks, use.row.chunkCount);
+    if (room < 0) break;
+    if (!choice.has(use.row.id)) choice.take(use, 'scattered');
+  }
+  const smallBytes = smallPackBytes(packSizeBytes);
   for (const kind of ['pack', 'metadata-pack'] as const) {
-    const small = uses.filter((use) => use.row.kind === kind && use.sizeBytes < repackLimits.smallPackBytes && !choice.has(use.row.id));
+    const small = uses.filter((use) => use.row.kind === kind && use.sizeBytes < smallBytes[kind] && !choice.has(use.row.id));
     if (small.length < repackLimits.smallPacks) continue;
     for (const use of small.sort((left, right) => left.sizeBytes - right.sizeBytes)) choice.take(use, 'small');
   }
@@ -94,4 +120,19 @@ class Choice {
 
 function unusedShare(use: PackUse): number {
   return unusedBytesOf(use) / Math.max(1, use.sizeBytes);
+}
+
+/** Used by a snapshot that is to be regrouped, but little, or here and there. */
+function isScattered(use: PackUse): boolean {
+  return use.row.kind === 'pack' && use.newestRows > 0 && (use.isCostly || newestShare(use) < repackLimits.scatteredShare);
+}
+
+function newestShare({ row, newestRows }: PackUse): number {
+  return newestRows / Math.max(1, row.chunkCount);
+}
+
+/** Packs of each kind below this size are small. */
+export function smallPackBytes(packSizeBytes: number): Readonly<Record<PackKind, number>> {
+  const { smallPackShare, nodePackBytes } = repackLimits;
+  return { pack: smallPackShare * packSizeBytes, 'metadata-pack': smallPackShare * Math.min(packSizeBytes, nodePackBytes) };
 }

@@ -272,7 +272,8 @@ class Maintenance {
       freedBytes: deleted === undefined ? sizeOf(leaving) : deleted.packBytes,
       repackedPacks: deleted === undefined ? replaced.size : this.#repackedPacks,
       repackedBytes: deleted === undefined ? copies : this.#repackedBytes,
-      unusedBytes: plan === null ? null : plan.unusedBytes - unusedOf(chosen.filter(({ row }) => replaced.has(row.id))),
+      unusedBytes:
+        plan === null || plan.unusedBytes === null ? null : plan.unusedBytes - unusedOf(chosen.filter(({ row }) => replaced.has(row.id))),
     };
   }
 }

@@ -2,8 +2,12 @@
 import t from 'tap';
 import { rewriteSnapshot } from '../../../engine/backup/mod.ts';
 import { check } from '../../../engine/check/mod.ts';
+import { movedChunks } from '../../../engine/index/mod.ts';
 import { maintain } from '../../../engine/maintain/mod.ts';
 import { listSnapshots, readRoot, unmarkSnapshots } from '../../../engine/repository/mod.ts';
+import { type FileEntry, objectNames } from '../../../repo-format/mod.ts';
+import { entriesOf, extentsOf } from '../backup/_fixture.ts';
+import { randomBytesOf } from '../random.ts';
 import { namesIn, replaceObject } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
 import {
@@ -198,4 +202,43 @@ t.test('maintain: base index and packs of a repacked repository: each chunk is f
   const { notes } = await check(history.repository, { readData: true, workers: 1 });
   t.same(notes, [], 'nothing is litter');
   t.equal(latestContents(history).size, 20);
+});
+
+/** How often the pack changes from chunk to chunk of a file, where each chunk is now. */
+async function packChanges(history: History, name: string): Promise<number> {
+  const { repository, source } = history;
+  const moved = movedChunks(repository);
+  const present = new Set([...(await packs(history)), ...(await collectorPacks(history))]);
+  const packsInOrder: string[] = [];
+  for (const extent of await extentsOf(repository, (await entriesOf(repository, source)).get(name) as FileEntry)) {
+    if (extent.kind !== 'data') continue;
+    const { name: chunk, pack } = extent;
+    if (present.has(objectNames.pack(pack))) packsInOrder.push(pack);
+    else
+      for await (const now of moved.packsOf(chunk, pack)) {
+        packsInOrder.push(now);
+        break;
+      }
+  }
+  return packsInOrder.filter((pack, index) => index > 0 && pack !== packsInOrder[index - 1]).length;
+}
+
+t.test('maintain: what the newest snapshot uses of packs that it uses little of is put in its order; older ones are whole', async (t) => {
+  const history = await newHistoryOfSmallPacks(t);
+  const bytes = randomBytesOf('database', 400_000);
+  for (let day = 0; day < 10; day++) {
+    const page = (number: number) => ((number * 37 + day * 11) % 400) * 1000;
+    for (let number = 0; number < 40; number++) bytes.set(randomBytesOf(`${day} ${number}`, 1000), page(number));
+    await snapshotOfExactly(history, { database: Uint8Array.from(bytes) });
+  }
+  const scattered = await packChanges(history, 'database');
+  const { repackedPacks, outcome } = await maintain(history.repository);
+  t.equal(outcome, 'collected');
+  t.ok(repackedPacks > 10, `${repackedPacks} packs were repacked`);
+  const grouped = await packChanges(history, 'database');
+  t.ok(grouped < scattered / 3, `the pack changes ${grouped} times, before it was ${scattered}`);
+  await expectSound(t, history);
+  t.match(await maintain(history.repository), { outcome: 'idle', repackedPacks: 0 });
+  const { statistics } = await backUpOf(history, { force: true });
+  t.equal(statistics.newBytes, 0, 'the next backup finds all chunks in their new packs');
 });
