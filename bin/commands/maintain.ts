@@ -83,12 +83,13 @@ function neededLine({ neededPacks, neededBytes, snapshots, unfinishedSessions }:
 
 function changesOf(result: MaintainResult): string[] {
   const { outcome, droppedSnapshots, freedPacks, foldedTables, foldedSnapshots, repackedPacks, repackedBytes } = result;
-  const [would, copied] = outcome === 'dry-run' ? ['would be ', 'would be copied'] : ['', 'were copied'];
+  const [would, stored] = outcome === 'dry-run' ? ['would be ', 'would be stored anew'] : ['', 'were stored anew'];
+  const ofThem = plural(repackedPacks, 'it', 'them');
   const shared = freedPacks === 0 ? `; what ${droppedSnapshots === 1 ? 'it' : 'they'} had is needed by others, too` : '';
   return [
     ...(droppedSnapshots > 0 ? [`${formatCountOf(droppedSnapshots, 'forgotten snapshot')} ${would}removed${shared}`] : []),
     ...(repackedPacks > 0
-      ? [`${formatCountOf(repackedPacks, 'pack')} ${would}repacked: ${formatSize(repackedBytes)} of them ${copied}`]
+      ? [`${formatCountOf(repackedPacks, 'pack')} ${would}repacked: ${formatSize(repackedBytes)} of ${ofThem} ${stored}, the rest goes`]
       : []),
     ...(foldedTables + foldedSnapshots > 0
       ? [`${formatCountOf(foldedTables, 'index table')} and ${formatCountOf(foldedSnapshots, 'snapshot')} ${would}folded together`]
