@@ -1,6 +1,6 @@
 /**
  * Repacking: what is needed of packs that hold much which is not is copied into new packs before A; A's base index has the copies, and says which packs they replace. Nothing
- * refers to the copies before, so whoever is killed leaves packs that no index lists, which the next collection condemns. What is rejected, and why: docs/decisions/018-repacking.md.
+ * refers to the copies before, so whoever is killed leaves packs that no index lists, which the next collection condemns. What is rejected, and why: docs/decisions/020-repacking.md.
  */
 import {
   isLaganError,

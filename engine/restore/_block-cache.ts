@@ -303,8 +303,10 @@ class ReadWindows {
   async read(open: OpenPack, number: number): Promise<Uint8Array> {
     const { offset } = open.blocks[number]!;
     const length = storedLength(open.blocks[number]!);
+    // Of a pack whose window went to another meanwhile what is read ahead would be gone again before it is used.
+    const hasLost = this.#lastNumbers.has(open.pack) && this.#windows.every(({ pack }) => pack !== open.pack);
     const follows = this.#note(open.pack, number);
-    const window = this.#find(open.pack, { offset, length }) ?? (await this.#fetch(open, number, follows || this.readsAhead));
+    const window = this.#find(open.pack, { offset, length }) ?? (await this.#fetch(open, number, (follows && !hasLost) || this.readsAhead));
     return window.bytes.subarray(offset - window.offset, offset - window.offset + length);
   }
 

@@ -31,8 +31,8 @@ export const restoreLimits = {
   readWindows: 2,
   /** Packs of which it is known which block was read last. */
   rememberedBlocks: 64,
-  /** Contents of packs that a worker remembers. */
-  openPacks: 4,
+  /** Contents of packs that a worker remembers (about 100 KiB each): files that were changed day by day lie in many. */
+  openPacks: 12,
   /** Leaves of directories whose entries a worker keeps decoded. */
   decodedLeaves: 4,
   /** Zeros written at once where holes are not wanted. */
