@@ -1,9 +1,9 @@
-import { decodePackRows, encodePackRows, idToBytes, limits, type PackRow, packRowLayout } from '../../repo-format/mod.ts';
+import { decodePackRows, encodePackRows, idToBytes, type PackRow, packRowLayout } from '../../repo-format/mod.ts';
 import { NameMap } from '../names/mod.ts';
 
 const firstRows = 1024;
 
-/** The pack table of a merged table: each pack once, as it will be stored. */
+/** The pack table of a merged table: each pack once, as it will be stored (objects would take three times as much). */
 export class PackRows {
   #rows = new Uint8Array(firstRows * packRowLayout.sizeBytes);
   #count = 0;
@@ -18,12 +18,9 @@ export class PackRows {
     return this.#rows.subarray(0, this.#count * packRowLayout.sizeBytes);
   }
 
-  get all(): PackRow[] {
-    const sizeBytes = limits.packRowsPerSegment * packRowLayout.sizeBytes;
-    const all: PackRow[] = [];
-    for (let offset = 0; offset < this.bytes.length; offset += sizeBytes)
-      all.push(...decodePackRows(this.bytes.subarray(offset, offset + sizeBytes)));
-    return all;
+  at(ordinal: number): PackRow {
+    const { sizeBytes } = packRowLayout;
+    return decodePackRows(this.bytes.subarray(ordinal * sizeBytes, (ordinal + 1) * sizeBytes))[0]!;
   }
 
   /** The pack's ordinal; the first row of a pack stays. */

@@ -66,6 +66,12 @@ export class RowCursor {
     this.#reading = undefined;
   }
 
+  /** Gives the memory of its windows back; {@link begin} may be called again. */
+  forget(): void {
+    this.#window = new Uint8Array(0);
+    this.#buffers = undefined;
+  }
+
   /** Moves to the next row that counts, if it is in the window; else false, and the cursor stays behind the window's last row. */
   tryAdvance(): boolean {
     const { ordinals } = this.#options;

@@ -7,5 +7,5 @@ export { movedChunks } from './moved-chunks.ts';
 export { PackTable, type PackTableBuffers } from './pack-table.ts';
 export { StoredIndex } from './stored-index.ts';
 export { closeTable, type OpenedTable, openTable, type StoredTable } from './stored-table.ts';
-export { type MergedRow, type MergedRows, type MergeOptions, mergeIndexTables, openMergedRows } from './table-merger.ts';
+export { type MergedRows, type MergeOptions, mergeIndexTables, openMergedRows } from './table-merger.ts';
 export { writeIndexTable } from './table-writer.ts';

@@ -6,8 +6,6 @@ import {
   limits,
   type ObjectReference,
   type PackId,
-  type PackRow,
-  packOrdinalAt,
 } from '../../repo-format/mod.ts';
 import { type ObjectTarget, type SealingKeys, SegmentedObjectWriter } from '../objects/mod.ts';
 import type { Storage } from '../storage/mod.ts';
@@ -44,7 +42,7 @@ export interface MergeOptions {
 
 /**
  * Stores one index table with the rows of several, page by page. Where several have a chunk, the first counts. The rows are read twice, for the pages and for the filter,
- * and a third time for a large sample. Memory: 48 MiB, 32 bytes for each page of the tables, and about 60 for each of their packs.
+ * and a third time for a large sample. Memory: 32 MiB, 32 bytes for each page of the tables, and about 70 for each of their packs.
  */
 export async function mergeIndexTables(storage: Storage, options: MergeOptions): Promise<{ rows: number; packs: number }> {
   const { name, keys, target = storage, replaced = [], older = [], leftOut = [], sampleLimitBytes = defaultSampleLimitBytes } = options;
@@ -71,19 +69,14 @@ export async function mergeIndexTables(storage: Storage, options: MergeOptions):
   }
 }
 
-/** A row of the merge: a view that is valid until the next one. */
-export interface MergedRow {
-  readonly page: Uint8Array;
-  readonly offset: number;
-  readonly packOrdinal: number;
-}
-
 /** Rows of several tables as one. */
 export interface MergedRows {
-  readonly packs: readonly PackRow[];
+  /** By the ordinals of the rows. */
+  readonly packs: Pick<PackRows, 'count' | 'at'>;
   /** Rows at most. */
   readonly count: number;
-  readonly rows: () => AsyncIterable<MergedRow>;
+  /** All rows as pages; a page is valid until the next one. */
+  readonly pages: () => AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -96,18 +89,19 @@ export async function openMergedRows(
 ): Promise<MergedRows> {
   const { cursors, packs } = await openSources(storage, options);
   const count = cursors.reduce((sum, { tableRows }) => sum + tableRows, 0);
-  return { packs: packs.all, count, rows: () => rowsOf(mergedPages(cursors)) };
+  return { packs, count, pages: () => pagesThenForgotten(cursors) };
 }
 
-async function* rowsOf(pages: AsyncIterable<Uint8Array>): AsyncGenerator<MergedRow> {
-  for await (const page of pages) {
-    for (let offset = 0; offset < page.length; offset += rowSizeBytes)
-      yield { page, offset, packOrdinal: packOrdinalAt(page, offset / rowSizeBytes) };
+async function* pagesThenForgotten(cursors: readonly RowCursor[]): AsyncGenerator<Uint8Array> {
+  try {
+    yield* mergedPages(cursors);
+  } finally {
+    for (const cursor of cursors) cursor.forget();
   }
 }
 
 const defaultSampleLimitBytes = 16 * 1024 * 1024;
-const defaultWindowsLimitBytes = 24 * 1024 * 1024;
+const defaultWindowsLimitBytes = 16 * 1024 * 1024;
 
 async function openSources(
   storage: Storage,

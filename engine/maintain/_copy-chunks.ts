@@ -1,6 +1,15 @@
 /** Copies what is needed of some packs into new ones. */
-import { type Codec, LaganError, objectNames, type PackId, type PackKind, type PackRow } from '../../repo-format/mod.ts';
-import type { MergedRow } from '../index/mod.ts';
+import {
+  type Codec,
+  indexRowLayout,
+  LaganError,
+  objectNames,
+  type PackId,
+  type PackKind,
+  type PackRow,
+  packOrdinalAt,
+} from '../../repo-format/mod.ts';
+import type { MergedRows } from '../index/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { buffersDropped } from '../memory/mod.ts';
 import { NameMap } from '../names/mod.ts';
@@ -21,8 +30,8 @@ export interface CopyOptions {
   /** Names of chunks, with others between them and perhaps repeated: those of chosen packs of data come first, in this order. */
   readonly order: () => AsyncIterable<Uint8Array>;
   /** The packs of the index, and its rows. */
-  readonly packs: readonly PackRow[];
-  readonly rows: () => AsyncIterable<MergedRow>;
+  readonly packs: MergedRows['packs'];
+  readonly pages: MergedRows['pages'];
   /** Whether a pack of the index may be relied on instead of a copy. */
   readonly mayStay: (ordinal: number) => boolean;
   readonly onCopied: (bytes: number) => void;
@@ -143,19 +152,23 @@ class Copying {
 
   /** Of packs with chunks that the index gives for others: these stay where they are if that pack stays. */
   async #findOthers(): Promise<void> {
-    const { chosen, mayStay, packs, rows } = this.#options;
+    const { chosen, mayStay, packs, pages } = this.#options;
     if (chosen.every(({ row, rows: own }) => own >= row.chunkCount)) return;
     const leaving = new Set(chosen.map(({ row }) => row.id));
     const elsewhere = new Map<number, Uint8Array[]>();
-    for await (const { page, offset, packOrdinal } of rows()) {
-      const number = this.#chunks.get(page, offset);
-      if (number < 0 || this.#isLive[number] === 0 || leaving.has(packs[packOrdinal]!.id) || !mayStay(packOrdinal)) continue;
-      const names = elsewhere.get(packOrdinal);
-      const name = page.slice(offset, offset + nameSizeBytes);
-      if (names === undefined) elsewhere.set(packOrdinal, [name]);
-      else names.push(name);
+    for await (const page of pages()) {
+      for (let row = 0, offset = 0; offset < page.length; row++, offset += indexRowLayout.sizeBytes) {
+        const number = this.#chunks.get(page, offset);
+        if (number < 0 || this.#isLive[number] === 0) continue;
+        const packOrdinal = packOrdinalAt(page, row);
+        if (leaving.has(packs.at(packOrdinal).id) || !mayStay(packOrdinal)) continue;
+        const names = elsewhere.get(packOrdinal);
+        const name = page.slice(offset, offset + nameSizeBytes);
+        if (names === undefined) elsewhere.set(packOrdinal, [name]);
+        else names.push(name);
+      }
     }
-    for (const [ordinal, names] of elsewhere) await this.#leaveIn(packs[ordinal]!, names);
+    for (const [ordinal, names] of elsewhere) await this.#leaveIn(packs.at(ordinal), names);
   }
 
   /** Notes that chunks are in a pack that stays, those that are good there. */

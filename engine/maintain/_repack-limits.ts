@@ -16,14 +16,14 @@ export const repackLimits = {
   /** Then packs of which it uses a smaller share than this are put in its order. */
   scatteredShare: 0.7,
   /** Room for the filter of names that it has, and bytes of opened blocks when chunks are put in order. */
-  newestFilterBytes: 32 * MiB,
-  openedBlockBytes: 48 * MiB,
+  newestFilterBytes: 16 * MiB,
+  openedBlockBytes: 32 * MiB,
   /** Ids of packs in all entries of replaced packs: who opens the base index reads them. */
   replacingPacks: 128 * 1024,
   /** Chunks that packs which are repacked at once may have (about 60 bytes of memory each). */
   chunks: 512 * 1024,
-  /** Room for the filter of names that are needed: 3 bytes for each, or 1.5 where that is too much. */
-  liveFilterBytes: 128 * MiB,
+  /** Room for the filter of names that are needed: 3 bytes for each, or 1.5 where that is too much. With 100 million of them one in thirty of the others is taken for needed. */
+  liveFilterBytes: 96 * MiB,
   /** Nodes of trees whose names are remembered (20 bytes each, at most three quarters of the slots in use), so that none is read twice. */
   rememberedNodes: 768 * 1024,
   /** Opened packs and blocks of trees (256 KiB each). */

@@ -13,7 +13,7 @@ import {
   type Root,
   type Snapshot,
 } from '../../repo-format/mod.ts';
-import { type MergedRows, openMergedRows, readBaseIndex, writeIndexTable } from '../index/mod.ts';
+import { basePackRows, type MergedRows, openMergedRows, readBaseIndex, writeIndexTable } from '../index/mod.ts';
 import { isDamage } from '../packs/mod.ts';
 import { idForSuccessor, lowestGeneration, type Repository, readCheckpoint, readStandingSnapshot } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
@@ -81,9 +81,9 @@ export async function planRepack(repository: Repository, options: PlanOptions): 
     return null;
   const live = isMarking ? await markLive(repository, index, options) : everything(survey);
   if (live === null) return null;
-  const counts = isCounting ? await countRows({ packs: index.packs, rows: index.rows() }, { isLive: live.isLive, isNewest }) : undefined;
+  const counts = isCounting ? await countRows(index, { isLive: live.isLive, isNewest }) : undefined;
   const uses = ordinals.map((ordinal): PackUse => {
-    const row = index.packs[ordinal]!;
+    const row = index.packs.at(ordinal);
     const { chunkCount } = row;
     const [rows, liveRows] = [counts?.rows[ordinal] ?? chunkCount, counts?.liveRows[ordinal] ?? chunkCount];
     const newestRows = counts?.newestRows[ordinal] ?? 0;
@@ -144,9 +144,10 @@ async function findScattered(repository: Repository, index: MergedRows, { survey
 /** Packs that are there, that a snapshot or a checkpoint needs, and that no table of an unfinished session lists: what that needs of them is not known. */
 function usableOrdinals({ packs }: MergedRows, { survey: { needed, inTables }, census: { present, doomed } }: PlanOptions): number[] {
   const usable: number[] = [];
-  packs.forEach(({ id }, ordinal) => {
+  for (let ordinal = 0; ordinal < packs.count; ordinal++) {
+    const { id } = packs.at(ordinal);
     if (present.has(id) && !doomed.has(id) && needed.has(id) && !inTables.has(id)) usable.push(ordinal);
-  });
+  }
   return usable;
 }
 
@@ -157,7 +158,7 @@ function hasManySmall(
 ): boolean {
   const counts: Record<PackKind, number> = { pack: 0, 'metadata-pack': 0 };
   for (const ordinal of ordinals) {
-    const { id, kind } = packs[ordinal]!;
+    const { id, kind } = packs.at(ordinal);
     if (present.get(id)! < smallBytes[kind]) counts[kind]++;
   }
   return Math.max(counts.pack, counts['metadata-pack']) >= repackLimits.smallPacks;
@@ -241,9 +242,9 @@ export async function repack(
     signal,
   }: Pick<PlanOptions, 'survey' | 'census' | 'onDamage' | 'signal'> & { plan: RepackPlan; onCopied: (bytes: number) => void },
 ): Promise<Repacked> {
-  const { packs, rows } = plan.index;
+  const { packs, pages } = plan.index;
   const mayStay = (ordinal: number) => {
-    const { id } = packs[ordinal]!;
+    const { id } = packs.at(ordinal);
     return census.present.has(id) && !census.doomed.has(id);
   };
   const walk = new ContentWalk(repository, { signal });
@@ -251,18 +252,21 @@ export async function repack(
     for (const { tree } of plan.scattered) for await (const { name } of walk.chunksBelow(tree)) yield name;
   };
   const copies = await withoutDamaged(plan.chosen, onDamage, (chosen) =>
-    copyChunks(repository, { chosen, isLive: plan.isLive, order: inOrder, packs, rows, mayStay, onCopied, signal }),
+    copyChunks(repository, { chosen, isLive: plan.isLive, order: inOrder, packs, pages, mayStay, onCopied, signal }),
   );
   const replaced = withReplaced(survey.base.replaced, copies.replaced);
-  const listed = new Set([...survey.base.packs.map(({ id }) => id), ...copies.stored.map(({ pack }) => pack)]);
-  const unlisted = [...new Set([...copies.replaced.values()].flat())].filter((pack) => !listed.has(pack));
+  const unlisted = new Set([...copies.replaced.values()].flat());
+  for (const { pack } of copies.stored) unlisted.delete(pack);
+  const { storage, keys } = repository;
+  for await (const listed of basePackRows(storage, { reference: root.baseIndex, keys, signal }))
+    for (const { id } of listed) unlisted.delete(id);
   return {
     replaced,
     leaving: new Set(copies.replaced.keys()),
     baseIndex: await storeWithCopies(repository, root, {
       copies,
       replaced,
-      tables: await storeTablesOf(repository, root, { packs: unlisted, onDamage }),
+      tables: await storeTablesOf(repository, root, { packs: [...unlisted], onDamage }),
     }),
     packs: copies.replaced.size,
     copies: copies.stored.length,

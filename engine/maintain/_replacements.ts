@@ -1,26 +1,20 @@
 /** Which packs were replaced by which, as the base index says. */
-import type { PackId, PackRow, Root } from '../../repo-format/mod.ts';
-import { openBaseIndex } from '../index/mod.ts';
+import type { PackId, Root } from '../../repo-format/mod.ts';
+import { readBaseIndex as readBaseTables } from '../index/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 
 /** A pack → the packs that have all that is needed of it. */
 export type Replacements = ReadonlyMap<PackId, readonly PackId[]>;
 
-/** What the head of a base index says. */
+/** What a base index says besides its rows. */
 export interface BaseIndex {
-  readonly packs: readonly PackRow[];
-  readonly rows: number;
   readonly replaced: Replacements;
 }
 
-/** The heads of the tables of the root's base index. Codes: not-found (another collector was faster) and those of damage. */
+/** Codes: not-found (another collector was faster) and those of damage. */
 export async function readBaseIndex({ storage, keys }: Repository, { baseIndex }: Root): Promise<BaseIndex> {
-  const opened = await openBaseIndex(storage, { reference: baseIndex, keys, memory: undefined });
-  return {
-    packs: opened.flatMap(({ packs }) => packs),
-    rows: opened.reduce((sum, { table }) => sum + table.rows, 0),
-    replaced: new Map(opened[0]?.replaced.map(({ pack, by }) => [pack, by])),
-  };
+  const { replaced } = await readBaseTables(storage, { reference: baseIndex, keys });
+  return { replaced: new Map(replaced.map(({ pack, by }) => [pack, by])) };
 }
 
 /**

@@ -1,6 +1,6 @@
 /** How much of each pack nothing needs, and which packs are worth being repacked. */
-import type { PackId, PackKind, PackRow } from '../../repo-format/mod.ts';
-import type { MergedRow } from '../index/mod.ts';
+import { indexRowLayout, type PackId, type PackKind, type PackRow, packOrdinalAt } from '../../repo-format/mod.ts';
+import type { MergedRows } from '../index/mod.ts';
 import { repackLimits } from './_repack-limits.ts';
 
 /** A pack that may be repacked. */
@@ -46,14 +46,17 @@ type NameTest = (names: Uint8Array, offset: number) => boolean;
 
 /** Counts for each pack of the index how many of its rows are needed, and how many by snapshots that are to be regrouped. */
 export async function countRows(
-  { packs, rows }: { packs: readonly PackRow[]; rows: AsyncIterable<MergedRow> },
+  { packs, pages }: MergedRows,
   { isLive, isNewest }: { isLive: NameTest; isNewest: NameTest },
 ): Promise<RowCounts> {
-  const [all, liveRows, newestRows] = [new Uint32Array(packs.length), new Uint32Array(packs.length), new Uint32Array(packs.length)];
-  for await (const { page, offset, packOrdinal } of rows) {
-    all[packOrdinal]!++;
-    if (isLive(page, offset)) liveRows[packOrdinal]!++;
-    if (isNewest(page, offset)) newestRows[packOrdinal]!++;
+  const [all, liveRows, newestRows] = [new Uint32Array(packs.count), new Uint32Array(packs.count), new Uint32Array(packs.count)];
+  for await (const page of pages()) {
+    for (let row = 0, offset = 0; offset < page.length; row++, offset += indexRowLayout.sizeBytes) {
+      const packOrdinal = packOrdinalAt(page, row);
+      all[packOrdinal]!++;
+      if (isLive(page, offset)) liveRows[packOrdinal]!++;
+      if (isNewest(page, offset)) newestRows[packOrdinal]!++;
+    }
   }
   return { rows: all, liveRows, newestRows };
 }

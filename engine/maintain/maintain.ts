@@ -36,12 +36,15 @@ interface Plan {
   readonly repack: RepackPlan | null;
 }
 
+/** What is told of a plan. */
+type PlanSummary = Omit<Plan, 'repack'> & { readonly repack: Pick<RepackPlan, 'chosen' | 'unusedBytes'> | null };
+
 class Maintenance {
   readonly #repository: Repository;
   readonly #options: MaintainOptions;
   readonly #startedAt = performance.now();
   readonly #damage = new Map<string, LaganError>();
-  #plan: Plan | undefined;
+  #plan: PlanSummary | undefined;
   #hasBegun = false;
   /** Something may be unused in packs that were not in the base index: once it lists them, they are looked at. */
   #looksAgain = false;
@@ -115,16 +118,26 @@ class Maintenance {
         if (root.phase === 'condemned') own = await fence(this.#repository, root, this.#signal);
         else if (root.phase === 'fencing') own = await this.#decide(root);
         else {
-          this.#plan = await this.#planUnder(root, census!);
-          if (!isWorthwhile(this.#plan)) return root;
-          own = await this.#condemn(root, this.#plan);
-          this.#hasBegun ||= own !== null;
+          const begun = await this.#begin(root, census!);
+          if (begun === undefined) return root;
+          own = begun.own;
         }
       } catch (error) {
         if (!(await this.#hasMoved(root, error))) throw error;
       }
     }
     throw new LaganError('unavailable', 'other collectors were faster each time', { hint: 'try again when they have ended' });
+  }
+
+  /** A; undefined if there is no reason for it. What it takes to plan and to copy is in memory only meanwhile. */
+  async #begin(root: Root, census: PackCensus): Promise<{ own: Root | null } | undefined> {
+    const plan = await this.#planUnder(root, census);
+    const { repack: copying } = plan;
+    this.#plan = { ...plan, repack: copying && { chosen: copying.chosen, unusedBytes: copying.unusedBytes } };
+    if (!isWorthwhile(plan)) return undefined;
+    const own = await this.#condemn(root, plan);
+    this.#hasBegun ||= own !== null;
+    return { own };
   }
 
   /** A, after what is to be repacked was copied. */
@@ -232,7 +245,7 @@ class Maintenance {
     this.#options.onProgress?.({ phase, filesDone, bytesDone: phase === 'repack' ? this.#bytesCopied : this.#bytesDeleted });
   }
 
-  #result(plan: Plan, deleted: Deleted | undefined): MaintainResult {
+  #result(plan: PlanSummary, deleted: Deleted | undefined): MaintainResult {
     const { survey: found } = plan;
     const isDry = deleted === undefined;
     const wouldFold = isDry && isWorthwhile(plan);
@@ -256,7 +269,7 @@ class Maintenance {
     };
   }
 
-  #spaceOf({ survey: found, census, packs, repack: plan }: Plan, deleted: Deleted | undefined): SpaceResult {
+  #spaceOf({ survey: found, census, packs, repack: plan }: PlanSummary, deleted: Deleted | undefined): SpaceResult {
     const { present, doomed } = census;
     const sizeOf = (ids: Iterable<PackId>) => [...ids].reduce((sum, id) => sum + (present.get(id) ?? 0), 0);
     const chosen = plan?.chosen ?? [];
@@ -284,7 +297,7 @@ type SpaceResult = Pick<
 >;
 
 /** A collection makes running backups begin anew from their last checkpoints: there must be a reason. */
-function isWorthwhile({ survey: { root, dropped, endedCheckpoints, tables, snapshots }, packs, repack: plan }: Plan): boolean {
+function isWorthwhile({ survey: { root, dropped, endedCheckpoints, tables, snapshots }, packs, repack: plan }: PlanSummary): boolean {
   const unfolded = snapshots.filter(({ generation }) => generation >= lowestGeneration(root)).length;
   const leaving = packs.length + dropped.length + endedCheckpoints.length + (plan?.chosen.length ?? 0);
   return leaving > 0 || Math.max(tables.length, unfolded) >= maintainLimits.foldedObjects;
