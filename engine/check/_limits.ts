@@ -20,8 +20,6 @@ export const checkLimits = {
   countedPaths: 65_536,
   /** Bytes that leave garbage behind before it is collected. */
   garbageSizeBytes: 2 * MiB,
-  /** Nodes of trees that are read before old garbage is collected. */
-  nodesPerCollection: 4_096,
   progressIntervalMs: 100,
   concurrentReads: 16,
 } as const;

@@ -19,12 +19,12 @@ import {
   type PackId,
   type PackKind,
 } from '../../repo-format/mod.ts';
+import { nodeDropped } from '../memory/mod.ts';
 import { NameMap } from '../names/mod.ts';
 import { locateChunk, type PackReader } from '../packs/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
 import type { ChunkSet } from './_chunk-set.ts';
 import { type Findings, isDamage, packMissing } from './_findings.ts';
-import { leaveNode } from './_garbage.ts';
 import type { Hurt } from './_hurt.ts';
 import type { KnownPack, KnownPacks } from './_known-packs.ts';
 import { PackSets } from './_pack-sets.ts';
@@ -204,7 +204,7 @@ export class TreeChecker {
     const { trees, findings, hurt, isFirst } = this.#options;
     try {
       const node = await trees.node(reference);
-      leaveNode();
+      nodeDropped();
       if (isNew && isFirst) {
         this.nodes++;
         expectNode(node, expected, reference);

@@ -5,9 +5,12 @@
 
 const youngGarbageBytes = 4 * 1024 * 1024;
 const objectsBetweenCollections = 24_576;
+/** A node's block is a buffer outside of V8's heap, which it does not hurry to free. */
+const nodesBetweenCollections = 4_096;
 
 let garbageBytes = 0;
 let garbageObjects = 0;
+let garbageNodes = 0;
 
 /** Says that buffers of about so many bytes became garbage: after 4 MiB the young generation is collected (under a millisecond). */
 export function buffersDropped(bytes: number): void {
@@ -21,5 +24,12 @@ export function buffersDropped(bytes: number): void {
 export function objectDropped(): void {
   if (++garbageObjects < objectsBetweenCollections || globalThis.gc === undefined) return;
   garbageObjects = 0;
+  globalThis.gc({ type: 'major' });
+}
+
+/** Says that a node of a tree became garbage: its block lives long enough to be moved to the old generation, so that it takes a whole collection now and then. */
+export function nodeDropped(): void {
+  if (++garbageNodes < nodesBetweenCollections || globalThis.gc === undefined) return;
+  garbageNodes = 0;
   globalThis.gc({ type: 'major' });
 }

@@ -19,7 +19,7 @@ import {
   tooShort,
   totalSizeBytes,
 } from './_names.ts';
-import { type Part, type PartUpload, PartWriter } from './_part-writer.ts';
+import { type Part, type PartUpload, PartWriter, WholeContent } from './_part-writer.ts';
 import { remoteCall } from './_remote-call.ts';
 import { Retries, type RetryOptions } from './_retries.ts';
 import type { TransferLimits } from './_transfer-limits.ts';
@@ -101,7 +101,7 @@ export class ObjectStore implements Storage {
   readonly #prefix: string;
   readonly #limits: TransferLimits;
   readonly #retries: Retries;
-  readonly #writers = new Set<PartWriter>();
+  readonly #writers = new Set<ObjectWriter>();
   /** Something was answered: the address is right. */
   #answered = false;
   /** Something was found: the bucket is there. */
@@ -169,8 +169,9 @@ export class ObjectStore implements Storage {
       name,
       partSizeBytes,
       partsInFlight,
+      newContent: () => new WholeContent(partSizeBytes),
       begin: (signal) => this.#beginParts(name, signal),
-      createWhole: (bytes, signal) => this.#createWhole(name, bytes, signal),
+      createWhole: ({ bytes }, signal) => this.#createWhole(name, bytes, signal),
       onEnd: (writer) => this.#writers.delete(writer),
       signal,
     });
@@ -311,8 +312,9 @@ export class ObjectStore implements Storage {
       this.#calls.beginParts(this.#prefix + name, { mark, signal: callSignal }),
     );
     const send = async <T>(part: Part, call: (options: { signal: AbortSignal; retried: boolean }) => Promise<T>) => {
-      await this.#limits.upload(part.bytes.length, signal);
-      return this.#run({ attempt: 'storing', name, signal, sizeBytes: part.bytes.length, needs: 'place' }, (callSignal, _, attempt) =>
+      const { sizeBytes } = part.content;
+      await this.#limits.upload(sizeBytes, signal);
+      return this.#run({ attempt: 'storing', name, signal, sizeBytes, needs: 'place' }, (callSignal, _, attempt) =>
         call({ signal: callSignal, retried: attempt > 1 }),
       );
     };

@@ -195,7 +195,7 @@ class BlockUpload implements PartCalls {
     this.#mark = mark;
   }
 
-  async put({ number, bytes }: Part, { signal }: { signal: AbortSignal }): Promise<void> {
+  async put({ number, content: { bytes } }: Part, { signal }: { signal: AbortSignal }): Promise<void> {
     const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     await this.#blob.stageBlock(this.#blockId(number), body, body.length, { abortSignal: signal });
   }

@@ -207,7 +207,7 @@ class ResumableUpload implements PartCalls {
   }
 
   complete(last: Part, options: { signal: AbortSignal; retried: boolean }): Promise<CreateOutcome> {
-    return createdOrExists(this.#send(last, { ...options, total: last.offset + last.bytes.length }));
+    return createdOrExists(this.#send(last, { ...options, total: last.offset + last.content.sizeBytes }));
   }
 
   async abandon(): Promise<void> {
@@ -222,12 +222,12 @@ class ResumableUpload implements PartCalls {
   /** The service may keep less than it was sent; it tells how much, and the rest is sent again. */
   async #send(part: Part, options: { signal: AbortSignal; retried: boolean; total: number | '*' }): Promise<void> {
     const { signal, retried, total } = options;
-    const end = part.offset + part.bytes.length;
+    const end = part.offset + part.content.sizeBytes;
     let from = retried ? await this.#bytesKept(signal, total) : part.offset;
     while (from < end) {
       if (from < part.offset)
         throw new LaganError('io', `the store lost bytes of an upload: it has ${from} of ${part.offset}`, { found: from });
-      const piece = part.bytes.subarray(from - part.offset);
+      const piece = part.content.bytes.subarray(from - part.offset);
       const response = await this.#put(piece, `bytes ${from}-${end - 1}/${total}`, signal);
       if (response.status !== 308) return;
       const kept = keptBytes(response.headers);

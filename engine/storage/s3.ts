@@ -18,6 +18,7 @@ import {
   tooShort,
   totalSizeBytes,
 } from './_names.ts';
+import { type Part, type PartUpload, PartWriter } from './_part-writer.ts';
 import { Retries, type RetryOptions, untilAborted } from './_retries.ts';
 import { PieceBuffer, readInto } from './_s3-body.ts';
 import {
@@ -33,7 +34,6 @@ import {
 } from './_s3-errors.ts';
 import { parseS3Url, type S3Place, s3Url } from './_s3-place.ts';
 import type { Condition, Download, ListPage, S3Requests, S3Timeouts, UnfinishedUpload, UploadedPart } from './_s3-requests.ts';
-import { type S3Upload, S3Writer } from './_s3-writer.ts';
 import { TransferLimits } from './_transfer-limits.ts';
 import { storageLimits } from './limits.ts';
 import type {
@@ -74,7 +74,7 @@ export class S3 implements Storage {
   readonly #retries: Retries;
   /** Requests under way, with their bodies. */
   readonly #slots: ReturnType<typeof pLimit>;
-  readonly #writers = new Set<S3Writer>();
+  readonly #writers = new Set<ObjectWriter>();
   #requests: Promise<S3Requests> | undefined;
   #hasAnswered = false;
   /** False once the store has said that it does not know conditions. */
@@ -168,7 +168,7 @@ export class S3 implements Storage {
     checkObjectName(name);
     throwIfInterrupted(signal);
     if (totalSizeBytes(parts) > storageLimits.s3.partSizeBytes) {
-      const writer = this.#newWriter(name, signal);
+      const writer = await this.createWriter(name, { signal });
       await writer.append(parts);
       return writer.commit();
     }
@@ -180,7 +180,21 @@ export class S3 implements Storage {
   async createWriter(name: string, { signal }: CallOptions = {}): Promise<ObjectWriter> {
     checkObjectName(name);
     throwIfInterrupted(signal);
-    return this.#newWriter(name, signal);
+    const { partSizeBytes, parts } = storageLimits.s3;
+    const writer = new PartWriter({
+      name,
+      partSizeBytes,
+      // One at a time: each is as large as a pack.
+      partsInFlight: 1,
+      largestSizeBytes: Math.min(storageLimits.objectSizeBytes, partSizeBytes * parts),
+      newContent: () => new PieceBuffer(),
+      begin: (signal) => this.#beginUpload(name, signal),
+      createWhole: (content, signal) => this.#store(name, content, signal),
+      onEnd: (writer) => this.#writers.delete(writer),
+      signal,
+    });
+    this.#writers.add(writer);
+    return writer;
   }
 
   async *list(prefix: string, { signal, after = '' }: ListOptions = {}): AsyncGenerator<ListedObject> {
@@ -373,30 +387,24 @@ export class S3 implements Storage {
     }
   }
 
-  #newWriter(name: string, signal: AbortSignal | undefined): S3Writer {
-    const writer = new S3Writer({
-      name,
-      signal,
-      store: (content) => this.#store(name, content, signal),
-      beginUpload: () => this.#beginUpload(name, signal),
-      onEnd: () => this.#writers.delete(writer),
-    });
-    this.#writers.add(writer);
-    return writer;
-  }
-
-  async #beginUpload(name: string, signal: AbortSignal | undefined): Promise<S3Upload> {
+  async #beginUpload(name: string, signal: AbortSignal): Promise<PartUpload<PieceBuffer>> {
     const task = { attempt: `storing ${name}`, object: name, signal };
     const key = this.#keyOf(name);
     const mark = randomUUID();
     const id = await this.#call(task, (requests, signal) => requests.beginUpload(key, mark, signal));
     const parts: UploadedPart[] = [];
+    const put = async ({ number, content }: Part<PieceBuffer>): Promise<void> => {
+      // Parts are numbered from 1.
+      const part = { number: number + 1, content };
+      parts.push(await this.#call(task, (requests, signal) => requests.uploadPart({ key, id }, { ...part, signal })));
+    };
     return {
-      sendPart: async (number, content) => {
-        parts.push(await this.#call(task, (requests, signal) => requests.uploadPart({ key, id }, { number, content, signal })));
+      put,
+      complete: async (last) => {
+        await put(last);
+        return this.#complete(name, { id, mark, parts, signal });
       },
-      complete: () => this.#complete(name, { id, mark, parts, signal }),
-      abort: () => this.#abortUpload({ key, id }),
+      abandon: () => this.#abortUpload({ key, id }),
     };
   }
 

@@ -24,7 +24,7 @@ import {
   throwIfInterrupted,
   tooShort,
 } from './_names.ts';
-import { type Part, type PartUpload, PartWriter } from './_part-writer.ts';
+import { type Part, type PartUpload, PartWriter, WholeContent } from './_part-writer.ts';
 import { parsePlaceUrl } from './_place-url.ts';
 import { fateOfMaker, newTemporaryName } from './_process-identity.ts';
 import { remoteCall } from './_remote-call.ts';
@@ -73,7 +73,7 @@ export class SftpFolder implements Storage {
   readonly #given: { user: string; port: number | undefined };
   readonly #limits: TransferLimits;
   readonly #retries: Retries;
-  readonly #writers = new Set<PartWriter>();
+  readonly #writers = new Set<ObjectWriter>();
   #settings: SshSettings | undefined;
   #session: Promise<SftpSession> | undefined;
   #connectedOnce = false;
@@ -165,9 +165,10 @@ export class SftpFolder implements Storage {
       name,
       partSizeBytes,
       partsInFlight,
+      newContent: () => new WholeContent(partSizeBytes),
       // Whoever gives the writer up waits until it has begun, so that it can be cleaned up.
       begin: (partSignal) => this.#begin(name, { signal: partSignal, beginSignal: signal }),
-      createWhole: (bytes, signal) => this.#createWhole(name, bytes, signal),
+      createWhole: (content, signal) => this.#createWhole(name, content, signal),
       onEnd: (writer) => this.#writers.delete(writer),
       signal,
     });
@@ -224,10 +225,10 @@ export class SftpFolder implements Storage {
     }
   }
 
-  async #createWhole(name: string, bytes: Uint8Array, signal: AbortSignal): Promise<CreateOutcome> {
+  async #createWhole(name: string, content: WholeContent, signal: AbortSignal): Promise<CreateOutcome> {
     const upload = await this.#begin(name, { signal, beginSignal: signal });
     try {
-      return await upload.complete({ number: 0, offset: 0, bytes });
+      return await upload.complete({ number: 0, offset: 0, content });
     } catch (error) {
       await upload.abandon().catch(() => undefined);
       throw error;
@@ -249,7 +250,7 @@ export class SftpFolder implements Storage {
       if (opened.session !== session) opened = { session, handle: await session.open(temporary, 'r+') };
       return opened.handle;
     };
-    const write = async (session: SftpSession, { offset, bytes }: Part, onProgress: () => void) => {
+    const write = async (session: SftpSession, { offset, content: { bytes } }: Part, onProgress: () => void) => {
       const handle = await handleIn(session);
       await session.write(handle, bytes, offset, async (count) => {
         await this.#limits.upload(count, signal);
@@ -258,17 +259,16 @@ export class SftpFolder implements Storage {
       if (session.canSync) await session.sync(handle);
       return handle;
     };
-    const sizeBytes = ({ bytes }: Part) => bytes.length;
     return {
       put: async (part) => {
-        await this.#run({ attempt: 'storing', name, signal, sizeBytes: sizeBytes(part) }, (session, _, onProgress) =>
+        await this.#run({ attempt: 'storing', name, signal, sizeBytes: part.content.sizeBytes }, (session, _, onProgress) =>
           write(session, part, onProgress),
         );
       },
       complete: async (last) => {
-        await this.#run({ attempt: 'storing', name, signal, sizeBytes: sizeBytes(last) }, async (session, _, onProgress) => {
+        await this.#run({ attempt: 'storing', name, signal, sizeBytes: last.content.sizeBytes }, async (session, _, onProgress) => {
           const handle = await write(session, last, onProgress);
-          checkWritten(name, await session.statusOf(handle), last.offset + last.bytes.length);
+          checkWritten(name, await session.statusOf(handle), last.offset + last.content.sizeBytes);
         });
         const outcome = await this.#run({ attempt: 'storing', name, signal }, (session) =>
           this.#publish(session, { name, temporary, rootMode }),
