@@ -37,7 +37,7 @@ class MovedByIndex implements MovedChunks {
   async *packsOf(name: Uint8Array, gone: PackId): AsyncGenerator<PackId> {
     const tried = new Set<PackId>([gone]);
     const news = (packs: readonly PackId[]) => packs.filter((pack) => !tried.has(pack) && tried.add(pack));
-    do {
+    for (let before: number | undefined; ; ) {
       try {
         const base = await (this.#base ??= this.#openBase());
         const replacements = base.replaced.get(gone) ?? [];
@@ -49,7 +49,11 @@ class MovedByIndex implements MovedChunks {
         // Of a damaged index nothing is known; one that is gone was replaced by another.
         if (!isDamage(error) && !isLaganError(error, 'not-found')) throw error;
       }
-    } while (await this.#hasMovedOn(gone));
+      const since = await this.#rootOfBase();
+      // The same again: also where there is no base index to be had.
+      if (since === before || !(await this.#hasMovedOn(gone, since))) break;
+      before = since;
+    }
     const again = await this.#findInSessions(name, tried);
     if (again !== undefined) yield again;
   }
@@ -66,14 +70,18 @@ class MovedByIndex implements MovedChunks {
   }
 
   /** Whether there is another root since the base index was opened. Asked once for each pack. */
-  async #hasMovedOn(gone: PackId): Promise<boolean> {
-    const since = (await this.#base?.catch(() => undefined))?.rootNumber ?? -1;
+  async #hasMovedOn(gone: PackId, since: number): Promise<boolean> {
     const asked = this.#asked.get(gone);
     if (asked?.since === since) return asked.hasMoved;
     const hasMoved = this.#dropIfOlder(since);
     this.#asked.set(gone, { since, hasMoved });
     hasMoved.catch(() => this.#asked.delete(gone));
     return hasMoved;
+  }
+
+  /** The number of the root whose base index is open; -1 if there is none. */
+  async #rootOfBase(): Promise<number> {
+    return (await this.#base?.catch(() => undefined))?.rootNumber ?? -1;
   }
 
   async #dropIfOlder(since: number): Promise<boolean> {
