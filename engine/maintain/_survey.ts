@@ -34,6 +34,7 @@ import {
   type StandingSnapshot,
 } from '../repository/mod.ts';
 import { maintainLimits } from './_limits.ts';
+import { expectCommitsListed } from './_listed-commits.ts';
 import { ListedPacks } from './_listed-packs.ts';
 import { type BaseIndex, followed, type Replacements, readBaseIndex } from './_replacements.ts';
 
@@ -78,7 +79,7 @@ export interface SurveyOptions {
 /**
  * Reads what stands under `root`. Commits and checkpoints are listed before the index tables: a table is stored before them, so no commit is seen without its tables.
  *
- * Codes: those of the storage; object-missing and not-found where another collector was faster.
+ * Codes: those of the storage, unavailable where a listing lacks commits; object-missing and not-found where another collector was faster.
  */
 export async function survey(repository: Repository, root: Root, options: SurveyOptions): Promise<Survey> {
   const { below = Number.POSITIVE_INFINITY, signal } = options;
@@ -91,6 +92,7 @@ export async function survey(repository: Repository, root: Root, options: Survey
   const tables = (await listIndexTables(repository, root, { from: lowestGeneration(root), signal })).filter(
     ({ generation }) => generation < below,
   );
+  await expectCommitsListed(repository, root, { tables, listed: standing, signal });
   // A damaged mark marks nothing, with a damaged hold nothing is droppable. A recovery drops nothing.
   const droppable = isRecoveryRoot(root) ? new Set<SnapshotId>() : await listDroppable(repository, { onDamage: options.onDamage, signal });
   const marked = new Set((await listMarks(repository, { onDamage: () => undefined, signal })).flatMap(({ value }) => value.snapshots));

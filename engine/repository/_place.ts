@@ -53,9 +53,12 @@ export function isMadeFirst(name: string): boolean {
 /** The error of whoever looks for a repository where there is none. */
 export function noRepository(location: string, content: Exclude<PlaceContent, 'repository'>): LaganError {
   const texts = {
-    absent: [`there is no folder ${location}`, 'lagan init makes a repository there'],
+    absent: [
+      isInBucket(location) ? `there is nothing at ${location}: no such bucket or container` : `there is no folder ${location}`,
+      'check the name; lagan init makes a repository there',
+    ],
     empty: [`${location} is empty`, 'lagan init makes a repository there'],
-    foreign: [`${location} is not a repository: it has other things in it`, 'check the path; a new repository needs an empty folder'],
+    foreign: [`${location} is not a repository: it has other things in it`, 'check the path; a new repository needs an empty place'],
     unfinished: [`${location} is not a repository yet: its creation was cut short`, 'lagan init makes it anew; nothing was stored in it'],
     damaged: [
       `${location} was a repository, but its file ${objectNames.format} is missing`,
@@ -65,6 +68,10 @@ export function noRepository(location: string, content: Exclude<PlaceContent, 'r
   const [message, hint] = texts[content];
   if (content === 'damaged') return new LaganError('malformed', message, { object: objectNames.format, found: content, hint });
   return new LaganError('no-repository', message, { found: content, hint });
+}
+
+function isInBucket(location: string): boolean {
+  return /^(s3|az|gs):/.test(location);
 }
 
 async function hasFormatFile(storage: Storage, options: CallOptions): Promise<boolean> {
