@@ -19,7 +19,7 @@ export interface Incident {
 }
 
 /** What the source holds: versions share files, and each has some of its own. */
-function version(number: number): Map<string, Uint8Array> {
+export function version(number: number): Map<string, Uint8Array> {
   const contents = new Map<string, Uint8Array>();
   for (let file = 0; file < 5; file++) contents.set(`file-${file}`, randomBytesOf(`content ${file + number * 2}`, 700 + file * 300));
   return contents;

@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { backupWithin } from '../../engine/backup/backup.ts';
 import { recover } from '../../engine/maintain/mod.ts';
-import { holdSnapshots, listSnapshots, markSnapshots, readRoot, unmarkSnapshots } from '../../engine/repository/mod.ts';
+import { holdSnapshots, listMarks, listSnapshots, markSnapshots, readRoot, unmarkSnapshots } from '../../engine/repository/mod.ts';
 import { type CallOptions, type CreateOutcome, InMemory, type Storage } from '../../engine/storage/mod.ts';
 import {
   idFromBytes,
@@ -18,11 +18,13 @@ import {
   type SnapshotId,
 } from '../../repo-format/mod.ts';
 import { randomBytesOf } from '../engine/random.ts';
-import { namesIn } from '../engine/repository/sample.ts';
+import { copyOf, namesIn } from '../engine/repository/sample.ts';
 import { type FaultPlan, FaultyStorage, type Operation } from '../engine/storage/faulty-storage.ts';
 import { faultsOf, lostOf, makeSample, open, runWith, type Sample } from '../reliability/_crash-points.ts';
-import { backUpVersion, forgetAll, wornSample } from '../reliability/_incidents.ts';
+import { backUpVersion, forgetAll, version, wornSample } from '../reliability/_incidents.ts';
 import { collectIn, faultsInTheEnd, litterOf, stopEverywhere } from '../reliability/_stops.ts';
+import { readSnapshot } from './engine-calls.ts';
+import { type Contents, differenceOf } from './source-tree.ts';
 import { joined, PassingStorage } from './spoiled-storage.ts';
 
 export type Schedule = (folder: string) => Promise<string[]>;
@@ -185,6 +187,70 @@ export const schedules: Readonly<Record<string, Schedule>> = {
     return [...(await litterOf(sample)), ...(await faultsOf(sample))];
   },
 
+  /** Packs are replaced by copies of what is needed of them; their own entries lead to the copies, through later collections, too. */
+  'packs that are replaced': async (folder) => {
+    const sample = await sharingSample(folder);
+    for (let round = 0; round < 3; round++) {
+      await collectIn(sample.storage);
+      const copies = await namesIn(sample.storage, objectPrefixes.collectorPacks);
+      const faults = [...(copies.length === 0 ? ['nothing was replaced'] : []), ...(await faultsOf(sample))];
+      if (faults.length > 0) return faults.map((fault) => `collection ${round}: ${fault}`);
+      await leaveLitter(sample);
+    }
+    return [];
+  },
+
+  /** The copies were made for what stood then: what is brought back before the decision keeps the packs that it lists. */
+  'a snapshot that is brought back while its packs are replaced': async (folder) => {
+    for (const replacement of [1, 2]) {
+      const sample = await sharingSample(path.join(folder, `${replacement}`));
+      const bringBack = once(isCall('create', roots), () => unmarkAll(sample), replacement);
+      await collectIn(new FaultyStorage(sample.storage, { onCall: bringBack }));
+      const faults = await faultsOf(sample);
+      if (faults.length > 0) return faults.map((fault) => `before replacement ${replacement}: ${fault}`);
+    }
+    return [];
+  },
+
+  /** The snapshot that a backup is compared with lists packs that were replaced, and goes while the backup runs: with it go the entries that lead to the copies. */
+  'a backup whose parent is dropped': async (folder) => {
+    const sample = await sharingSample(folder);
+    await collectIn(sample.storage);
+    await leaveLitter(sample);
+    await collectUntilRoot(sample.storage, 1);
+    const dropParent = once(isCall('createWriter', writerPacks), async () => {
+      await forgetAll(sample);
+      await collectIn(sample.storage);
+    });
+    await backUpVersion(sample, 1, new FaultyStorage(sample.storage, { onCall: dropParent }));
+    return faultsInTheEnd(sample);
+  },
+
+  /** Packs that a reader wants are replaced when it has begun, and what replaced them once more at each of its later requests. */
+  'a reader whose packs are replaced twice': async (folder) => {
+    const sample = await makeSample(folder, new InMemory());
+    for (let number = 0; number < 3; number++) await backUpVersion(sample, number, sample.storage, { checkpoints: false });
+    const [first, second, [id, contents]] = [...sample.expected] as [Known, Known, Known];
+    for (let call = 1, isOver = false; !isOver; call++) {
+      const storage = await copyOf(sample.storage);
+      let made = 0;
+      const collectWithout = async (forgotten: SnapshotId): Promise<void> => {
+        await markSnapshots(await open(storage), [forgotten], { reason: 'test' });
+        await collectIn(storage);
+      };
+      const repository = await open(storage);
+      const onCall = async (): Promise<void> => {
+        if (++made === 3) await collectWithout(first[0]);
+        if (made === 3 + call) await collectWithout(second[0]);
+      };
+      const reading = { ...repository, storage: new FaultyStorage(storage, { onCall }) };
+      const difference = await readSnapshot(reading, { id, folder: sample.source }).then((found) => differenceOf(found, contents), String);
+      if (difference !== undefined) return [`replaced once more at request ${call}: ${difference}`];
+      isOver = made < 3 + call;
+    }
+    return [];
+  },
+
   /** What the collector stored is as it was before, everything else as it is now: some replacements of the root later, or whole collections, with a backup before each. */
   'a store that was set back': async (folder) => {
     const steps = {
@@ -299,6 +365,8 @@ export const schedules: Readonly<Record<string, Schedule>> = {
   },
 };
 
+type Known = [SnapshotId, Contents];
+
 /** Runs `act` at the call that `matches`, the `time`-th of them. */
 function once(matches: (operation: Operation, name: string) => boolean, act: () => void | Promise<void>, time = 1): FaultPlan['onCall'] {
   let met = 0;
@@ -350,6 +418,25 @@ async function backUpWithLateTables(sample: Sample, atFirstPack: () => Promise<v
   const storage = new FaultyStorage(late, { onCall: once(isCall('createWriter', writerPacks), atFirstPack) });
   await backUpVersion(sample, 0, storage).catch(expectCode('unavailable'));
   return late;
+}
+
+/** Two versions that share files and packs, of which the first is forgotten: what the second needs is in packs with garbage. */
+async function sharingSample(folder: string): Promise<Sample> {
+  const sample = await makeSample(folder, new InMemory());
+  await backUpVersion(sample, 0, sample.storage, { checkpoints: false });
+  const [first] = sample.expected.keys();
+  await backUpVersion(sample, 1);
+  await markSnapshots(await open(sample.storage), [first!], { reason: 'test' });
+  sample.expected.delete(first!);
+  return sample;
+}
+
+/** Brings all back that is marked: version 0. */
+async function unmarkAll(sample: Sample): Promise<void> {
+  const repository = await open(sample.storage);
+  const marked = (await listMarks(repository)).flatMap(({ value }) => value.snapshots);
+  for (const [id, fate] of await unmarkSnapshots(repository, marked, { patienceMs: 0 }))
+    if (fate === 'kept') sample.expected.set(id, version(0));
 }
 
 /** A pack that no table names, of a backup that died. */

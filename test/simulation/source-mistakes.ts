@@ -205,16 +205,64 @@ export const modelMistakes: readonly SourceMistake[] = [
     edits: [
       {
         file: maintain,
-        right: 'return { survey: found, census, packs: condemnable(census, found) };',
-        wrong: `const { openTable } = await import('../index/mod.ts');
-    const indexed = new Set();
-    const names = found.tables.map(({ name }) => name);
-    if (root.baseIndex !== null) names.push('collector/index/' + root.baseIndex.id);
-    for (const name of names) for (const { id } of (await openTable(this.#repository.storage, { name, keys: this.#repository.keys, memory: undefined })).packs) indexed.add(id);
-    return { survey: found, census, packs: condemnable(census, found).filter((id) => indexed.has(id)) };`,
+        right: '    return { survey: found, census, packs: condemnable(census, found)',
+        wrong: `    const { openTable } = await import('../index/mod.ts');
+    globalThis.packsListed = new Set(found.base.packs.map(({ id }) => id));
+    for (const { name } of found.tables)
+      for (const { id } of (await openTable(this.#repository.storage, { name, keys: this.#repository.keys, memory: undefined })).packs) globalThis.packsListed.add(id);
+    return { survey: found, census, packs: condemnable(census, found)`,
       },
+      { file: collection, right: 'if (!needed.has(pack) && ', wrong: 'if (globalThis.packsListed.has(pack) && !needed.has(pack) && ' },
     ],
     foundBy: { schedule: 'litter of dead backups' },
+  },
+  {
+    name: 'replacedBlindly',
+    words: 'a pack that was repacked is doomed whatever snapshots need of it',
+    edits: [
+      {
+        file: collection,
+        right: 'condemned!.filter((pack) => !needed.has(pack));',
+        wrong: 'condemned!.filter((pack) => !needed.has(pack) || base.replaced.has(pack));',
+      },
+    ],
+    foundBy: { schedule: 'a snapshot that is brought back while its packs are replaced' },
+  },
+  {
+    name: 'replacedDropped',
+    words: 'an entry of `replaced` goes when the pack is gone',
+    edits: [
+      {
+        file: 'engine/maintain/_replacements.ts',
+        right: 'if (isListed(pack) && !rescued.has(pack))',
+        wrong: 'if (isListed(pack) && !rescued.has(pack) && !doomed.has(pack))',
+      },
+    ],
+    foundBy: { schedule: 'packs that are replaced' },
+  },
+  {
+    name: 'copyUnlisted',
+    words: 'the copy is not in the base index when the old pack is condemned',
+    edits: [
+      {
+        file: 'engine/maintain/_repack.ts',
+        right: 'return storeBaseIndex(repository, root, { first, tables, without: new Set(), replaced });',
+        wrong: 'return storeBaseIndex(repository, root, { first: [], tables: [], without: new Set(), replaced });',
+      },
+    ],
+    foundBy: { schedule: 'packs that are replaced' },
+  },
+  {
+    name: 'trustParent',
+    words: "a writer relies on its parent's packs without finding them in the index",
+    edits: [
+      {
+        file: 'engine/backup/_session.ts',
+        right: 'readonly isAlive = (pack: PackId): boolean => this.#alive.has(pack);',
+        wrong: 'readonly isAlive = (pack: PackId): boolean => pack.length > 0;',
+      },
+    ],
+    foundBy: { schedule: 'a backup whose parent is dropped' },
   },
   {
     name: 'evidenceIgnored',
@@ -294,11 +342,8 @@ export const modelMistakes: readonly SourceMistake[] = [
 export const notInEngine: Readonly<Record<string, string>> = {
   takeOverBlindly: 'a writer takes over no packs that no table lists: begun anew, it goes on from the tables of its last checkpoint',
   pruneUnconfirmed: 'it does harm only to a writer that takes packs over',
-  replacedBlindly: 'there is no repacking',
-  replacedDropped: 'there is no repacking',
-  copyUnlisted: 'there is no repacking',
-  trustParent: 'there is no repacking',
-  staleReader: 'there is no repacking',
+  staleReader:
+    'a reader asks the newest tables for the chunk by its name, too; readers and restores whose packs are replaced twice: test/engine/maintain/repack-interrupted.test.ts',
 };
 
 /** What an engine without a protection against an incident would do. */
