@@ -20,8 +20,10 @@ const nameSizeBytes = 32;
 const namesAtOnce = 1_024;
 const arenaStart = namesAtOnce * nameSizeBytes;
 
-/** Size of the kernel's data area that a cache needs. */
-export const blockCacheDataBytes = arenaStart + restoreLimits.blockArenaBytes;
+/** Size of the kernel's data area of a cache with so much room for opened blocks. */
+export function blockCacheDataBytes(arenaBytes: number): number {
+  return arenaStart + arenaBytes;
+}
 
 /** Chunks of an opened block lie one after another in `bytes` from `start` on. */
 export interface CachedBlock {
@@ -154,7 +156,7 @@ export class BlockCache {
     const open = (into?: Uint8Array) => openSegmentOf(object, { number, offset }, stored, into);
     const plaintextLength = sealedLength - sealedLayout.tagSizeBytes;
     const block =
-      Math.max(plaintextLength, rawLength) >= restoreLimits.blockArenaBytes
+      Math.max(plaintextLength, rawLength) >= this.#kernel.data.length - arenaStart
         ? this.#takeLarge(pack, number, open())
         : this.#takeIntoRing(
             pack,
@@ -204,7 +206,7 @@ export class BlockCache {
 
   /** Room for `size` bytes in the ring. Blocks follow each other in it by age, so the oldest are always the next that are in the way; they are forgotten. */
   #roomInRing(size: number): Uint8Array {
-    if (this.#ringHead + size > blockCacheDataBytes) {
+    if (this.#ringHead + size > this.#kernel.data.length) {
       while (this.#ring.length > 0 && this.#ring[0]!.block.start >= this.#ringHead) forget(this.#ring.shift()!);
       this.#ringHead = arenaStart;
     }

@@ -23,8 +23,10 @@ export const restoreLimits = {
   segmentedFilesAtOnce: 4,
   /** Larger files are written under another name first, so that none is half there after a crash. */
   temporaryFromBytes: 1 * MiB,
-  /** Room of a worker for opened blocks. */
-  blockArenaBytes: 8 * MiB,
+  /** Room of all workers for opened blocks, and of each at least and at most: a block of a file that was changed day by day is needed again after a dozen others. */
+  blockArenasBytes: 64 * MiB,
+  smallestArenaBytes: 8 * MiB,
+  largestArenaBytes: 20 * MiB,
   /** Stored bytes that are read at once where block follows block: three blocks of the usual size, of which each has a little more than a MiB. */
   readAheadBytes: 3 * MiB + 64 * KiB,
   /** Packs of which a worker keeps what was read at once. */

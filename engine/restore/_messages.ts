@@ -32,6 +32,8 @@ export interface RestoreSetup {
   readonly repository: RepositoryDescription;
   readonly kernelModule: WebAssembly.Module;
   readonly rules: RestoreRules;
+  /** Room of a worker for opened blocks. */
+  readonly arenaBytes: number;
 }
 
 /** What is known of the folder that entries are restored into. */

@@ -39,7 +39,7 @@ class RestoreWorker {
     const { rules } = setup;
     // Blocks are kept in it while files are restored, file contents while they are verified: the one is over before the other begins.
     const kernel = createKernel({
-      dataSizeBytes: blockCacheDataBytes,
+      dataSizeBytes: blockCacheDataBytes(setup.arenaBytes),
       nameKey: keys.nameKey,
       metadataNameKey: keys.metadataNameKey,
       cutKey: keys.cutKey,

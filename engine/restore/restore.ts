@@ -65,12 +65,17 @@ export async function restore(repository: Repository, { snapshot }: SnapshotInfo
   }
 }
 
-function poolFor(repository: Repository, { rules, workers }: { rules: RestoreRules; workers: number | undefined }): RestorePool {
+function poolFor(
+  repository: Repository,
+  { rules, workers = Math.min(availableParallelism(), restoreLimits.workers) }: { rules: RestoreRules; workers: number | undefined },
+): RestorePool {
+  const { blockArenasBytes, smallestArenaBytes, largestArenaBytes } = restoreLimits;
+  const arenaBytes = Math.min(largestArenaBytes, Math.max(smallestArenaBytes, Math.floor(blockArenasBytes / workers)));
   return new WorkerPool({
     module: workerModule,
     here: beginRestoreWorker,
-    setup: { repository: describeRepository(repository), kernelModule: compileKernel(), rules },
-    workers: workers ?? Math.min(availableParallelism(), restoreLimits.workers),
+    setup: { repository: describeRepository(repository), kernelModule: compileKernel(), rules, arenaBytes },
+    workers,
     jobsPerWorker: restoreLimits.batchesPerWorker,
   });
 }

@@ -1,5 +1,5 @@
 // A collector: replaces the root three times (A: condemns; B: raises the floor; C: freezes the catalogue, marks again, dooms). Any number may run, and stop and
-// go on at any step. Before A it may copy what is needed of a pack into a new one.
+// go on at any step. Before A it may copy what is needed of a pack into a new one: of one that the base index or a table of a session lists.
 
 import { doomingRoot, isNeeded, neededPacks } from './marking.mjs';
 import { landedCheckpoints, landedCommits, step, tablesFrom } from './model.mjs';
@@ -58,7 +58,8 @@ function* condemn(context) {
 /** Copies the chunks that are needed of some pack into a new pack, before A. */
 function* repack({ model, state, index, own }) {
   if (model.settling || state.movedCount >= model.config.repacks) return;
-  for (const pack of bitsOf(own.root.base & ~own.root.doomed & state.packs)) {
+  const listed = own.root.base | tablesFrom(state, own.root.floor);
+  for (const pack of bitsOf(listed & ~own.root.doomed & state.packs)) {
     const chunks = CHUNKS.filter((chunk) => isNeeded(model, state, { root: own.root, pack, chunk }));
     if (chunks.length === 0) continue;
     yield step(model, state, `collector ${index} copies chunks ${chunks} of pack ${pack}`, (next) => {

@@ -17,7 +17,7 @@ async function setUp() {
   const repository = await createRepository(new InMemory(), { slots: [{ secret, label: 'test' }], patienceMs: 0 });
   const { keys, configuration, storage } = repository;
   const kernel = createKernel({
-    dataSizeBytes: blockCacheDataBytes,
+    dataSizeBytes: blockCacheDataBytes(restoreLimits.smallestArenaBytes),
     nameKey: keys.nameKey,
     metadataNameKey: keys.metadataNameKey,
     cutKey: keys.cutKey,
@@ -91,7 +91,7 @@ for (const compression of ['none', 'lz4', 'zstd:1'] as const) {
 
 t.test('BlockCache: a block larger than its memory is opened and verified too', async (t) => {
   const { repository, cache } = await setUp();
-  const large = Array.from({ length: restoreLimits.blockArenaBytes / 1_048_576 + 1 }, (_, chunk) => ({
+  const large = Array.from({ length: restoreLimits.smallestArenaBytes / 1_048_576 + 1 }, (_, chunk) => ({
     bytes: pseudoRandom(1_048_576, chunk),
   }));
   const wrong = { bytes: pseudoRandom(1_000, 99), name: new Uint8Array(32).fill(9) };
