@@ -9,7 +9,8 @@ const mistake = sourceMistakes.find((candidate) => candidate.name === name)!;
 putIntoCode(mistake);
 const { foundBy } = mistake;
 const found = await firstFault().catch((error: unknown) => {
-  if (error instanceof NotThere) throw error;
+  // The mistake itself is wrong.
+  if ([NotThere, TypeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind)) throw error;
   return `it fails: ${error instanceof Error ? error.stack : error}`;
 });
 if (found !== undefined) console.log(found);

@@ -207,8 +207,10 @@ export const modelMistakes: readonly SourceMistake[] = [
         file: maintain,
         right: '    return { survey: found, census, packs: condemnable(census, found)',
         wrong: `    const { openTable } = await import('../index/mod.ts');
-    globalThis.packsListed = new Set(found.base.packs.map(({ id }) => id));
-    for (const { name } of found.tables)
+    globalThis.packsListed = new Set();
+    const names = found.tables.map(({ name }) => name);
+    for await (const { name } of this.#repository.storage.list('collector/index/')) names.push(name);
+    for (const name of names)
       for (const { id } of (await openTable(this.#repository.storage, { name, keys: this.#repository.keys, memory: undefined })).packs) globalThis.packsListed.add(id);
     return { survey: found, census, packs: condemnable(census, found)`,
       },
