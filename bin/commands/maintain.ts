@@ -6,7 +6,7 @@ import { usageError } from '../shared/errors.ts';
 import { addExamples, sizeOption } from '../shared/options.ts';
 import { openRepository } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
-import { formatCountOf, formatSize } from '../shared/sizes.ts';
+import { formatCount, formatCountOf, formatSize } from '../shared/sizes.ts';
 import { formatDuration } from '../shared/times.ts';
 
 interface MaintainCommandOptions {
@@ -81,6 +81,15 @@ function neededLine({ neededPacks, neededBytes, snapshots, unfinishedSessions }:
   return `${formatSize(neededBytes)} in ${formatCountOf(neededPacks, 'pack')} ${neededPacks === 1 ? 'is' : 'are'} needed by ${users}`;
 }
 
+/** Beside what is unused, of which the line before tells. */
+function whyRepacked({ repackReasons: { small, scattered } }: MaintainResult): string {
+  const reasons = [
+    ...(scattered > 0 ? [`${formatCount(scattered)} so that the newest snapshot is read in order`] : []),
+    ...(small > 0 ? [`${formatCount(small)} because they are small`] : []),
+  ];
+  return reasons.length === 0 ? '' : ` (${reasons.join(', ')})`;
+}
+
 function changesOf(result: MaintainResult): string[] {
   const { outcome, droppedSnapshots, freedPacks, foldedTables, foldedSnapshots, repackedPacks, repackedBytes } = result;
   const [would, stored] = outcome === 'dry-run' ? ['would be ', 'would be stored anew'] : ['', 'were stored anew'];
@@ -89,7 +98,9 @@ function changesOf(result: MaintainResult): string[] {
   return [
     ...(droppedSnapshots > 0 ? [`${formatCountOf(droppedSnapshots, 'forgotten snapshot')} ${would}removed${shared}`] : []),
     ...(repackedPacks > 0
-      ? [`${formatCountOf(repackedPacks, 'pack')} ${would}repacked: ${formatSize(repackedBytes)} of ${ofThem} ${stored}, the rest goes`]
+      ? [
+          `${formatCountOf(repackedPacks, 'pack')} ${would}repacked: ${formatSize(repackedBytes)} of ${ofThem} ${stored}, the rest goes${whyRepacked(result)}`,
+        ]
       : []),
     ...(foldedTables + foldedSnapshots > 0
       ? [`${formatCountOf(foldedTables, 'index table')} and ${formatCountOf(foldedSnapshots, 'snapshot')} ${would}folded together`]

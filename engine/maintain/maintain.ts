@@ -9,7 +9,7 @@ import { repackLimits } from './_repack-limits.ts';
 import { neededAfter } from './_replacements.ts';
 import { expectNoRollback, type PackCensus } from './_rollback.ts';
 import { type Survey, survey } from './_survey.ts';
-import { type PackUse, unusedBytesOf } from './_unused.ts';
+import { type ChosenPack, type PackUse, unusedBytesOf } from './_unused.ts';
 import type { MaintainOptions, MaintainPhase, MaintainResult } from './options.ts';
 
 /**
@@ -49,6 +49,7 @@ class Maintenance {
   /** Something may be unused in packs that were not in the base index: once it lists them, they are looked at. */
   #looksAgain = false;
   #repackedPacks = 0;
+  #repackReasons: MaintainResult['repackReasons'] = { unused: 0, small: 0, scattered: 0 };
   #repackedBytes = 0;
   #lastRepacked: Repacked | undefined;
   #collections = 0;
@@ -153,6 +154,7 @@ class Maintenance {
     });
     if (own === null) return null;
     this.#repackedPacks += repacked?.packs ?? 0;
+    this.#repackReasons = addReasons(this.#repackReasons, plan?.chosen.filter(({ row }) => repacked?.leaving.has(row.id)) ?? []);
     this.#repackedBytes += repacked?.packBytes ?? 0;
     this.#lastRepacked = repacked;
     this.#looksAgain = !isLook && plan !== null && found.tables.length > repackLimits.tables;
@@ -284,6 +286,7 @@ class Maintenance {
       freedPacks: deleted === undefined ? leaving.size : deleted.packs,
       freedBytes: deleted === undefined ? sizeOf(leaving) : deleted.packBytes,
       repackedPacks: deleted === undefined ? replaced.size : this.#repackedPacks,
+      repackReasons: deleted === undefined ? addReasons(this.#repackReasons, chosen) : this.#repackReasons,
       repackedBytes: deleted === undefined ? copies : this.#repackedBytes,
       unusedBytes:
         plan === null || plan.unusedBytes === null ? null : plan.unusedBytes - unusedOf(chosen.filter(({ row }) => replaced.has(row.id))),
@@ -293,8 +296,14 @@ class Maintenance {
 
 type SpaceResult = Pick<
   MaintainResult,
-  'neededPacks' | 'neededBytes' | 'freedPacks' | 'freedBytes' | 'repackedPacks' | 'repackedBytes' | 'unusedBytes'
+  'neededPacks' | 'neededBytes' | 'freedPacks' | 'freedBytes' | 'repackedPacks' | 'repackReasons' | 'repackedBytes' | 'unusedBytes'
 >;
+
+function addReasons(counts: MaintainResult['repackReasons'], chosen: readonly ChosenPack[]): MaintainResult['repackReasons'] {
+  const sums = { ...counts };
+  for (const { reason } of chosen) sums[reason]++;
+  return sums;
+}
 
 /** A collection makes running backups begin anew from their last checkpoints: there must be a reason. */
 function isWorthwhile({ survey: { root, dropped, endedCheckpoints, tables, snapshots }, packs, repack: plan }: PlanSummary): boolean {

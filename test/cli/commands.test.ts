@@ -480,6 +480,7 @@ function maintaining(found: Partial<MaintainResult>): Case {
       freedPacks: 2,
       freedBytes: 2048,
       repackedPacks: 0,
+      repackReasons: { unused: 0, small: 0, scattered: 0 },
       repackedBytes: 0,
       unusedBytes: null,
       rescuedPacks: 0,
@@ -523,6 +524,13 @@ t.test('maintain: what was freed, and why the rest was not', async (t) => {
     stdout:
       /^freed nothing, in .*\n.* in 1 pack is needed by 3 snapshots\n1 forgotten snapshot removed; what it had is needed by others, too\n1 forgotten snapshot stays: it is pinned .*\n1 pack stays for the next run: /,
   });
+  const repacked = { repackedPacks: 6, repackedBytes: 4096, repackReasons: { unused: 1, small: 2, scattered: 3 } };
+  t.match(await lagan(['maintain', '-n'], maintaining(repacked)), {
+    stdout:
+      /6 packs would be repacked: 4\.00 KiB of them .* \(3 so that the newest snapshot is read in order, 2 because they are small\)\n/,
+  });
+  for (const share of ['5', '101%', '-1%', 'much'])
+    t.equal((await lagan(['maintain', '--max-unused', share], maintaining({}))).exitCode, share === '5' ? 0 : 2, share);
   t.match(await lagan(['maintain'], maintaining({ unusedBytes: 2048 })), { stdout: /about 2\.00 KiB stay unused .*--max-unused 0%/ });
 });
 

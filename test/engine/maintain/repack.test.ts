@@ -235,11 +235,12 @@ t.test('maintain: what the newest snapshot uses of packs that it uses little of 
     await snapshotOfExactly(history, { database: Uint8Array.from(bytes) });
   }
   const scattered = await packChanges(history, 'database');
-  const { repackedPacks, outcome } = await maintain(history.repository);
+  const { repackedPacks, repackReasons, outcome } = await maintain(history.repository);
   t.equal(outcome, 'collected');
   t.ok(repackedPacks > 10, `${repackedPacks} packs were repacked`);
+  t.equal(repackReasons.scattered, repackedPacks);
   const grouped = await packChanges(history, 'database');
-  t.ok(grouped < scattered / 3, `the pack changes ${grouped} times, before it was ${scattered}`);
+  t.ok(grouped < 0.6 * scattered, `the pack changes ${grouped} times, before it was ${scattered}`);
   await expectSound(t, history);
   t.match(await maintain(history.repository), { outcome: 'idle', repackedPacks: 0 });
   const { statistics } = await backUpOf(history, { force: true });
