@@ -119,13 +119,13 @@ export const incidents: Readonly<Record<string, Incident>> = {
     faults: async (folder) => {
       const sample = await wornSample(folder);
       const whole = await runWith(sample, { plan: {}, operate: collectIn });
-      for (let call = 1; call <= whole.storage.calls.length; call++) {
-        for (const when of ['before', 'after'] as const) {
-          const faults = await afterInterruptedCollection(sample, { call, when });
-          if (faults.length > 0) return faults.map((fault) => `killed ${when} call ${call}: ${fault}`);
-        }
+      const last = whole.storage.calls.length;
+      for (let call = 1; call <= last; call++) {
+        // After a call is before the next one.
+        const faults = await afterInterruptedCollection(sample, { call, when: 'before' });
+        if (faults.length > 0) return faults.map((fault) => `killed before call ${call}: ${fault}`);
       }
-      return [];
+      return afterInterruptedCollection(sample, { call: last, when: 'after' });
     },
   },
   'restic 4612': {

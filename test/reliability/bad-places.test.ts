@@ -126,6 +126,9 @@ const refusals: Record<string, { fault: Fault } & Told> = {
   },
 };
 
+// On a busy machine.
+t.setTimeout(1_200_000);
+
 for (const [title, { fault, ...told }] of Object.entries(refusals)) {
   t.test(`bad input: a bucket ${title}`, async (t) => {
     const { proxy, at } = await place(t);

@@ -44,6 +44,9 @@ async function backUpOnce(storage: Storage, copy: Sample): Promise<void> {
   copy.expected.set(await backUp(await open(storage), copy.source), version(1));
 }
 
+// On a busy machine.
+t.setTimeout(1_200_000);
+
 t.test('backup: cut short at every request it harms nothing, and the next one is whole', async (t) => {
   const sample = await changedSample(t);
   const whole = await runWith(sample, { plan: {}, operate: backUpOnce });

@@ -21,6 +21,9 @@ function mount(...options: string[]): boolean {
   }
 }
 
+// On a busy machine.
+t.setTimeout(1_200_000);
+
 t.test('backup: a real disk that is full at each write ends it with no-space; with room again the next one is whole', async (t) => {
   const folder = scratchFolder(t);
   const [disk, source] = [path.join(folder, 'disk'), path.join(folder, 'source')];

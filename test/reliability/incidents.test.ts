@@ -3,6 +3,9 @@ import t from 'tap';
 import { scratchFolder } from './_crash-points.ts';
 import { incidents } from './_incidents.ts';
 
+// On a busy machine.
+t.setTimeout(1_200_000);
+
 for (const [name, { words, faults }] of Object.entries(incidents)) {
   t.test(`${name}: ${words}`, async (t) => {
     t.same(await faults(scratchFolder(t)), []);

@@ -9,6 +9,9 @@ import { runKills } from './_kill-run.ts';
 
 const claim = 'two writers and a collector, killed at random moments, lose nothing that was acknowledged and leave no litter';
 
+// On a busy machine.
+t.setTimeout(1_200_000);
+
 t.test(`SIGKILL: ${claim}`, async (t) => {
   const folder = scratchFolder(t);
   const { faults, kills, acknowledged, restored } = await runKills({

@@ -174,6 +174,9 @@ async function failEverywhere(t: Test, error: keyof typeof errno, { forever }: {
   t.ok(told > calls / 4, `${calls} calls, ${told} times files were told of, ${ended} times the backup ended`);
 }
 
+// On a busy machine.
+t.setTimeout(1_200_000);
+
 t.test('backup: an I/O error at every n-th system call that reads the source', async (t) => {
   await failEverywhere(t, 'EIO', { forever: false });
 });

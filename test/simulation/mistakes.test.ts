@@ -10,6 +10,8 @@ import { schedules } from './schedules.ts';
 import { notInEngine, sourceMistakes } from './source-mistakes.ts';
 
 const seedsForMistakes = 60;
+// On a busy machine.
+t.setTimeout(1_200_000);
 
 for (const mistake of mistakes) {
   t.test(`simulation: finds ${mistake.name} (${mistake.words})`, async (t) => {

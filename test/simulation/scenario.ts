@@ -141,7 +141,7 @@ class Scenario {
     const folder = path.join(this.#options.folder, name);
     const machine = new Machine(this, name);
     const tree = new SourceTree(folder, new Random(this.#options.seed, `${name} tree`));
-    for (let round = this.#plan.integer(3, 7); round > 0; round--) {
+    for (let round = this.#plan.integer(2, 5); round > 0; round--) {
       await machine.pause(2 * hourMs, 2 * dayMs);
       const contents = tree.contents;
       const id = await machine.perform(async (repository, actor) => {

@@ -4,6 +4,8 @@ import { runScenario } from './scenario.ts';
 import { addResult, emptySummary, figuresOf } from './summary.ts';
 
 const seeds = 200;
+// On a busy machine.
+t.setTimeout(1_200_000);
 t.test(
   'simulation: everything that was acknowledged is there, bit for bit, whatever the network, the clocks and the machines did',
   async (t) => {
