@@ -70,7 +70,7 @@ class BackupWorker {
       blockSizeBytes: configuration.blockSizeBytes,
       packSizeBytes: configuration.packSizeBytes,
       dryRun: setup.dryRun,
-      fillsMeanwhile: setup.fillsMeanwhile,
+      packsAhead: setup.packsAhead,
       onPack: (stored: StoredPack) => reply({ type: 'pack', stored }),
     });
     const parts = { kernel, store: this.#store, extents: this.#extents };

@@ -27,7 +27,7 @@ interface Storing {
  * Bytes are not copied on their way: files are read to where the open block ends ({@link blockEnd}), and a chunk that is new becomes part of the
  * block where it lies. Behind the block in the kernel's data area is what was read and is not cut yet.
  *
- * While a full pack is stored, the next one is filled, if `fillsMeanwhile`: a store that is far away would otherwise have nothing to do while we compute, and the other way round.
+ * While full packs are stored, as many as `packsAhead`, the next one is filled: a store that is far away would otherwise have nothing to do while we compute, and the other way round.
  */
 export class ChunkStore {
   readonly data: Uint8Array;
@@ -40,14 +40,15 @@ export class ChunkStore {
   readonly #blockSizeBytes: number;
   readonly #packSizeBytes: number;
   readonly #dryRun: boolean;
-  readonly #fillsMeanwhile: boolean;
+  readonly #packsAhead: number;
   readonly #onPack: (pack: StoredPack) => void;
   readonly #chunkLengths = new Uint32Array(backupLimits.chunksPerBlock);
   #chunksInBlock = 0;
   #blockEnd = blockStart;
   #writer: PackWriter;
   #ordinal: number;
-  #storing: Storing | undefined;
+  /** The oldest first; one that failed stays. */
+  readonly #storing = new Set<Storing>();
   #counts: ChunkCounts = { chunks: 0, newChunks: 0, newBytes: 0 };
 
   constructor(parts: {
@@ -60,7 +61,7 @@ export class ChunkStore {
     blockSizeBytes: number;
     packSizeBytes: number;
     dryRun: boolean;
-    fillsMeanwhile: boolean;
+    packsAhead: number;
     onPack: (pack: StoredPack) => void;
   }) {
     this.#kernel = parts.kernel;
@@ -73,7 +74,7 @@ export class ChunkStore {
     this.#blockSizeBytes = parts.blockSizeBytes;
     this.#packSizeBytes = parts.packSizeBytes;
     this.#dryRun = parts.dryRun;
-    this.#fillsMeanwhile = parts.fillsMeanwhile;
+    this.#packsAhead = parts.packsAhead;
     this.#onPack = parts.onPack;
     this.#writer = this.#newWriter();
     this.#ordinal = this.#packs.ordinalOf(this.#writer.pack);
@@ -130,8 +131,8 @@ export class ChunkStore {
       chunkLengths: this.#chunkLengths.slice(0, chunks),
       names: this.data.slice(0, chunks * nameSizeBytes),
     });
-    // Computing does not let the bytes of the other pack go on.
-    if (this.#storing !== undefined) await setImmediate();
+    // Computing does not let the bytes of the other packs go on.
+    if (this.#storing.size > 0) await setImmediate();
     if (this.#writer.sizeBytes >= this.#packSizeBytes) await this.#closePack();
   }
 
@@ -139,11 +140,11 @@ export class ChunkStore {
   async flush(): Promise<void> {
     await this.closeBlock();
     await this.#closePack();
-    await this.#storing?.stored;
+    await Promise.all([...this.#storing].map(({ stored }) => stored));
   }
 
   async abort(): Promise<void> {
-    await Promise.all([this.#writer.abort(), this.#storing?.writer.abort()]);
+    await Promise.all([this.#writer, ...[...this.#storing].map(({ writer }) => writer)].map((writer) => writer.abort()));
   }
 
   takeCounts(): ChunkCounts {
@@ -169,23 +170,28 @@ export class ChunkStore {
     return this.#ordinal;
   }
 
-  /** Has the pack stored, after the one before. If that fails, so does whatever comes next. */
+  /** Has the pack stored, as soon as there is room for it. If one fails, so does whatever comes later. */
   async #closePack(): Promise<void> {
-    await this.#storing?.stored;
+    if (this.#writer.sizeBytes === 0) return;
+    await this.#waitForRoom(Math.max(this.#packsAhead, 1));
     const writer = this.#writer;
-    if (writer.sizeBytes === 0) return;
-    const stored = this.#store(writer);
-    stored.catch(() => undefined); // Whoever closes the next pack is told.
-    this.#storing = { writer, stored };
+    const storing: Storing = {
+      writer,
+      stored: writer.close().then((stored) => {
+        if (stored !== undefined) this.#onPack(stored);
+        this.#storing.delete(storing);
+      }),
+    };
+    storing.stored.catch(() => undefined); // Whoever closes a later pack is told.
+    this.#storing.add(storing);
     this.#writer = this.#newWriter();
     this.#ordinal = this.#packs.ordinalOf(this.#writer.pack);
-    if (!this.#fillsMeanwhile) await stored;
+    if (this.#packsAhead === 0) await storing.stored;
   }
 
-  async #store(writer: PackWriter): Promise<void> {
-    const stored = await writer.close();
-    if (stored !== undefined) this.#onPack(stored);
-    this.#storing = undefined;
+  /** Until fewer packs are on their way. */
+  async #waitForRoom(packs: number): Promise<void> {
+    while (this.#storing.size >= packs) await Promise.race([...this.#storing].map(({ stored }) => stored));
   }
 
   #newWriter(): PackWriter {

@@ -37,7 +37,9 @@ export const backupLimits = {
   decisionPollMs: 250,
   /** Errors that the snapshot lists by path (all are counted). */
   listedErrors: 1_000,
-  /** Bytes of packs that may be in memory, filled or on their way to a store that is far away. With more workers each waits until its pack is stored. */
+  /** Packs of a worker that are on their way to the store while it fills another: with one the line is idle whenever the workers wait for answers at the same time. */
+  packsAhead: 2,
+  /** Bytes of packs that may be in memory, filled or on their way to a store that is far away. With many workers each waits until its pack is stored. */
   packMemoryBytes: 256 * 1024 * 1024,
   /** Index tables that are opened at the same time when a session begins. */
   tablesOpenedAtOnce: 6,

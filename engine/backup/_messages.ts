@@ -24,8 +24,8 @@ export interface WorkerSetup {
   readonly excludedPacks: readonly PackId[];
   /** Nothing is stored: only what would be new is counted. */
   readonly dryRun: boolean;
-  /** A worker fills the next pack while one is stored. */
-  readonly fillsMeanwhile: boolean;
+  /** Packs that a worker may have on their way into the store while it fills the next one. */
+  readonly packsAhead: number;
   /** One 32-bit word: 1 once the backup ends. A job that reads looks at it now and then and gives up. */
   readonly stopFlag: SharedArrayBuffer;
 }

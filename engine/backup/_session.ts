@@ -113,7 +113,7 @@ export class BackupSession {
         lanes: preferredLanes(),
         compression,
         dryRun,
-        fillsMeanwhile: storage.describe().kind !== 'url' || 2 * workers * configuration.packSizeBytes <= backupLimits.packMemoryBytes,
+        packsAhead: packsAhead(repository, workers),
         chunkTable: this.#chunkTable.buffer,
         packTable: packs.buffers,
         storedTables: tables.all,
@@ -247,4 +247,11 @@ export class BackupSession {
     this.#newPacks.push(pack);
     this.storedBytes += pack.sizeBytes;
   }
+}
+
+/** How many packs each worker may have on their way. Only on the way to a store that is far away they are in memory. */
+function packsAhead({ storage, configuration }: Repository, workers: number): number {
+  if (storage.describe().kind !== 'url') return 1;
+  const packs = Math.floor(backupLimits.packMemoryBytes / (workers * configuration.packSizeBytes));
+  return Math.min(Math.max(packs - 1, 0), backupLimits.packsAhead);
 }

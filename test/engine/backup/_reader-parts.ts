@@ -60,7 +60,7 @@ export class ReaderParts {
       blockSizeBytes,
       packSizeBytes: 1 << 25,
       dryRun: false,
-      fillsMeanwhile: true,
+      packsAhead: 1,
       onPack: () => {},
     });
     const isStopping = (): boolean => {
