@@ -1,5 +1,5 @@
 /** The newest snapshot of each source: what it reads when it is restored, and in which order. */
-import type { Content, Extent, NodeReference, PackId, Snapshot } from '../../repo-format/mod.ts';
+import type { Content, Extent, NodeReference, PackId, Snapshot, Time } from '../../repo-format/mod.ts';
 import { movedChunks } from '../index/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { buffersDropped } from '../memory/mod.ts';
@@ -22,12 +22,16 @@ export class NewestSnapshots {
     if (snapshot.tree === null || snapshot.partial) return;
     const source = JSON.stringify([snapshot.host, snapshot.user, ...snapshot.paths.map((path) => Buffer.from(path).toString('hex'))]);
     const known = this.#bySource.get(source);
-    if (known === undefined || known.started.seconds <= snapshot.started.seconds) this.#bySource.set(source, snapshot);
+    if (known === undefined || isLater(snapshot.started, known.started)) this.#bySource.set(source, snapshot);
   }
 
   get all(): readonly Snapshot[] {
     return [...this.#bySource.values()];
   }
+}
+
+function isLater(one: Time, other: Time): boolean {
+  return one.seconds === other.seconds ? one.nanoseconds > other.nanoseconds : one.seconds > other.seconds;
 }
 
 /** Walks snapshots file by file, as a restore does. */

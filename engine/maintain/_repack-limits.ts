@@ -22,8 +22,8 @@ export const repackLimits = {
   replacingPacks: 128 * 1024,
   /** Chunks that packs which are repacked at once may have (about 60 bytes of memory each). */
   chunks: 512 * 1024,
-  /** Room for the filter of names that are needed: 3 bytes for each, or 1.5 where that is too much. With 100 million of them one in thirty of the others is taken for needed. */
-  liveFilterBytes: 96 * MiB,
+  /** Room for the filter of names that are needed: 3 bytes for each, or 1.5 where that is too much. With 100 million of them one in fifteen of the others is taken for needed. */
+  liveFilterBytes: 80 * MiB,
   /** Nodes of trees whose names are remembered (20 bytes each, at most three quarters of the slots in use), so that none is read twice. */
   rememberedNodes: 768 * 1024,
   /** Opened packs and blocks of trees (256 KiB each). */

@@ -14,6 +14,7 @@ import {
   type Snapshot,
 } from '../../repo-format/mod.ts';
 import { basePackRows, type MergedRows, openMergedRows, readBaseIndex, writeIndexTable } from '../index/mod.ts';
+import { muchDropped } from '../memory/mod.ts';
 import { isDamage } from '../packs/mod.ts';
 import { idForSuccessor, lowestGeneration, type Repository, readCheckpoint, readStandingSnapshot } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
@@ -183,6 +184,7 @@ async function markLive(
   index: MergedRows,
   { survey, onDamage, onNodes, signal }: PlanOptions,
 ): Promise<Live | null> {
+  muchDropped();
   const filter = new NameFilter({ names: index.count, limitBytes: repackLimits.liveFilterBytes });
   const live = new LiveNames(repository, filter, { signal });
   const marked: MarkedSession[] = [];

@@ -33,3 +33,11 @@ export function nodeDropped(): void {
   garbageNodes = 0;
   globalThis.gc({ type: 'major' });
 }
+
+/** Says that much became garbage at once, before as much is needed anew: everything is collected. */
+export function muchDropped(): void {
+  if (globalThis.gc === undefined) return;
+  garbageBytes = 0;
+  garbageObjects = 0;
+  globalThis.gc({ type: 'major' });
+}
