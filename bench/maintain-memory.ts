@@ -136,16 +136,25 @@ async function storeSnapshot(
   });
   const onPack = (pack: StoredPack) => stored.push(pack);
   const nodes = new NodeStore({ kernel: kernelOf(1 << 20), kernelOf, storage, keys, deduplicator, packs: table, onPack });
-  const ownPacks = [...stored];
-  const list = new TreeBuilder(nodes, 'pack-list');
-  for (const pack of packs.toSorted()) await list.addPack(pack);
-  const root = (await list.finish())!;
+  const treePacks = new Set<PackId>();
+  const treeNodes = {
+    put: async (bytes: Uint8Array) => {
+      const reference = await nodes.put(bytes);
+      treePacks.add(reference.pack);
+      return reference;
+    },
+  };
   const time = { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 };
-  const tree = new TreeBuilder(nodes, 'directory');
-  const content = values.forget ? await storeContent(nodes, ownPacks) : noContent;
+  const ownPacks = [...stored];
+  const content = values.forget ? await storeContent(treeNodes, ownPacks) : noContent;
   const chunks = values.forget ? ownPacks.length * chunksPerPack : 0;
+  const tree = new TreeBuilder(treeNodes, 'directory');
   await tree.addEntry(fileOf(content, { chunks, time }));
   const { node } = (await tree.finish())!;
+  const listed = [...packs, ...treePacks].sort();
+  const list = new TreeBuilder(nodes, 'pack-list');
+  for (const pack of listed) await list.addPack(pack);
+  const root = (await list.finish())!;
   await nodes.flush();
   return {
     session: session.id,
@@ -159,7 +168,7 @@ async function storeSnapshot(
     description: '',
     program: 'bench',
     tree: node,
-    packs: { ...root.node, height: root.height, count: packs.length },
+    packs: { ...root.node, height: root.height, count: listed.length },
     listPacks: [root.node.pack],
     parent: null,
     source: '',
@@ -171,7 +180,7 @@ async function storeSnapshot(
 }
 
 /** A file of all chunks of the packs. */
-async function storeContent(nodes: NodeStore, packs: readonly StoredPack[]): Promise<Content> {
+async function storeContent(nodes: Pick<NodeStore, 'put'>, packs: readonly StoredPack[]): Promise<Content> {
   const tree = new TreeBuilder(nodes, 'content');
   for (const { pack, names } of packs) {
     for (let offset = 0; offset < names.length; offset += 32) {
