@@ -258,10 +258,11 @@ export class CheckRun {
     }
   }
 
-  /** Packs that no index table names: in use, where a table is missing; or litter. */
+  /** Packs that no index table names: in use, where a table is missing; or litter. One that was replaced is named by none, and is about to be deleted. */
   #noteUnindexed(): void {
     const unindexed = this.#packs.all.filter(
-      ({ id, storedSizeBytes, indexed }) => storedSizeBytes !== undefined && indexed === undefined && this.#listedNow?.has(id) !== true,
+      ({ id, storedSizeBytes, indexed, replacedBy }) =>
+        storedSizeBytes !== undefined && indexed === undefined && replacedBy === undefined && this.#listedNow?.has(id) !== true,
     );
     const [used, litter] = [unindexed.filter(({ usedAs }) => usedAs !== undefined), unindexed.filter(({ usedAs }) => usedAs === undefined)];
     if (used.length > 0 && this.#hasAllTables) {
