@@ -399,22 +399,6 @@ export const incidentMistakes: readonly SourceMistake[] = [
     foundBy: { incident: 'PBS PSA-2025-00019-1' },
   },
   {
-    name: 'borg 9748',
-    words: 'index tables that were folded go on to count, and nobody looks whether their packs are there',
-    edits: [
-      {
-        file: sessions,
-        right: 'from = lowestGeneration(root), signal }: { from?: number }',
-        wrong: 'from = 0, signal }: { from?: number }',
-      },
-      { file: sessions, right: 'tables.filter(({ generation }) => generation >= root.floor)', wrong: 'tables' },
-      { file: sessions, right: 'tables.filter(({ generation }) => generation < root.floor)', wrong: '[]' },
-      { file: sessions, right: 'excludedPacks: new Set(excluded.flat())', wrong: 'excludedPacks: new Set()' },
-      { file: 'engine/packs/present-packs.ts', right: '  return present;', wrong: '  return Object.assign(present, { has: () => true });' },
-    ],
-    foundBy: { incident: 'borg 9748' },
-  },
-  {
     name: 'restic 4612',
     words: 'a listing of snapshots that fails is taken for its end',
     edits: [
