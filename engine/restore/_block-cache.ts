@@ -39,6 +39,8 @@ export interface CachedBlock {
   readonly names: Uint8Array;
   /** Chunks whose bytes do not have the name that the pack gives them. */
   readonly misnamed: ReadonlySet<number> | undefined;
+  /** Bytes that were handed out. */
+  used: number;
 }
 
 /** Bytes of a chunk: `[from, to)` of `block.bytes`. Valid until the next block is loaded. */
@@ -50,6 +52,11 @@ export interface LocatedChunk {
 
 export type DataExtent = Extract<Extent, { kind: 'data' }>;
 
+interface HeldBlock {
+  readonly pack: CachedPack;
+  readonly block: CachedBlock;
+}
+
 interface CachedPack {
   readonly open: OpenPack;
   /** By number; undefined if not opened (any more). */
@@ -58,33 +65,44 @@ interface CachedPack {
 
 /**
  * Opened blocks of data packs, for one worker: read, authenticated, decompressed and *verified*, each chunk against its name, before anybody sees a byte.
- * They lie in a ring in the kernel's data area, where names are computed; the oldest make room. A block that is too large for the ring is kept beside it, alone.
+ * They lie in a ring in the kernel's data area, where names are computed; the oldest make room, but those of which little was used since they came get their place anew: of a file
+ * that was changed day by day, a block of one day has chunks far apart. A block that is too large for the ring is kept beside it, alone.
  */
 export class BlockCache {
-  readonly #storage: Storage;
   readonly #kernel: Kernel;
   readonly #reader: PackReader;
   readonly #packs = new Map<PackId, CachedPack>();
   /** Packs whose chunks are in others now. */
   readonly #gone = new Set<PackId>();
   /** In the ring, oldest first. */
-  readonly #ring: { readonly pack: CachedPack; readonly block: CachedBlock }[] = [];
+  readonly #ring: HeldBlock[] = [];
   #ringHead = arenaStart;
+  /** Blocks that had to make room and are to have a place anew: copies of their bytes. A quarter of the ring at most, so that the newest block stays. */
+  readonly #kept: (HeldBlock & { readonly bytes: Uint8Array })[] = [];
+  #keptBytes = new Uint8Array(0);
   /** Where compressed blocks are opened. */
   #plaintext = new Uint8Array(0);
-  #large: { readonly pack: CachedPack; readonly block: CachedBlock } | undefined;
+  #large: HeldBlock | undefined;
   readonly #windows: ReadWindows;
+  #expected: readonly Extent[] = [];
+  /** Of each pack, the blocks that the expected chunks are in. */
+  readonly #neededBlocks = new Map<PackId, ReadonlySet<number>>();
 
   constructor({ storage, kernel, reader }: { storage: Storage; kernel: Kernel; reader: PackReader }) {
-    this.#storage = storage;
     this.#kernel = kernel;
     this.#reader = reader;
-    this.#windows = new ReadWindows(this.#storage);
+    this.#windows = new ReadWindows(storage, Math.floor(this.#arenaBytes / restoreLimits.arenaBytesPerWindow));
   }
 
-  /** Whether more is read with any block, not only with one that follows another. */
-  set readsAhead(readsAhead: boolean) {
-    this.#windows.readsAhead = readsAhead;
+  /** What will be asked for, in any order: as many blocks as that needs are read at once. Of what is not expected a block is read alone. */
+  get expected(): readonly Extent[] {
+    return this.#expected;
+  }
+
+  set expected(extents: readonly Extent[]) {
+    this.#expected = extents;
+    this.#neededBlocks.clear();
+    this.#windows.release();
   }
 
   /** Where the chunk is, if its block is open. Errors: as {@link load}. */
@@ -142,6 +160,18 @@ export class BlockCache {
     return pack;
   }
 
+  #needed(open: OpenPack): ReadonlySet<number> {
+    const known = this.#neededBlocks.get(open.pack);
+    if (known !== undefined) return known;
+    const needed = new Set<number>();
+    for (const extent of this.#expected) {
+      const mayBeHere = extent.kind === 'data' && (extent.pack === open.pack || this.#gone.has(extent.pack));
+      if (mayBeHere && open.chunks.get(extent.name, 0) >= 0) needed.add(locate(open, extent).number);
+    }
+    this.#neededBlocks.set(open.pack, needed);
+    return needed;
+  }
+
   #forgetPack({ open: { pack: id }, blocks }: CachedPack): void {
     blocks.length = 0;
     this.#packs.delete(id);
@@ -152,19 +182,16 @@ export class BlockCache {
   async #loadBlock(pack: CachedPack, number: number): Promise<CachedBlock> {
     const { object, blocks } = pack.open;
     const { offset, codec, rawLength, sealedLength } = blocks[number]!;
-    const stored = await this.#windows.read(pack.open, number);
+    const stored = await this.#windows.read(pack.open, number, this.#needed(pack.open));
     const open = (into?: Uint8Array) => openSegmentOf(object, { number, offset }, stored, into);
     const plaintextLength = sealedLength - sealedLayout.tagSizeBytes;
-    const block =
-      Math.max(plaintextLength, rawLength) >= this.#kernel.data.length - arenaStart
-        ? this.#takeLarge(pack, number, open())
-        : this.#takeIntoRing(
-            pack,
-            number,
-            open(codec === 'raw' ? this.#roomInRing(plaintextLength) : this.#roomForPlaintext(plaintextLength)),
-          );
-    pack.blocks[number] = block;
-    return block;
+    if (Math.max(plaintextLength, rawLength) >= this.#arenaBytes) return this.#takeLarge(pack, number, open());
+    const room = codec === 'raw' ? this.#roomInRing(plaintextLength) : this.#roomForPlaintext(plaintextLength);
+    return this.#takeIntoRing(pack, number, open(room));
+  }
+
+  get #arenaBytes(): number {
+    return this.#kernel.data.length - arenaStart;
   }
 
   /** The plaintext of a block that is stored raw lies in the ring already. */
@@ -175,18 +202,34 @@ export class BlockCache {
     const raw = decompressPayload(payload, { codec, rawLength, objectName: base.object, into: room });
     if (raw.buffer !== data.buffer) room.set(raw);
     const start = room.byteOffset - data.byteOffset;
-    const block = { ...base, bytes: data, start, end: start + rawLength, misnamed: this.#misnamed(start, base.offsets, base.names) };
+    const misnamed = this.#misnamed(start, base.offsets, base.names);
+    const block = { ...base, bytes: data, start, end: start + rawLength, misnamed, used: 0 };
     this.#ring.push({ pack, block });
+    pack.blocks[number] = block;
+    this.#placeAgain();
     return block;
+  }
+
+  /** Blocks that were kept come behind the newest one; what makes room for them goes for good. */
+  #placeAgain(): void {
+    for (const { pack, block, bytes } of this.#kept.splice(0)) {
+      const room = this.#roomInRing(bytes.length, { keeps: false });
+      room.set(bytes);
+      const start = room.byteOffset - this.#kernel.data.byteOffset;
+      const again = { ...block, start, end: start + bytes.length, used: 0 };
+      this.#ring.push({ pack, block: again });
+      pack.blocks[block.number] = again;
+    }
   }
 
   #takeLarge(pack: CachedPack, number: number, plaintext: Uint8Array): CachedBlock {
     const { codec, rawLength, payload, ...base } = this.#decode(pack, number, plaintext);
     const bytes = decompressPayload(payload, { codec, rawLength, objectName: base.object });
     this.#dropRing();
-    const block = { ...base, bytes, start: 0, end: rawLength, misnamed: this.#misnamedOfLarge(bytes, base.offsets, base.names) };
+    const block = { ...base, bytes, start: 0, end: rawLength, misnamed: this.#misnamedOfLarge(bytes, base.offsets, base.names), used: 0 };
     this.#forgetLarge();
     this.#large = { pack, block };
+    pack.blocks[number] = block;
     return block;
   }
 
@@ -204,17 +247,39 @@ export class BlockCache {
     return this.#plaintext;
   }
 
-  /** Room for `size` bytes in the ring. Blocks follow each other in it by age, so the oldest are always the next that are in the way; they are forgotten. */
-  #roomInRing(size: number): Uint8Array {
+  /** Room for `size` bytes in the ring. Blocks follow each other in it by age, so the oldest are always the next that are in the way. */
+  #roomInRing(size: number, { keeps = size <= this.#arenaBytes / 4 }: { keeps?: boolean } = {}): Uint8Array {
     if (this.#ringHead + size > this.#kernel.data.length) {
-      while (this.#ring.length > 0 && this.#ring[0]!.block.start >= this.#ringHead) forget(this.#ring.shift()!);
+      while (this.#ring.length > 0 && this.#ring[0]!.block.start >= this.#ringHead) this.#takeOldest(keeps);
       this.#ringHead = arenaStart;
     }
     const start = this.#ringHead;
     this.#ringHead += size;
     while (this.#ring.length > 0 && this.#ring[0]!.block.start >= start && this.#ring[0]!.block.start < this.#ringHead)
-      forget(this.#ring.shift()!);
+      this.#takeOldest(keeps);
     return this.#kernel.data.subarray(start, start + size);
+  }
+
+  /** Forgets the oldest block, or keeps a copy if some of it was used, but not most. */
+  #takeOldest(keeps: boolean): void {
+    const held = this.#ring.shift()!;
+    const { pack, block } = held;
+    const size = block.end - block.start;
+    const isHalfUsed = block.used > 0 && block.used < restoreLimits.usedUpShare * size && pack.blocks[block.number] === block;
+    const room = keeps && isHalfUsed ? this.#roomToKeep(size) : undefined;
+    if (room !== undefined) {
+      room.set(block.bytes.subarray(block.start, block.end));
+      this.#kept.push({ ...held, bytes: room });
+    }
+    forget(held);
+  }
+
+  #roomToKeep(size: number): Uint8Array | undefined {
+    const start = this.#kept.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const limit = Math.floor(this.#arenaBytes / 4);
+    if (start + size > limit) return undefined;
+    if (this.#keptBytes.length === 0) this.#keptBytes = new Uint8Array(limit);
+    return this.#keptBytes.subarray(start, start + size);
   }
 
   #dropRing(): void {
@@ -281,74 +346,74 @@ interface ReadWindow {
   offset: number;
   bytes: Uint8Array;
   buffer: Uint8Array<ArrayBuffer>;
+  /** Bytes from here on were not asked for yet. */
+  next: number;
+  /** Number of the read that used it last. */
+  usedAt: number;
 }
 
-/** Stored bytes around the blocks that were read last: where one block follows another, several are fetched at once. Files lie in a few packs at a time, so there is a window for each. */
+/**
+ * Stored bytes of the blocks that were read last. Blocks that are needed and lie side by side are fetched at once, into a window that stays until all of it was asked for: files lie in a
+ * few packs at a time. Where no such window is free, a block is fetched alone.
+ */
 class ReadWindows {
-  readsAhead = false;
   readonly #storage: Storage;
-  /** The one that was used last comes last. */
-  readonly #windows: ReadWindow[] = Array.from({ length: restoreLimits.readWindows }, () => ({
-    pack: undefined,
-    offset: 0,
-    bytes: new Uint8Array(0),
-    buffer: new Uint8Array(0),
-  }));
-  /** The block that was read last of each pack, of those that were met lately. */
-  readonly #lastNumbers = new Map<PackId, number>();
+  readonly #windows: readonly ReadWindow[];
+  readonly #single = newWindow();
+  #reads = 0;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, count: number) {
     this.#storage = storage;
+    this.#windows = Array.from({ length: count }, newWindow);
   }
 
-  /** A block as it is stored, length field first. Valid until the next call. */
-  async read(open: OpenPack, number: number): Promise<Uint8Array> {
+  /** What was read ahead need not stay. */
+  release(): void {
+    for (const window of this.#windows) window.next = Number.POSITIVE_INFINITY;
+  }
+
+  /** A block as it is stored, length field first. Valid until the next call. `needed`: blocks of the pack that will be asked for. */
+  async read(open: OpenPack, number: number, needed: ReadonlySet<number>): Promise<Uint8Array> {
+    this.#reads++;
     const { offset } = open.blocks[number]!;
-    const length = storedLength(open.blocks[number]!);
-    // Of a pack whose window went to another meanwhile what is read ahead would be gone again before it is used.
-    const hasLost = this.#lastNumbers.has(open.pack) && this.#windows.every(({ pack }) => pack !== open.pack);
-    const follows = this.#note(open.pack, number);
-    const window = this.#find(open.pack, { offset, length }) ?? (await this.#fetch(open, number, (follows && !hasLost) || this.readsAhead));
-    return window.bytes.subarray(offset - window.offset, offset - window.offset + length);
+    const end = offset + storedLength(open.blocks[number]!);
+    const window =
+      this.#windows.find(({ pack, offset: start, bytes }) => pack === open.pack && start <= offset && end <= start + bytes.length) ??
+      (await this.#fetch(open, number, needed));
+    window.next = Math.max(window.next, end);
+    window.usedAt = this.#reads;
+    return window.bytes.subarray(offset - window.offset, end - window.offset);
   }
 
-  /** Whether the block comes after the one that was read last of its pack. */
-  #note(pack: PackId, number: number): boolean {
-    const follows = number === (this.#lastNumbers.get(pack) ?? -1) + 1;
-    this.#lastNumbers.delete(pack);
-    this.#lastNumbers.set(pack, number);
-    if (this.#lastNumbers.size > restoreLimits.rememberedBlocks) this.#lastNumbers.delete(this.#lastNumbers.keys().next().value!);
-    return follows;
-  }
-
-  #find(pack: PackId, { offset, length }: { offset: number; length: number }): ReadWindow | undefined {
-    const found = this.#windows.findIndex(
-      (window) => window.pack === pack && window.offset <= offset && offset + length <= window.offset + window.bytes.length,
-    );
-    if (found >= 0) this.#windows.push(...this.#windows.splice(found, 1));
-    return found >= 0 ? this.#windows.at(-1) : undefined;
-  }
-
-  /** Takes the window of the pack, or the one that was not used for longest. */
-  async #fetch({ pack, object, blocks }: OpenPack, number: number, ahead: boolean): Promise<ReadWindow> {
+  async #fetch({ pack, object, blocks }: OpenPack, number: number, needed: ReadonlySet<number>): Promise<ReadWindow> {
     const { offset } = blocks[number]!;
-    const length = ahead ? lengthAhead(blocks, number) : storedLength(blocks[number]!);
-    const own = this.#windows.findIndex((window) => window.pack === pack);
-    const [window] = this.#windows.splice(Math.max(own, 0), 1) as [ReadWindow];
-    this.#windows.push(window);
+    const alone = storedLength(blocks[number]!);
+    const ahead = lengthNeeded(blocks, number, needed);
+    const free = ahead > alone ? this.#windows.find((window) => this.#isFree(window)) : undefined;
+    const [window, length] = free === undefined ? [this.#single, alone] : [free, ahead];
     window.pack = undefined;
-    if (window.buffer.length < length) window.buffer = new Uint8Array(ahead ? Math.max(length, restoreLimits.readAheadBytes) : length);
+    if (window.buffer.length < length)
+      window.buffer = new Uint8Array(free === undefined ? length : Math.max(length, restoreLimits.readAheadBytes));
     window.bytes = await this.#storage.get(object.name, { offset, length }, { into: window.buffer });
-    window.offset = offset;
+    window.offset = window.next = offset;
     window.pack = pack;
     return window;
   }
+
+  /** All of it was asked for, or it seems that nobody will. */
+  #isFree({ pack, offset, bytes, next, usedAt }: ReadWindow): boolean {
+    return pack === undefined || next >= offset + bytes.length || this.#reads - usedAt > restoreLimits.idleReads;
+  }
 }
 
-/** Length of as many blocks from `number` on as are read at once. */
-function lengthAhead(blocks: readonly PackBlock[], number: number): number {
+function newWindow(): ReadWindow {
+  return { pack: undefined, offset: 0, bytes: new Uint8Array(0), buffer: new Uint8Array(0), next: 0, usedAt: 0 };
+}
+
+/** Length of the block and of those that follow it, as long as they are needed and not too much at once. */
+function lengthNeeded(blocks: readonly PackBlock[], number: number, needed: ReadonlySet<number>): number {
   let length = storedLength(blocks[number]!);
-  for (let next = number + 1; next < blocks.length; next++) {
+  for (let next = number + 1; next < blocks.length && needed.has(next); next++) {
     const more = storedLength(blocks[next]!);
     if (length + more > restoreLimits.readAheadBytes) break;
     length += more;
@@ -378,6 +443,7 @@ function chunkOf(block: CachedBlock, within: number, { name, length }: DataExten
   if (!hasName(block.names, within, name)) throw chunkMissing(name, block.object);
   if (block.misnamed?.has(within)) throw misnamedChunk(name, block);
   if (to - from !== length) throw wrongLength(name, block, { expected: length, found: to - from });
+  block.used += length;
   return { block, from, to };
 }
 

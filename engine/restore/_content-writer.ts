@@ -45,7 +45,14 @@ export class ContentWriter implements ContentTarget {
     if (content.form === 'none') return 0;
     let end = 0;
     if (content.form === 'inline') end = await this.#writeExtents(descriptor, content.extents, 0);
-    else for await (const extents of this.#trees.extents(content)) end = await this.#writeExtents(descriptor, extents, end);
+    else {
+      const before = this.#cache.expected;
+      for await (const extents of this.#trees.extents(content)) {
+        this.#cache.expected = extents;
+        end = await this.#writeExtents(descriptor, extents, end);
+      }
+      this.#cache.expected = before;
+    }
     expectLength(end, size, { mayBeShort: extensions.readError !== undefined });
     if (this.#endsInHole) onTarget('set the size of a file', () => ftruncateSync(descriptor, end));
     return end;
@@ -53,11 +60,13 @@ export class ContentWriter implements ContentTarget {
 
   /** Writes what a stretch of a large file holds, which has its size already. */
   async writeLeaves(descriptor: Descriptor, leaves: readonly ContentLeaf[]): Promise<void> {
+    const stretches: { extents: readonly Extent[]; start: number }[] = [];
     for (const { node, start } of leaves) {
-      let end = start;
-      for await (const extents of this.#trees.extents({ form: 'node', node, height: 0, packs: [] }))
-        end = await this.#writeExtents(descriptor, extents, end);
+      // A leaf is one node.
+      for await (const extents of this.#trees.extents({ form: 'node', node, height: 0, packs: [] })) stretches.push({ extents, start });
     }
+    this.#cache.expected = stretches.flatMap(({ extents }) => extents);
+    for (const { extents, start } of stretches) await this.#writeExtents(descriptor, extents, start);
   }
 
   /** Returns where the extents end in the file. */

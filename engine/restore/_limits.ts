@@ -26,13 +26,16 @@ export const restoreLimits = {
   /** Room of all workers for opened blocks, and of each at least and at most: a block of a file that was changed day by day is needed again after a dozen others. */
   blockArenasBytes: 64 * MiB,
   smallestArenaBytes: 8 * MiB,
-  largestArenaBytes: 20 * MiB,
+  largestArenaBytes: 12 * MiB,
+  /** Batches with so many bytes are looked through first for what they need: they need more than one block. */
+  expectedFromBytes: 1 * MiB,
   /** Stored bytes that are read at once where block follows block: three blocks of the usual size, of which each has a little more than a MiB. */
   readAheadBytes: 3 * MiB + 64 * KiB,
-  /** Packs of which a worker keeps what was read at once. */
-  readWindows: 2,
-  /** Packs of which it is known which block was read last. */
-  rememberedBlocks: 64,
+  /** Stretches of packs that a worker keeps until all of them was asked for, or nothing in so many reads: one for so many bytes of room for opened blocks. */
+  arenaBytesPerWindow: 2 * MiB,
+  idleReads: 32,
+  /** An opened block of which so much was used is not kept longer than others. */
+  usedUpShare: 0.75,
   /** Contents of packs that a worker remembers (about 100 KiB each): files that were changed day by day lie in many. */
   openPacks: 12,
   /** Leaves of directories whose entries a worker keeps decoded. */

@@ -1,4 +1,4 @@
-import { decodeNode, type Entry, type LaganError } from '../../repo-format/mod.ts';
+import { decodeNode, type Entry, type Extent, type LaganError } from '../../repo-format/mod.ts';
 import { movedChunks } from '../index/mod.ts';
 import { createKernel } from '../kernel/mod.ts';
 import { objectDropped } from '../memory/mod.ts';
@@ -73,9 +73,8 @@ class RestoreWorker {
   }
 
   async #performBatch(type: 'restore' | 'verify', { parts, entries, sizeBytes }: Batch): Promise<void> {
-    // So much of one pack: block will follow block.
-    this.#cache.readsAhead = sizeBytes >= restoreLimits.readAheadBytes;
     const leaves = new DecodedLeaves(parts);
+    this.#cache.expected = sizeBytes < restoreLimits.expectedFromBytes ? [] : inlineExtents(leaves, entries);
     for (let at = 0; at < entries.length; at += 2) {
       if (this.#context.isStopping()) throw interrupted();
       const pausing = this.#context.pause();
@@ -100,6 +99,16 @@ class RestoreWorker {
     this.#report.filesDone++;
     this.#report.bytesDone += entry.size;
   }
+}
+
+/** What the files of a batch are made of, as far as it stands in their entries. */
+function inlineExtents(leaves: DecodedLeaves, entries: Batch['entries']): Extent[] {
+  const extents: Extent[] = [];
+  for (let at = 0; at < entries.length; at += 2) {
+    const entry = leaves.of(entries[at]!)[entries[at + 1]!]!;
+    if (entry.type === 'file' && entry.content.form === 'inline') extents.push(...entry.content.extents);
+  }
+  return extents;
 }
 
 /** Entries of the leaves of a batch: of those that were used last, since decoded ones are many times larger. */

@@ -132,6 +132,60 @@ t.test(
   },
 );
 
+/** Notes the lengths of all ranges that are read. */
+function countReads(storage: InMemory): number[] {
+  const lengths: number[] = [];
+  const get = storage.get.bind(storage);
+  storage.get = (name, range, options) => {
+    lengths.push(range !== undefined && 'offset' in range ? range.length : -1);
+    return get(name, range, options);
+  };
+  return lengths;
+}
+
+t.test('BlockCache: blocks that are expected and lie side by side are read at once, others alone', async (t) => {
+  const { repository, cache } = await setUp();
+  const extents = (
+    await writePack(
+      repository,
+      Array.from({ length: 8 }, (_, block) => [{ bytes: pseudoRandom(100_000, block) }]),
+    )
+  ).flat();
+  await cache.load(extents[7]!);
+  const reads = countReads(repository.storage as InMemory);
+  cache.expected = [0, 1, 2, 4].map((block) => extents[block]!);
+  for (const block of [0, 1, 2, 4]) t.strictSame(bytesOf(await cache.load(extents[block]!)), pseudoRandom(100_000, block));
+  t.equal(reads.length, 2, 'three at once, one alone');
+  t.ok(reads[0]! > 300_000 && reads[0]! < 301_000 && reads[1]! > 100_000 && reads[1]! < 101_000);
+  cache.expected = [];
+  for (const block of [3, 5, 6]) await cache.load(extents[block]!);
+  t.equal(reads.length, 5);
+});
+
+t.test('BlockCache: a block of which some was used, and more is needed later, outlives those that were used up', async (t) => {
+  const { repository, cache } = await setUp();
+  const chunk = (seed: number) => ({ bytes: pseudoRandom(250_000, seed) });
+  const [sparse] = await writePack(repository, [[0, 1, 2, 3].map(chunk)]);
+  const others = await writePack(
+    repository,
+    Array.from({ length: 30 }, (_, block) => [{ bytes: pseudoRandom(1_000_000, 100 + block) }]),
+  );
+  await cache.load(others[0]![0]!);
+  await cache.load(sparse![0]!);
+  const reads = countReads(repository.storage as InMemory);
+  for (const [index, [of]] of others.entries()) {
+    await cache.load(of!);
+    // Now and then a chunk of it, as of a page that was changed.
+    if (index % 10 !== 9) continue;
+    const found = cache.find(sparse![1 + Math.floor(index / 10)]!);
+    t.ok(
+      found !== undefined && Buffer.from(bytesOf(found)).equals(pseudoRandom(250_000, 1 + Math.floor(index / 10))),
+      `after ${index} others`,
+    );
+  }
+  t.equal(reads.length, 29, 'each of the others once');
+});
+
 t.test('BlockCache: many packs, of which only some are remembered', async (t) => {
   const { repository, cache } = await setUp();
   const packs: DataExtent[][][] = [];
