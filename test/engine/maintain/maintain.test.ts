@@ -63,7 +63,7 @@ t.test('maintain: frees what only a forgotten snapshot had', async (t) => {
 t.test('maintain: many backups are folded into a catalogue and a base index, which do without them', async (t) => {
   const history = await newHistory(t);
   for (let day = 0; day < 17; day++) await snapshotOf(history, files(`day ${day}`, 1));
-  const result = await maintain(history.repository);
+  const result = await maintain(history.repository, { maxRepackBytes: 0 });
   t.match(result, { outcome: 'collected', foldedTables: 17, foldedSnapshots: 17, freedPacks: 0, snapshots: 17 });
   const { storage } = history.repository;
   await storage.delete([...(await namesIn(storage, 'writer/snapshots/')), ...(await namesIn(storage, 'writer/index/'))]);
