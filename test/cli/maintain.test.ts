@@ -2,9 +2,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { backup } from '../../engine/backup/mod.ts';
 import { parseKeyText } from '../../engine/keys/mod.ts';
-import { openRepository } from '../../engine/repository/mod.ts';
+import { listSnapshots, markSnapshots, openRepository } from '../../engine/repository/mod.ts';
 import { LocalFolder } from '../../engine/storage/mod.ts';
 import { type Outcome, run, scratchFolder } from './cli.ts';
 import { problems } from './schemas.ts';
@@ -60,16 +59,19 @@ t.test('maintain: what a forgotten snapshot alone had is freed; --dry-run only s
   t.match(await home.lagan('undelete'), { exitCode: 0 }, 'nothing is left that could be brought back');
 });
 
-t.test('backup maintains when much has gathered, unless it is told not to', async (t) => {
+t.test('backup maintains when it is due, unless it is told not to', async (t) => {
   const home = new Home(t);
   const roots = () => home.objects('collector/roots').length;
-  await home.lagan('backup', 'data', '--no-maintain');
+  for (const content of ['old', 'new']) {
+    home.write('file', content);
+    await home.lagan('backup', 'data');
+  }
   const secret = parseKeyText(readFileSync(join(home.folder, '.config/lagan/repository.key'), 'utf8'));
   const repository = await openRepository(new LocalFolder(home.repository), { secret, mode: 'write' });
-  for (let day = 1; day < 64; day++) {
-    home.write('file', `${day}`);
-    await backup(repository, { paths: [home.data], workers: 1 });
-  }
+  const [old] = await listSnapshots(repository);
+  const time = { seconds: Math.floor(Date.now() / 1000) - 25 * 3600, nanoseconds: 0 };
+  await markSnapshots(repository, [old!.id], { reason: 'forgotten a day ago', time });
+  await home.lagan('backup', 'data', '--no-maintain');
   t.equal(roots(), 1);
   home.write('config.yaml', 'backup: { maintain: false }\n');
   await home.lagan('backup', 'data', '--config', join(home.data, 'config.yaml'));

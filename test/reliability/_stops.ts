@@ -3,6 +3,7 @@ import { check } from '../../engine/check/mod.ts';
 import type { Storage } from '../../engine/storage/mod.ts';
 import { collect } from '../simulation/engine-calls.ts';
 import { faultsOf, type Outcome, open, runWith, type Sample } from './_crash-points.ts';
+import { momentStep } from './_moments.ts';
 
 export interface Stopped {
   /** What is stopped. */
@@ -13,17 +14,17 @@ export interface Stopped {
   readonly afterwards?: (copy: Sample) => Promise<void>;
   /** Codes with which the stopped program may end. */
   readonly mayEnd: readonly Outcome[];
-  /** Every so many requests. Default: each. */
+  /** Every so many requests. Default: see {@link momentStep}. */
   readonly step?: number;
 }
 
 /**
- * Stops the operation at each of its requests, each time on a copy of the sample. Whatever was acknowledged must be there after two more collections, and nothing that nobody
+ * Stops the operation at its requests, one after another, each time on a copy of the sample. Whatever was acknowledged must be there after two more collections, and nothing that nobody
  * needs. Returns what is wrong after the first moment where something is, and how many moments were tried.
  */
 export async function stopEverywhere(
   sample: Sample,
-  { operate, meanwhile, afterwards, mayEnd, step = 1 }: Stopped,
+  { operate, meanwhile, afterwards, mayEnd, step = momentStep }: Stopped,
 ): Promise<{ faults: string[]; moments: number }> {
   for (let call = 1, moments = 0; ; call += step, moments++) {
     let others: Promise<void> | undefined;

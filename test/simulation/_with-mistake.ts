@@ -4,6 +4,8 @@
  */
 import { NotThere, putIntoCode, sourceMistakes } from './source-mistakes.ts';
 
+// A mistake may show at one moment only; what reads it is loaded later.
+process.env.LAGAN_EVERY_MOMENT = '1';
 const [name, folder] = process.argv.slice(2) as [string, string];
 const mistake = sourceMistakes.find((candidate) => candidate.name === name)!;
 putIntoCode(mistake);

@@ -297,8 +297,9 @@ function small(): Vector[] {
       ['checkpoint', 'malformed', 'REC-2', 'a checkpoint without number', { checkpoints: [{ session: packA, generation: 3 }] }],
       ['generation', 'malformed', 'REC-2', 'no generation', { snapshots: [{ id: packA, object: text('') }] }],
     ]),
-    ...vectors('lost-list', { version: 1, chunks: [nameC], packs: [packA] }, { chunks: [nameC], packs: [packA] }, [
+    ...vectors('lost-list', { version: 1, chunks: [nameC], packs: [packA] }, { chunks: [nameC], packs: [packA], marked: [] }, [
       ['ok', 'ok', 'REC-2', 'a chunk and a pack', {}],
+      ['marked', 'malformed', 'REC-2', 'a marked session without its id', { marked: [{ number: null }] }],
       ['packs', 'malformed', 'REC-2', 'no list of packs', { packs: undefined }],
       ['version', 'repository-too-new', 'REC-1', 'version 2', { version: 2 }],
     ]),
