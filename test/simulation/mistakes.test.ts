@@ -4,10 +4,11 @@ import path from 'node:path';
 import t from 'tap';
 import { mistakes as modelled } from '../../spec/model/configurations.mjs';
 import { scratchFolder } from '../reliability/_crash-points.ts';
+import { isEveryMoment } from '../reliability/_moments.ts';
 import { mistakes } from './mistakes.ts';
 import { runScenario } from './scenario.ts';
 import { schedules } from './schedules.ts';
-import { notInEngine, sourceMistakes } from './source-mistakes.ts';
+import { incidentMistakes, notInEngine, sourceMistakes } from './source-mistakes.ts';
 
 const seedsForMistakes = 60;
 // On a busy machine.
@@ -29,9 +30,11 @@ for (const [name, schedule] of Object.entries(schedules)) {
   });
 }
 
+const ofIncidents = new Set(incidentMistakes.map(({ name }) => name));
 for (const { name, words, foundBy } of sourceMistakes) {
   const finder = 'schedule' in foundBy ? foundBy.schedule : 'incident' in foundBy ? foundBy.incident : `${foundBy.seeds} seeds`;
-  t.test(`mistake ${name} (${words}) in the engine's code is found by: ${finder}`, async (t) => {
+  const skip = ofIncidents.has(name) && !isEveryMoment && 'LAGAN_EVERY_MOMENT is not set: it would take long';
+  t.test(`mistake ${name} (${words}) in the engine's code is found by: ${finder}`, { skip }, async (t) => {
     const program = path.join(import.meta.dirname, '_with-mistake.ts');
     const options = { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } } as const;
     const { stdout, stderr, status } = spawnSync(process.execPath, [program, name, scratchFolder(t)], options);
