@@ -1,3 +1,3 @@
 /** The longest tests stop a program at one of so many of its requests, and leave out the longest proofs that they would fail: unless `LAGAN_EVERY_MOMENT` is in the environment. */
 export const isEveryMoment = process.env.LAGAN_EVERY_MOMENT !== undefined;
-export const momentStep = isEveryMoment ? 1 : 5;
+export const momentStep = isEveryMoment ? 1 : 7;
