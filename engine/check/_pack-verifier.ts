@@ -3,33 +3,24 @@
  * computed anew from its bytes.
  */
 import {
-  decodeBlock,
   decodePackContents,
-  expectBlock,
   footerLayout,
   isLaganError,
   LaganError,
-  limits,
   objectNames,
   type PackBlock,
   type PackId,
   type PackKind,
   sealedLayout,
 } from '../../repo-format/mod.ts';
-import { createKernel, type Kernel } from '../kernel/mod.ts';
 import { openSegmentedObject, type SealingKeys, type SegmentedObject } from '../objects/mod.ts';
-import { decompressPayload } from '../packs/mod.ts';
+import { BlockVerifier } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { isDamage, type Problem } from './_findings.ts';
 import { SegmentReader } from './_segments.ts';
 
-const nameSizeBytes = 32;
 const noNames = new Uint8Array(0);
-/** In the kernel's data area: the names that were computed, then the block. */
-const rawOffset = limits.chunksPerBlock * nameSizeBytes;
-/** One byte more than a block can have: the decompressor notices by it that there is more. */
-const verifierAreaBytes = rawOffset + limits.blockRawSizeBytes + 64;
 
 /** What was found in one pack; plain values, made to be posted. */
 export interface PackReport {
@@ -50,15 +41,13 @@ export interface PackProblem extends Problem {
 export class PackVerifier {
   readonly #storage: Storage;
   readonly #keys: SealingKeys;
-  readonly #kernel: Kernel;
+  readonly #blocks: BlockVerifier;
   readonly #reader: SegmentReader;
-  readonly #ranges = new Uint32Array(2 * limits.chunksPerBlock);
 
-  /** The kernel has a data area of {@link verifierAreaBytes}, which nobody else uses. */
-  constructor({ storage, keys, kernel }: { storage: Storage; keys: SealingKeys; kernel: Kernel }) {
+  constructor({ storage, keys, blocks }: { storage: Storage; keys: SealingKeys; blocks: BlockVerifier }) {
     this.#storage = storage;
     this.#keys = keys;
-    this.#kernel = kernel;
+    this.#blocks = blocks;
     this.#reader = new SegmentReader(storage);
   }
 
@@ -103,34 +92,12 @@ export class PackVerifier {
     { kind, objectName }: { kind: PackKind; objectName: string },
   ): LaganError | undefined {
     try {
-      const decoded = decodeBlock(plaintext, objectName, kind);
-      expectBlock(decoded, block, objectName);
-      const { codec, rawLength, payload } = decoded;
-      const area = this.#kernel.data.subarray(rawOffset);
-      const raw = decompressPayload(payload, { codec, rawLength, objectName, into: area });
-      if (raw.buffer !== area.buffer) area.set(raw);
-      this.#expectNames(block, { kind, objectName });
+      this.#blocks.verify(plaintext, block, { kind, objectName });
       return undefined;
     } catch (error) {
       if (isDamage(error)) return error;
       throw error;
     }
-  }
-
-  /** The block's chunks, one after another in the kernel's data area, have the names that the contents say. */
-  #expectNames({ chunkLengths, names, offset }: PackBlock, { kind, objectName }: { kind: PackKind; objectName: string }): void {
-    const ranges = this.#ranges.subarray(0, 2 * chunkLengths.length);
-    let at = rawOffset;
-    for (let chunk = 0; chunk < chunkLengths.length; chunk++) {
-      ranges[2 * chunk] = at;
-      ranges[2 * chunk + 1] = chunkLengths[chunk]!;
-      at += chunkLengths[chunk]!;
-    }
-    if (kind === 'pack') this.#kernel.nameMany(ranges, 0);
-    else this.#kernel.metadataNameMany(ranges, 0);
-    if (Buffer.compare(this.#kernel.data.subarray(0, names.length), names) === 0) return;
-    const message = `${objectName}: the chunks of the block at offset ${offset} are not those that their names promise`;
-    throw new LaganError('name-mismatch', message, { object: objectName, offset });
   }
 
   /** The length field before the contents says what the footer says, too. */
@@ -144,8 +111,8 @@ export class PackVerifier {
 /** A verifier with a kernel of its own. Code `no-key` where the key grants metadata only. */
 export function createVerifier({ storage, keys, configuration }: Repository, module?: WebAssembly.Module): PackVerifier {
   const { nameKey, metadataNameKey, cutKey } = keys;
-  const options = { dataSizeBytes: verifierAreaBytes, nameKey, metadataNameKey, cutKey, cutting: configuration.chunker };
-  return new PackVerifier({ storage, keys, kernel: createKernel(module === undefined ? options : { ...options, module }) });
+  const options = { nameKey, metadataNameKey, cutKey, cutting: configuration.chunker };
+  return new PackVerifier({ storage, keys, blocks: new BlockVerifier(module === undefined ? options : { ...options, module }) });
 }
 
 /** Where the contents of an opened pack or index table begin: the footer was found to agree with the size. */

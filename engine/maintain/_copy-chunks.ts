@@ -19,7 +19,7 @@ import { ChunkPacker } from './_chunk-packer.ts';
 import { repackLimits } from './_repack-limits.ts';
 import type { Replacements } from './_replacements.ts';
 import type { ChosenPack } from './_unused.ts';
-import { type VerifiedBlock, VerifiedBlocks } from './_verified-blocks.ts';
+import { type PackedBlock, VerifiedBlocks } from './_verified-blocks.ts';
 
 const nameSizeBytes = 32;
 const notPlaced = -1;
@@ -227,7 +227,7 @@ class Copying {
     this.#replaced.set(id, this.#packsOf(open));
   }
 
-  async #copyBlock(block: VerifiedBlock, packer: ChunkPacker): Promise<void> {
+  async #copyBlock(block: PackedBlock, packer: ChunkPacker): Promise<void> {
     const { names, chunkLengths, raw, codec, rawLength } = block;
     const numbers = Array.from(chunkLengths, (_, chunk) => this.#chunks.get(names, chunk * nameSizeBytes));
     const isWhole = numbers.every((number) => this.#isWanted(number));
