@@ -1,4 +1,4 @@
-import type { ByteRange, CallOptions, GetOptions, ObjectEnd, Storage } from '../storage/mod.ts';
+import { type ByteRange, type CallOptions, type GetOptions, type ObjectEnd, type Storage, withOverrides } from '../storage/mod.ts';
 import { cacheLimits } from './_limits.ts';
 import { cachedStorage, cacheOf, uncachedStorage } from './cached-storage.ts';
 
@@ -20,17 +20,10 @@ export function withReadAhead<SomeRepository extends { readonly id: string; read
 /** The store, of whose objects some bytes are kept in memory. */
 export function readAheadStorage(storage: Storage): Storage {
   const windows = new Windows(storage);
-  const own = {
+  return withOverrides(storage, {
     get: (name: string, range?: ByteRange, options?: GetOptions) => windows.get(name, range, options),
     getEnd: (name: string, last: number, options?: GetOptions) => windows.getEnd(name, last, options),
     delete: (names: readonly string[], options?: CallOptions) => windows.delete(names, options),
-  };
-  return new Proxy(storage, {
-    get(target, property) {
-      if (property === 'get' || property === 'getEnd' || property === 'delete') return own[property];
-      const value: unknown = Reflect.get(target, property, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
   });
 }
 

@@ -4,7 +4,15 @@
  */
 import { type Grants, limits, objectNames, objectPrefixes, parseObjectName } from '../../repo-format/mod.ts';
 import { keyLimits } from '../keys/mod.ts';
-import type { ByteRange, CallOptions, GetOptions, ListedObject, ListOptions, Storage } from '../storage/mod.ts';
+import {
+  type ByteRange,
+  type CallOptions,
+  type GetOptions,
+  type ListedObject,
+  type ListOptions,
+  type Storage,
+  withOverrides,
+} from '../storage/mod.ts';
 import { repositoryLimits } from './limits.ts';
 
 /** Key slots and keyrings: one listing. */
@@ -42,16 +50,9 @@ export class EarlyReads {
   }
 
   #withAnswers(): Storage {
-    const own = {
+    return withOverrides(this.#store, {
       get: (name: string, range?: ByteRange, options?: GetOptions) => this.#takeObject(name, range, options),
       list: (prefix: string, options?: ListOptions) => this.#takeListing(prefix, options),
-    };
-    return new Proxy(this.#store, {
-      get(target, property) {
-        if (property === 'get' || property === 'list') return own[property];
-        const value: unknown = Reflect.get(target, property, target);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
     });
   }
 

@@ -1,4 +1,5 @@
 /** For stores that do not keep to their conditions. */
+import { withOverrides } from './overrides.ts';
 import type { CallOptions, CreateOutcome, Storage } from './storage.ts';
 
 /**
@@ -6,14 +7,8 @@ import type { CallOptions, CreateOutcome, Storage } from './storage.ts';
  * creates it at the same moment, which repositories on such stores avoid by having one collector only. Objects that are written bit by bit have random names.
  */
 export function withCheckedCreation(storage: Storage): Storage {
-  return new Proxy(storage, {
-    get(target, property) {
-      if (property === 'create') {
-        return (name: string, parts: readonly Uint8Array[], options?: CallOptions) => createAfterLook(target, { name, parts, options });
-      }
-      const value: unknown = Reflect.get(target, property, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
+  return withOverrides(storage, {
+    create: (name: string, parts: readonly Uint8Array[], options?: CallOptions) => createAfterLook(storage, { name, parts, options }),
   });
 }
 

@@ -5,6 +5,7 @@ export { InMemory } from './in-memory.ts';
 export { storageLimits } from './limits.ts';
 export { LocalFolder } from './local-folder.ts';
 export { type OpenStorageOptions, openStorage } from './open.ts';
+export { withOverrides } from './overrides.ts';
 export { S3, type S3Options } from './s3.ts';
 export type {
   ByteRange,

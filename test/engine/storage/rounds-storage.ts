@@ -2,7 +2,16 @@
  * A storage whose time is counted in round trips: a request is answered when nobody makes another one, together with all that were made meanwhile. So what goes in
  * parallel takes one, whatever the machine is busy with.
  */
-import type { ByteRange, CallOptions, CreateOutcome, GetOptions, ListedObject, ListOptions, Storage } from '../../../engine/storage/mod.ts';
+import {
+  type ByteRange,
+  type CallOptions,
+  type CreateOutcome,
+  type GetOptions,
+  type ListedObject,
+  type ListOptions,
+  type Storage,
+  withOverrides,
+} from '../../../engine/storage/mod.ts';
 import { RequestLog } from './request-log.ts';
 
 /** So long nobody makes a request before those under way are answered. */
@@ -52,7 +61,7 @@ export function countingRounds(inner: Storage): RoundsStorage {
     }
   }
 
-  const own: Partial<RoundsStorage> = {
+  return withOverrides(inner, {
     log,
     list,
     state: (options?: CallOptions) => request('STATE', () => inner.state(options)),
@@ -76,12 +85,5 @@ export function countingRounds(inner: Storage): RoundsStorage {
     },
     removeLitter: (options?: CallOptions) => request('LITTER', () => inner.removeLitter(options)),
     delete: (names: readonly string[], options?: CallOptions) => request('DELETE', () => inner.delete(names, options)),
-  };
-  return new Proxy(inner, {
-    get(target, property) {
-      if (property in own) return own[property as keyof RoundsStorage];
-      const value: unknown = Reflect.get(target, property, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  }) as RoundsStorage;
+  });
 }
