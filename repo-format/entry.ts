@@ -11,6 +11,11 @@ export interface Time {
   readonly nanoseconds: number;
 }
 
+/** Negative if `time` is earlier than `other`, positive if later. */
+export function compareTimes(time: Time, other: Time): number {
+  return time.seconds - other.seconds || time.nanoseconds - other.nanoseconds;
+}
+
 export const entryTypes = {
   file: 1,
   directory: 2,

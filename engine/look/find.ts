@@ -1,5 +1,5 @@
 import picomatch from 'picomatch';
-import { type Entry, type EntryType, LaganError, type Time } from '../../repo-format/mod.ts';
+import { compareTimes, type Entry, type EntryType, LaganError, type Time } from '../../repo-format/mod.ts';
 import type { Repository, SnapshotInfo } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { lookLimits } from './_limits.ts';
@@ -110,8 +110,4 @@ function patternTest(patterns: readonly string[], ignoreCase: boolean): Test {
   const fitsPath = byPath.length > 0 ? picomatch(byPath, settings) : () => false;
   const fitsName = byName.length > 0 ? picomatch(byName, settings) : () => false;
   return (path, entry) => fitsName(textOfPath(entry.name)) || fitsPath(textOfPath(path));
-}
-
-function compareTimes(a: Time, b: Time): number {
-  return a.seconds - b.seconds || a.nanoseconds - b.nanoseconds;
 }

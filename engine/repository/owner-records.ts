@@ -7,6 +7,7 @@
  */
 import pLimit from 'p-limit';
 import {
+  compareTimes,
   type DeletionMark,
   decodeDeletionMark,
   decodeHold,
@@ -156,5 +157,5 @@ export async function readRecords<Value>(
 
 function isLonger(until: Time | null, than: Time | null): boolean {
   if (until === null || than === null) return until === null;
-  return until.seconds > than.seconds || (until.seconds === than.seconds && until.nanoseconds > than.nanoseconds);
+  return compareTimes(until, than) > 0;
 }

@@ -10,7 +10,7 @@
  *
  * A partial snapshot takes no place from a whole one: rules that count pass it over.
  */
-import { LaganError, type SnapshotId, type Time } from '../../repo-format/mod.ts';
+import { compareTimes, LaganError, type SnapshotId, type Time } from '../../repo-format/mod.ts';
 import { Calendar, lengthBefore, nanosecondsOf } from './_calendar.ts';
 import { type GroupKey, groupSnapshots, type RetentionGroupValues } from './group.ts';
 import { isEmptyPolicy, type KeepDuration, type KeepRule, periods, type RetentionPolicy, type SnapshotPeriod } from './policy.ts';
@@ -88,7 +88,7 @@ function planGroup<Source extends RetentionSnapshot>(
   const wronglyDated = findWronglyDated(newestFirst, now);
   const counted: Source[] = [];
   for (const snapshot of newestFirst) {
-    if (isAfter(snapshot.started, now)) add(snapshot, { rule: 'future' });
+    if (compareTimes(snapshot.started, now) > 0) add(snapshot, { rule: 'future' });
     else if (wronglyDated.has(snapshot.id)) add(snapshot, { rule: 'wrong-clock' });
     else counted.push(snapshot);
   }
@@ -199,9 +199,9 @@ function findWronglyDated<Source extends RetentionSnapshot>(snapshots: readonly 
     for (const snapshot of line.reverse()) {
       const before = snapshot.parent === null ? null : (latest.get(snapshot.parent) ?? null);
       const { id, started } = snapshot;
-      const isWrong = before !== null && isAfter(before, started);
+      const isWrong = before !== null && compareTimes(before, started) > 0;
       if (isWrong) wrong.add(id);
-      if (isWrong || isAfter(started, now)) latest.set(id, before);
+      if (isWrong || compareTimes(started, now) > 0) latest.set(id, before);
       else latest.set(id, started);
     }
   }
@@ -224,11 +224,7 @@ function findIndispensable<Source extends RetentionSnapshot>(newestFirst: readon
 
 /** Older first; those of the same time by their ids. */
 function compareAges(left: RetentionSnapshot, right: RetentionSnapshot): number {
-  const { started: a, id } = left;
-  const { started: b, id: otherId } = right;
-  return a.seconds - b.seconds || a.nanoseconds - b.nanoseconds || (id < otherId ? -1 : Number(id > otherId));
-}
-
-function isAfter(time: Time, other: Time): boolean {
-  return time.seconds > other.seconds || (time.seconds === other.seconds && time.nanoseconds > other.nanoseconds);
+  const { started, id } = left;
+  const { started: otherStarted, id: otherId } = right;
+  return compareTimes(started, otherStarted) || (id < otherId ? -1 : Number(id > otherId));
 }
