@@ -31,7 +31,7 @@ export const maintainLimits = {
   dueMarkSeconds: 24 * 3600,
   /** Names in one call of delete. */
   namesPerDelete: 1_000,
-  /** Opened packs and blocks of lists of packs (256 KiB each). */
+  /** Opened packs and blocks of trees and of lists of packs (256 KiB each). */
   openPacks: 64,
   openBlocks: 32,
   /** A checkpoint whose session neither goes on nor is gone on from ends after so many collections, or seconds. That costs uploads, never data. */

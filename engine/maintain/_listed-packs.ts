@@ -1,10 +1,8 @@
 import { expectChild, LaganError, type NodeReference, objectNames, type PackId, type Snapshot } from '../../repo-format/mod.ts';
-import { movedChunks } from '../index/mod.ts';
 import { NameMap } from '../names/mod.ts';
-import { PackReader } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
-import { TreeReader } from '../trees/mod.ts';
-import { maintainLimits } from './_limits.ts';
+import type { TreeReader } from '../trees/mod.ts';
+import { openTrees } from './_trees.ts';
 
 /**
  * The packs that snapshots name in their lists of packs; no tree is walked. Lists share most of their nodes, and each node is read once: the cost is that of what
@@ -16,11 +14,7 @@ export class ListedPacks {
   readonly #seen = new NameMap();
 
   constructor(repository: Repository) {
-    const { storage, keys } = repository;
-    const { openPacks, openBlocks } = maintainLimits;
-    this.#trees = new TreeReader(
-      new PackReader({ storage, keys, moved: movedChunks(repository), contentsLimit: openPacks, blocksLimit: openBlocks }),
-    );
+    this.#trees = openTrees(repository);
   }
 
   /** Adds the packs of a snapshot. Errors: those of a damaged pack; then only some were added. */

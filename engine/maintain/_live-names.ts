@@ -1,13 +1,12 @@
 import type { Content, Entry, Extent, Node, NodeReference, Snapshot } from '../../repo-format/mod.ts';
-import { movedChunks } from '../index/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { buffersDropped } from '../memory/mod.ts';
 import { NameMap } from '../names/mod.ts';
-import { PackReader } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
-import { TreeReader } from '../trees/mod.ts';
+import type { TreeReader } from '../trees/mod.ts';
 import type { NameFilter } from './_name-filter.ts';
 import { repackLimits } from './_repack-limits.ts';
+import { openTrees } from './_trees.ts';
 
 /** About what reading a node leaves behind. */
 const garbagePerNodeBytes = 64 * 1024;
@@ -24,12 +23,8 @@ export class LiveNames {
   #seen = new NameMap();
 
   constructor(repository: Repository, filter: NameFilter, { signal }: { signal: AbortSignal | undefined }) {
-    const { storage, keys } = repository;
-    const { openPacks, openBlocks } = repackLimits;
     this.#filter = filter;
-    this.#trees = new TreeReader(
-      new PackReader({ storage, keys, moved: movedChunks(repository), contentsLimit: openPacks, blocksLimit: openBlocks }),
-    );
+    this.#trees = openTrees(repository);
     this.#breather = new Breather(signal);
   }
 

@@ -1,13 +1,12 @@
 /** The newest snapshot of each source: what it reads when it is restored, and in which order. */
-import type { Content, Extent, NodeReference, PackId, Snapshot, Time } from '../../repo-format/mod.ts';
-import { movedChunks } from '../index/mod.ts';
+import { type Content, compareTimes, type Extent, type NodeReference, type PackId, type Snapshot } from '../../repo-format/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { buffersDropped } from '../memory/mod.ts';
-import { PackReader } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
-import { TreeReader } from '../trees/mod.ts';
+import type { TreeReader } from '../trees/mod.ts';
 import type { NameFilter } from './_name-filter.ts';
 import { repackLimits } from './_repack-limits.ts';
+import { openTrees } from './_trees.ts';
 
 type DataExtent = Extract<Extent, { kind: 'data' }>;
 
@@ -22,16 +21,12 @@ export class NewestSnapshots {
     if (snapshot.tree === null || snapshot.partial) return;
     const source = JSON.stringify([snapshot.host, snapshot.user, ...snapshot.paths.map((path) => Buffer.from(path).toString('hex'))]);
     const known = this.#bySource.get(source);
-    if (known === undefined || isLater(snapshot.started, known.started)) this.#bySource.set(source, snapshot);
+    if (known === undefined || compareTimes(snapshot.started, known.started) > 0) this.#bySource.set(source, snapshot);
   }
 
   get all(): readonly Snapshot[] {
     return [...this.#bySource.values()];
   }
-}
-
-function isLater(one: Time, other: Time): boolean {
-  return one.seconds === other.seconds ? one.nanoseconds > other.nanoseconds : one.seconds > other.seconds;
 }
 
 /** Walks snapshots file by file, as a restore does. */
@@ -40,11 +35,7 @@ export class ContentWalk {
   readonly #breather: Breather;
 
   constructor(repository: Repository, { signal }: { signal: AbortSignal | undefined }) {
-    const { storage, keys } = repository;
-    const { openPacks, openBlocks } = repackLimits;
-    this.#trees = new TreeReader(
-      new PackReader({ storage, keys, moved: movedChunks(repository), contentsLimit: openPacks, blocksLimit: openBlocks }),
-    );
+    this.#trees = openTrees(repository);
     this.#breather = new Breather(signal);
   }
 

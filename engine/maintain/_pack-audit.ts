@@ -1,10 +1,10 @@
 import type { NodeReference, PackId, Snapshot } from '../../repo-format/mod.ts';
 import { NameMap } from '../names/mod.ts';
-import { isDamage, PackReader } from '../packs/mod.ts';
+import { isDamage } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
-import { TreeReader } from '../trees/mod.ts';
-import { maintainLimits } from './_limits.ts';
+import type { TreeReader } from '../trees/mod.ts';
 import type { Replacements } from './_replacements.ts';
+import { openTrees } from './_trees.ts';
 
 const [whole, lacking] = [0, 1];
 
@@ -15,16 +15,15 @@ export class PackAudit {
   readonly #trees: TreeReader;
   readonly #seen = new NameMap();
 
-  constructor({ storage, keys }: Repository, { present, replaced }: { present: ReadonlyMap<PackId, number>; replaced: Replacements }) {
+  constructor(repository: Repository, { present, replaced }: { present: ReadonlyMap<PackId, number>; replaced: Replacements }) {
     this.#present = present;
     this.#replaced = replaced;
-    const { openPacks: contentsLimit, openBlocks: blocksLimit } = maintainLimits;
     const moved = {
       async *packsOf(_name: Uint8Array, gone: PackId) {
         yield* replaced.get(gone) ?? [];
       },
     };
-    this.#trees = new TreeReader(new PackReader({ storage, keys, moved, contentsLimit, blocksLimit }));
+    this.#trees = openTrees(repository, moved);
   }
 
   /** False also where it cannot be known, because a list is damaged. Errors: those of the storage. */

@@ -26,9 +26,6 @@ export const repackLimits = {
   liveFilterBytes: 80 * MiB,
   /** Nodes of trees whose names are remembered (20 bytes each, at most three quarters of the slots in use), so that none is read twice. */
   rememberedNodes: 768 * 1024,
-  /** Opened packs and blocks of trees (256 KiB each). */
-  openPacks: 64,
-  openBlocks: 32,
   /** Stored bytes that are read at once where block follows block. */
   readAheadBytes: 4 * MiB,
   /** Blocks and packs of metadata that repacking makes. */

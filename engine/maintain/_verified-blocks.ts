@@ -4,6 +4,7 @@ import { openSegmentOf } from '../objects/mod.ts';
 import { BlockVerifier, type OpenPack, PackReader, type VerifiedBlock } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import type { Storage } from '../storage/mod.ts';
+import { maintainLimits } from './_limits.ts';
 import { repackLimits } from './_repack-limits.ts';
 
 /** A block of a pack, see {@link VerifiedBlock}. Views, valid until the next block is read. */
@@ -23,7 +24,7 @@ export class VerifiedBlocks {
   constructor({ storage, keys, configuration }: Repository) {
     const { nameKey, metadataNameKey, cutKey } = keys;
     this.#storage = storage;
-    this.#packs = new PackReader({ storage, keys, contentsLimit: repackLimits.openPacks });
+    this.#packs = new PackReader({ storage, keys, contentsLimit: maintainLimits.openPacks });
     this.#verifier = new BlockVerifier({ nameKey, metadataNameKey, cutKey, cutting: configuration.chunker });
   }
 
