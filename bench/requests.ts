@@ -3,7 +3,7 @@
  * request and has the bandwidth of a line. For each step: the requests, how many of them one after another, bytes sent and received, and time.
  *
  *   node bench/requests.ts                        100,000 tiny files: first backup, unchanged backup, list, restore
- *   node bench/requests.ts --link                 lagan alone: a first backup of 2 GiB, and how much of it the line was busy
+ *   node bench/requests.ts --link                 a first backup of 2 GiB, and how much of it the line was busy, beside the S3 client library alone
  *   node bench/requests.ts --link --mebibytes 512 --megabits 200 --latency 250
  *                                                 the same at a fifth of the speed, for a machine that is busy with other things
  *   node bench/requests.ts --files 5000 --tools lagan,restic --latency 20 --megabits 200
@@ -12,6 +12,7 @@
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { LatencyProxy } from '../test/engine/storage/latency-proxy.ts';
 import { findVersitygw, noServer, type S3Server, startVersitygw } from '../test/engine/storage/s3-server.ts';
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     latency: { type: 'string', default: '50' },
     megabits: { type: 'string', default: '1000' },
     link: { type: 'boolean', default: false },
+    runs: { type: 'string', default: '3' },
     mebibytes: { type: 'string', default: '2048' },
     verbose: { type: 'boolean', default: false },
     folder: { type: 'string', default: '/dev/shm' },
@@ -56,6 +58,7 @@ interface Figures {
   readonly cpuSeconds: number;
 }
 
+let madeProgram: string | undefined;
 const folder = mkdtempSync(join(values.folder, 'lagan-requests-'));
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
@@ -137,41 +140,87 @@ async function compareTools(measuring: Measuring): Promise<void> {
   for (const step of new Set(rows.map((row) => row.step))) for (const row of rows) if (row.step === step) say(row.line);
 }
 
-/** How busy a first backup keeps the line: from the start of the process to its end. */
+/**
+ * How busy a first backup keeps the line, from the start of the process to its end: beside the S3 client library alone, which computes nothing, in turns, and the other tools once.
+ * The middle one of the runs counts.
+ */
 async function measureLink(measuring: Measuring, bitsPerSecond: number): Promise<void> {
-  const { commands, run } = prepare('lagan', measuring);
-  for (const line of commands.init) await run(line);
-  const before = { proxy: process.cpuUsage(), server: cpuSecondsOf(measuring.server.pid) };
-  const { sentBytes, wallSeconds, cpuSeconds } = await run(commands.backup);
-  const { user, system } = process.cpuUsage(before.proxy);
-  const others = { proxy: (user + system) / 1e6, server: cpuSecondsOf(measuring.server.pid) - before.server };
-  const busy = (sentBytes * 8) / bitsPerSecond;
-  const uploads = measuring.proxy.log.requests.filter(({ what }) => what.startsWith('PUT writer/packs/'));
-  const uploading =
-    (uploads.reduce((end, { ended }) => Math.max(end, ended ?? 0), 0) - Math.min(...uploads.map(({ begun }) => begun))) / 1000;
+  const others = values.tools.split(',').filter((name) => name !== 'lagan') as S3ToolName[];
+  const rows: { name: string; figures: LinkFigures }[] = [];
+  for (let round = 0; round < Number(values.runs); round++) {
+    for (const name of ['client alone', 'lagan', ...(round === 0 ? others : [])] as const) {
+      const figures = await uploadOnce(name as S3ToolName | 'client alone', { measuring, round, bitsPerSecond });
+      rows.push({ name, figures });
+      process.stderr.write(`${linkRow(name, figures)}\n`);
+    }
+  }
+  say('|  | MB sent | s | of the line | of it while packs were sent | CPU s: tool, server, proxy |\n| --- | --- | --- | --- | --- | --- |');
+  const middles = new Map<string, LinkFigures>();
+  for (const name of new Set(rows.map((row) => row.name))) {
+    const sorted = rows.filter((row) => row.name === name).sort((left, right) => left.figures.busy - right.figures.busy);
+    middles.set(name, sorted[Math.floor(sorted.length / 2)]!.figures);
+    say(linkRow(name, middles.get(name)!));
+  }
+  const [lagan, limit] = ['lagan', 'client alone'].map((name) => middles.get(name)!);
   say(
-    `sent ${format.megabytes(sentBytes)} MB in ${format.seconds(wallSeconds)} s: the line was busy for ${percent(busy / wallSeconds)} of it,`,
+    `\nlagan: ${percent(lagan!.busy / limit!.busy)} of what the client alone reaches, ${percent(lagan!.busyWhileSending / limit!.busyWhileSending)} while packs are sent`,
   );
-  say(`and for ${percent(busy / uploading)} from the first byte of a pack to the last answer (${format.seconds(uploading)} s)`);
-  const cores = describeMachine({ folder, fileSystem: '', meter: '' }).cores;
-  const all = cpuSeconds + others.proxy + others.server;
-  const parts = [
-    `lagan ${format.seconds(cpuSeconds)} s`,
-    `server ${format.seconds(others.server)} s`,
-    `proxy ${format.seconds(others.proxy)} s`,
-  ];
-  say(`CPU: ${parts.join(', ')}: ${percent(all / (cores * wallSeconds))} of ${cores} cores`);
 }
 
-function prepare(name: S3ToolName, { server, proxy, meter }: Measuring) {
-  const place = join(folder, name);
+interface LinkFigures extends Figures {
+  /** Shares of the line: of all the time, and from the first byte of an object's body to the last answer to one. */
+  readonly busy: number;
+  readonly busyWhileSending: number;
+  readonly otherCpuSeconds: readonly [server: number, proxy: number];
+}
+
+function linkRow(name: string, { sentBytes, wallSeconds, busy, busyWhileSending, cpuSeconds, otherCpuSeconds }: LinkFigures): string {
+  const cpu = [cpuSeconds, ...otherCpuSeconds].map((seconds) => format.seconds(seconds)).join(', ');
+  return `| ${[name, format.megabytes(sentBytes), format.seconds(wallSeconds), percent(busy), percent(busyWhileSending), cpu].join(' | ')} |`;
+}
+
+async function uploadOnce(
+  name: S3ToolName | 'client alone',
+  { measuring, round, bitsPerSecond }: { measuring: Measuring; round: number; bitsPerSecond: number },
+): Promise<LinkFigures> {
+  const { proxy, server } = measuring;
+  const bucket = `${name.replace(' ', '-')}-${round}`;
+  const { commands, run } = name === 'client alone' ? preparePlain(measuring, bucket) : prepare(name, measuring, bucket);
+  for (const line of commands.init) await run(line);
+  const before = { proxy: process.cpuUsage(), server: cpuSecondsOf(server.pid) };
+  const figures = await run(commands.backup);
+  const { user, system } = process.cpuUsage(before.proxy);
+  const uploads = proxy.log.requests.filter(({ what, sentBytes }) => what.startsWith('P') && sentBytes > 2 ** 20);
+  const end = uploads.reduce((latest, { ended }) => Math.max(latest, ended ?? 0), 0);
+  const busySeconds = (figures.sentBytes * 8) / bitsPerSecond;
+  rmSync(join(folder, 'server', 'buckets', bucket), { recursive: true, force: true });
+  return {
+    ...figures,
+    busy: busySeconds / figures.wallSeconds,
+    busyWhileSending: busySeconds / ((end - Math.min(...uploads.map(({ begun }) => begun))) / 1000),
+    otherCpuSeconds: [cpuSecondsOf(server.pid) - before.server, (user + system) / 1e6],
+  };
+}
+
+/** The S3 client library alone: plain-upload.ts. */
+function preparePlain(measuring: Measuring, bucket: string) {
+  const program = fileURLToPath(new URL('plain-upload.ts', import.meta.url));
+  measuring.server.makeBucket(bucket);
+  const backup = [program, measuring.proxy.endpoint, bucket, String(Number(values.mebibytes) * 2 ** 20)];
+  const run = runner({ name: 'client alone', program: process.execPath, environment: {}, place: folder }, measuring);
+  return { commands: { init: [] as string[][], backup }, run };
+}
+
+function prepare(name: S3ToolName, measuring: Measuring, bucket: string = name) {
+  const { server, proxy } = measuring;
+  const place = join(folder, bucket);
   mkdirSync(place);
-  server.makeBucket(name);
+  server.makeBucket(bucket);
   const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey } = server.environment as Record<string, string>;
   const source = join(folder, 'source');
   const commands = s3Tools[name]({
     endpoint: proxy.endpoint,
-    bucket: name,
+    bucket,
     accessKey: accessKey!,
     secretKey: secretKey!,
     folder: place,
@@ -179,16 +228,28 @@ function prepare(name: S3ToolName, { server, proxy, meter }: Measuring) {
   });
   const program = name === 'lagan' ? locateLagan() : findProgram(name);
   if (program === undefined) throw new BenchError(`no ${name} on PATH`);
-  const environment = { ...baseEnvironment(folder), ...server.environment, ...commands.environment };
-  const run = async (line: readonly string[]): Promise<Figures> => {
+  return { commands, run: runner({ name, program, environment: commands.environment, place }, measuring) };
+}
+
+interface Program {
+  readonly name: string;
+  readonly program: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Its working folder. */
+  readonly place: string;
+}
+
+/** What runs a program, and counts what it sends meanwhile. */
+function runner({ name, program, environment, place }: Program, { server, proxy, meter }: Measuring) {
+  const whole = { ...baseEnvironment(folder), ...server.environment, ...environment };
+  return async (line: readonly string[]): Promise<Figures> => {
     proxy.log.clear();
-    const { exitCode, lastWords, wallSeconds, cpuSeconds } = await meter({ program, arguments: line, environment, folder: place });
+    const { exitCode, lastWords, wallSeconds, cpuSeconds } = await meter({ program, arguments: line, environment: whole, folder: place });
     if (exitCode !== 0) throw new BenchError(`${name} ${line.join(' ')} ended with ${exitCode}: ${lastWords}`);
     const { requests, longestChain, sentBytes, receivedBytes } = proxy.log;
     if (values.verbose) process.stderr.write(`${name} ${line.join(' ')}: ${proxy.log.summary}\n`);
     return { requests: requests.length, chain: longestChain.length, sentBytes, receivedBytes, wallSeconds, cpuSeconds };
   };
-  return { commands, run };
 }
 
 async function clearCache({ cacheFolder, clearCache }: S3ToolCommands, run: (line: readonly string[]) => Promise<Figures>): Promise<void> {
@@ -198,9 +259,11 @@ async function clearCache({ cacheFolder, clearCache }: S3ToolCommands, run: (lin
 
 function locateLagan(): string {
   if (values.lagan !== undefined) return resolve(values.lagan);
+  if (madeProgram !== undefined) return madeProgram;
   const made = makeLaganPackage(join(folder, 'lagan-package'));
   if ('problem' in made) throw new BenchError(made.problem);
-  return made.program;
+  madeProgram = made.program;
+  return madeProgram;
 }
 
 /** By the kernel's account, in hundredths of a second. */

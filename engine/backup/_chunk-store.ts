@@ -39,6 +39,8 @@ export class ChunkStore {
   readonly #compressor: BlockCompressor;
   readonly #blockSizeBytes: number;
   readonly #packSizeBytes: number;
+  /** At which size the open pack is closed: the first one early where packs are stored meanwhile, so that a store far away soon has something to do. */
+  #fullSizeBytes: number;
   readonly #dryRun: boolean;
   readonly #packsAhead: number;
   readonly #onPack: (pack: StoredPack) => void;
@@ -75,6 +77,7 @@ export class ChunkStore {
     this.#packSizeBytes = parts.packSizeBytes;
     this.#dryRun = parts.dryRun;
     this.#packsAhead = parts.packsAhead;
+    this.#fullSizeBytes = parts.packsAhead > 0 ? parts.packSizeBytes * backupLimits.firstPackShare : parts.packSizeBytes;
     this.#onPack = parts.onPack;
     this.#writer = this.#newWriter();
     this.#ordinal = this.#packs.ordinalOf(this.#writer.pack);
@@ -133,7 +136,7 @@ export class ChunkStore {
     });
     // Computing does not let the bytes of the other packs go on.
     if (this.#storing.size > 0) await setImmediate();
-    if (this.#writer.sizeBytes >= this.#packSizeBytes) await this.#closePack();
+    if (this.#writer.sizeBytes >= this.#fullSizeBytes) await this.#closePack();
   }
 
   /** Stores everything that is open, durably. */
@@ -184,6 +187,7 @@ export class ChunkStore {
     };
     storing.stored.catch(() => undefined); // Whoever closes a later pack is told.
     this.#storing.add(storing);
+    this.#fullSizeBytes = this.#packSizeBytes;
     this.#writer = this.#newWriter();
     this.#ordinal = this.#packs.ordinalOf(this.#writer.pack);
     if (this.#packsAhead === 0) await storing.stored;

@@ -94,6 +94,9 @@ function drained(stream: Writable): Promise<void> {
   return promise;
 }
 
+/** What waits at the beginning of a line, as in the buffers of a router. */
+const queueMs = 10;
+
 /** A line that passes so many bytes in a second. */
 class Line {
   readonly #bytesPerSecond: number;
@@ -103,11 +106,11 @@ class Line {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
-  /** Resolves when the bytes are through. Timers are no finer than a millisecond or two: so much may be ahead. */
+  /** Resolves when the bytes are in the line, at most {@link queueMs} before they are through: so it is not idle because a timer comes late. */
   async take(bytes: number): Promise<void> {
     const now = performance.now();
     this.#freeAt = Math.max(this.#freeAt, now) + (bytes / this.#bytesPerSecond) * 1000;
-    if (this.#freeAt - now > 2) await sleep(this.#freeAt - now);
+    if (this.#freeAt - now > queueMs) await sleep(this.#freeAt - now - queueMs);
   }
 }
 
