@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { program as nameAndVersion } from '../engine/program/mod.ts';
 import type { Io } from './shared/context.ts';
 import { exitCodeMeanings } from './shared/errors.ts';
-import { rateOption } from './shared/options.ts';
+import { rateOption, timeOption } from './shared/options.ts';
 
 /** A file of `commands/`. */
 export interface CommandModule {
@@ -90,6 +90,7 @@ function addSharedOptions(program: Command): void {
     .option('--password-file <file>', 'file that holds the password (LAGAN_PASSWORD_FILE)')
     .option('--password-command <command>', 'command that prints the password (LAGAN_PASSWORD_COMMAND)')
     .option('--config <file>', 'configuration file (LAGAN_CONFIG; default: ~/.config/lagan/config.yaml)')
+    .addOption(timeOption('--as-of <time>', 'read the repository as it was then, as far as its store tells of the past'))
     .option('--cache-dir <folder>', 'folder of the local cache')
     .option('--no-cache', 'use no local cache')
     .addOption(rateOption('--limit-upload <size>', 'bytes in a second that are sent to a store, at most; for example 2MiB'))

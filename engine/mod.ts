@@ -109,7 +109,11 @@ export {
   type RecoveredSnapshot,
   type RecoverOptions,
   type RecoverResult,
+  type RevertedObject,
+  type RevertOptions,
+  type RevertResult,
   recover,
+  revert,
 } from './maintain/mod.ts';
 export { type Compression, parseCompression } from './packs/mod.ts';
 // Repositories, their snapshots and their keys.
@@ -186,6 +190,7 @@ export {
   abandonAll,
   type OpenStorageOptions,
   openStorage,
+  pastOf,
   type Storage,
   type StorageDescription,
   type TransferRates,

@@ -2,17 +2,26 @@
 import { type Command, Option } from 'commander';
 import { cacheOptionsOf } from '../shared/cache.ts';
 import { type Context, contextOf } from '../shared/context.ts';
-import type { Engine, ProbeResult, RecoveredSnapshot, RecoverResult, Storage } from '../shared/engine.ts';
+import type { Engine, ProbeResult, RecoveredSnapshot, RecoverResult, Repository, RevertResult, Secret, Storage } from '../shared/engine.ts';
 import { LaganError, usageError } from '../shared/errors.ts';
 import { pathFields } from '../shared/json.ts';
 import { addExamples } from '../shared/options.ts';
-import { openRepository, placeOfRepository, storageOf } from '../shared/repository.ts';
+import {
+  type OpenMode,
+  openRepository,
+  type Place,
+  placeOfRepository,
+  presentStorageOf,
+  secretOf,
+  storageOf,
+  unlock,
+} from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
-import { formatCountOf } from '../shared/sizes.ts';
+import { formatCountOf, formatSize } from '../shared/sizes.ts';
 import { shortId } from '../shared/snapshots.ts';
 import { formatTable } from '../shared/table.ts';
 import { textOfBytes } from '../shared/text.ts';
-import { formatDuration, formatExactTime, formatTime } from '../shared/times.ts';
+import { dateOfTime, formatDuration, formatExactTime, formatTime, type Time, timeOfDate } from '../shared/times.ts';
 
 interface ProbeCommandOptions {
   readonly thorough?: boolean;
@@ -74,15 +83,19 @@ function defineRecover(repository: Command): void {
     .command('recover')
     .summary('make a repository usable again whose store went back to an older state')
     .description(
-      'For a repository with which every command that writes ends with “rolled-back”: its bucket or folder was restored from a copy, wholly or in part. Stop all programs that use it first, on every machine. Then this lists all snapshots and all packs that are there, so that all of them count again. Nothing is deleted. What is no longer in the store does not come back: lagan check then says which files are hurt.',
+      'For a repository with which every command that writes ends with “rolled-back”: its bucket or folder was restored from a copy, wholly or in part. Stop all programs that use it first, on every machine. Then this lists all snapshots and all packs that are there, so that all of them count again. Nothing is deleted. What is no longer in the store does not come back: lagan check then says which files are hurt. With --as-of TIME what was there at that time is brought back before, from the versions that the store keeps: after somebody overwrote or deleted objects.',
     );
   command
     .option('-n, --dry-run', 'only say what is there, and what would be done')
     .option('--force', 'recover though nothing shows that the store went back: all of it was restored, and programs went on since the copy')
-    .action(async (_options: object, self: Command) => recover(contextOf(self), self.opts()));
+    .action(async (_options: object, self: Command) => {
+      const context = contextOf(self);
+      await (context.options.asOf === undefined ? recover(context, self.opts()) : recoverAsOf(context, context.options.asOf, self.opts()));
+    });
   addExamples(command, [
     ['lagan repository recover --dry-run', 'what shows that the store went back, and which snapshots are there'],
     ['lagan repository recover', 'when all other programs have been stopped'],
+    ['lagan repository recover --as-of "2026-11-20 04:00" --dry-run', 'what would be brought back of that time'],
   ]);
 }
 
@@ -90,16 +103,78 @@ async function recover(context: Context, { dryRun = false, force = false }: Reco
   const { output } = context;
   output.goOnWhenClosed();
   const { engine, repository } = await openRepository(context, 'write');
+  await runRecovery(context, engine, repository, { dryRun, force });
+}
+
+async function runRecovery(
+  context: Context,
+  engine: Engine,
+  repository: Repository,
+  options: { dryRun: boolean; force: boolean; beyond?: RevertResult['highest'] },
+): Promise<void> {
   const running = new Running(context, 'recovering');
   try {
     const { signal, onProgress } = running.engineOptions;
     const onDamage = ({ code, message }: { code: string; message: string }) => running.warn({ code, message });
-    const result = await engine.recover(repository, { dryRun, force, onProgress, onDamage, signal });
+    const result = await engine.recover(repository, { ...options, onProgress, onDamage, signal });
     running.end();
     await reportRecovery(context, result, running.elapsedMs);
   } finally {
     running.end();
   }
+}
+
+/** Brings back what was there at a time, then recovers: what came since counts, too. */
+async function recoverAsOf(context: Context, time: Time, { dryRun = false }: RecoverCommandOptions): Promise<void> {
+  context.output.goOnWhenClosed();
+  const engine = await context.engine();
+  const place = await placeOfRepository(context);
+  const secret = await secretOf(context, place);
+  const past = await opened(context, engine, { place, secret, mode: 'read' });
+  const storage = await presentStorageOf(context, engine, place);
+  const { highest: beyond } = await runRevert(context, engine, { past, storage, time, dryRun });
+  if (dryRun) return runRecovery(context, engine, past, { dryRun, force: true, beyond });
+  await runRecovery(context, engine, await unlock(context, engine, storage, { secret, mode: 'write' }), { dryRun, force: true, beyond });
+}
+
+/** The repository as it was at the time of `--as-of`. */
+async function opened(context: Context, engine: Engine, { place, ...options }: { place: Place; secret: Secret; mode: OpenMode }) {
+  return unlock(context, engine, await storageOf(context, engine, place), options);
+}
+
+async function runRevert(
+  context: Context,
+  engine: Engine,
+  { past, storage, time, dryRun }: { past: Repository; storage: Storage; time: Time; dryRun: boolean },
+): Promise<RevertResult> {
+  const running = new Running(context, 'bringing back');
+  try {
+    const { signal, onProgress } = running.engineOptions;
+    const result = await engine.revert(past, storage, { timeMs: dateOfTime(time).getTime(), dryRun, onProgress, signal });
+    running.end();
+    await reportRevert(context, result);
+    return result;
+  } finally {
+    running.end();
+  }
+}
+
+const changeWords = { undeleted: 'deleted since', replaced: 'overwritten since', hidden: 'made since' } as const;
+
+async function reportRevert({ output }: Context, { outcome, timeMs, objects }: RevertResult): Promise<void> {
+  const time = timeOfDate(new Date(timeMs));
+  for (const object of objects) await output.json({ type: 'reverted', ...object });
+  const of = (change: keyof typeof changeWords) => objects.filter((object) => object.change === change);
+  const returning = objects.filter(({ change }) => change !== 'hidden');
+  const sizeBytes = returning.reduce((sum, object) => sum + object.sizeBytes, 0);
+  const [undeleted, replaced, hidden] = [of('undeleted').length, of('replaced').length, of('hidden').length];
+  await output.json({ type: 'revert', outcome, time: formatExactTime(time), undeleted, replaced, hidden, sizeBytes });
+  for (const { name, change } of objects) output.detail(`${name}: ${changeWords[change]}`);
+  const would = outcome === 'dry-run' ? 'would be' : 'are';
+  await output.summary(
+    `as of ${formatTime(time)}: ${formatCountOf(returning.length, 'object')} (${formatSize(sizeBytes)}) ${would} brought back, ${undeleted} of them deleted since and ${replaced} overwritten`,
+  );
+  if (hidden > 0) await output.summary(`${formatCountOf(hidden, 'object')} that came since and must not count ${would} hidden`);
 }
 
 async function reportRecovery({ output }: Context, result: RecoverResult, elapsedMs: number): Promise<void> {

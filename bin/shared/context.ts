@@ -5,6 +5,7 @@ import { type Engine, loadEngine } from './engine.ts';
 import { type ErrorCode, errorTable, LaganError } from './errors.ts';
 import { type InputStream, Output, type OutputStream } from './output.ts';
 import { type Environment, resolvePath } from './places.ts';
+import type { Time } from './times.ts';
 
 /** The world of a process, or of a test. */
 export interface Io {
@@ -27,6 +28,8 @@ export interface SharedOptions {
   readonly passwordCommand?: string;
   readonly keyFile?: string;
   readonly config?: string;
+  /** The repository is read as it was then. */
+  readonly asOf?: Time;
   readonly cache: boolean;
   readonly cacheDir?: string;
   /** Bytes, or requests, in a second. */

@@ -34,6 +34,8 @@ export type {
   RestoreResult,
   RetentionPolicy,
   RetentionSource,
+  RevertedObject,
+  RevertResult,
   RewriteResult,
   Secret,
   SnapshotFilter,
@@ -83,6 +85,7 @@ export type Engine = Pick<
   | 'parseKeyText'
   | 'parseRecipient'
   | 'parseTimeZone'
+  | 'pastOf'
   | 'planRetention'
   | 'probeStorage'
   | 'publicKeyOf'
@@ -95,6 +98,7 @@ export type Engine = Pick<
   | 'resolveSnapshot'
   | 'restore'
   | 'retentionSnapshotOf'
+  | 'revert'
   | 'rewriteSnapshot'
   | 'setCollector'
   | 'statistics'

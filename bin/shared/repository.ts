@@ -6,6 +6,7 @@ import type { Engine, Repository, Secret, Storage, TransferRates } from './engin
 import { isLaganError, LaganError } from './errors.ts';
 import { defaultKeyFile, defaultRepository, resolvePath } from './places.ts';
 import { askSecret, noSecret, readSecret, type SecretSource, secretSource } from './secrets.ts';
+import { dateOfTime, formatTime } from './times.ts';
 
 export { contextOf };
 
@@ -35,8 +36,15 @@ export async function placeOfRepository(context: Context): Promise<Place> {
   return { location: defaultRepository(io.env), origin: 'default' };
 }
 
-/** The store at a place, talked to no faster than the options say. */
-export async function storageOf(context: Context, engine: Engine, { location }: Place): Promise<Storage> {
+/** The store at a place, talked to no faster than the options say; as it was at the time of `--as-of`, if that is given. */
+export async function storageOf(context: Context, engine: Engine, place: Place): Promise<Storage> {
+  const { asOf } = context.options;
+  const storage = await presentStorageOf(context, engine, place);
+  return asOf === undefined ? storage : engine.pastOf(storage, dateOfTime(asOf).getTime());
+}
+
+/** The same, always as it is now. */
+export async function presentStorageOf(context: Context, engine: Engine, { location }: Place): Promise<Storage> {
   return engine.openStorage(location, { rates: await ratesOf(context) });
 }
 
@@ -60,7 +68,11 @@ export async function openRepository(context: Context, mode: OpenMode): Promise<
   try {
     return { engine, storage, place, repository: await unlock(context, engine, storage, { secret, mode }) };
   } catch (error) {
-    throw isLaganError(error, 'no-repository') ? withAdvice(error, storage, place) : error;
+    throw isLaganError(error, 'no-repository')
+      ? withAdvice(error, { context, storage, place })
+      : context.options.asOf
+        ? ofThePast(error)
+        : error;
   }
 }
 
@@ -106,7 +118,7 @@ export function shellQuote(word: string): string {
   return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-async function secretOf(context: Context, place: Place): Promise<Secret> {
+export async function secretOf(context: Context, place: Place): Promise<Secret> {
   const source = await sourceOfSecret(context, place);
   if (source) return readSecret(context, source);
   if (place.origin === 'default' && !context.io.askPassword) {
@@ -123,9 +135,14 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /** What can be done about a place without a repository, for who names places by options. */
-function withAdvice(error: LaganError, storage: Storage, place: Place): LaganError {
+function withAdvice(error: LaganError, { context, storage, place }: { context: Context; storage: Storage; place: Place }): LaganError {
   const reason = reasons[String(error.found)];
   if (reason === undefined) return error;
+  const { asOf } = context.options;
+  if (asOf !== undefined) {
+    const message = `there is no repository at ${storage.location} as it was at ${formatTime(asOf)}`;
+    return new LaganError('no-repository', message, { cause: error, object: storage.location, hint: 'it was made later' });
+  }
   const hint =
     place.origin === 'default'
       ? 'the first `lagan backup FOLDER` makes it; another one is named with -r'
@@ -136,6 +153,13 @@ function withAdvice(error: LaganError, storage: Storage, place: Place): LaganErr
     found: error.found,
     hint,
   });
+}
+
+/** What is missing of the past was deleted for good since, or was not there yet. */
+function ofThePast(error: unknown): unknown {
+  if (!isLaganError(error, 'object-missing') || error.hint !== undefined) return error;
+  const hint = 'it was not there yet at the time of --as-of, or its store did not keep it: try a later time';
+  return new LaganError(error.code, error.message, { ...error, cause: error, hint });
 }
 
 /** Relative folders are taken from the current one; URLs stay. */

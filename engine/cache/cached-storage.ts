@@ -52,7 +52,8 @@ export function withCache<SomeRepository extends { readonly id: string; readonly
   options: CacheOptions,
 ): SomeRepository {
   const { id, storage } = repository;
-  if (storage.describe().kind === 'local-folder' || storage instanceof CachedStorage) return repository;
+  // What is cached are the objects as they are now.
+  if (['local-folder', 'past'].includes(storage.describe().kind) || storage instanceof CachedStorage) return repository;
   return { ...repository, storage: cachedStorage(storage, { ...options, repositoryId: id }) };
 }
 

@@ -1,8 +1,8 @@
 import type { LaganError } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 
-/** What a maintenance is doing: looking what is needed, copying what is needed of packs that are repacked, collecting (the three replacements of the root), deleting. */
-export type MaintainPhase = 'survey' | 'repack' | 'collect' | 'delete';
+/** What a maintenance is doing: looking what is needed, copying what is needed of packs that are repacked, collecting (the three replacements of the root), deleting; making the store what it was. */
+export type MaintainPhase = 'survey' | 'repack' | 'collect' | 'delete' | 'revert';
 
 export interface MaintainProgress {
   readonly phase: MaintainPhase;

@@ -28,6 +28,8 @@ export interface RecoverOptions extends CallOptions {
   readonly dryRun?: boolean | undefined;
   /** Recovers though nothing shows that the store went back: a copy may have been restored as a whole. */
   readonly force?: boolean | undefined;
+  /** A root that is known to have been, besides what is there: the new one gets a number and a generation above it. */
+  readonly beyond?: Pick<Root, 'number' | 'generation'> | undefined;
   /** Who collects, where the configuration allows only one. Default: this machine. */
   readonly collector?: string | undefined;
   readonly onProgress?: ((progress: MaintainProgress) => void) | undefined;
@@ -91,14 +93,14 @@ class Recovery {
   }
 
   async run(): Promise<RecoverResult> {
-    const { dryRun = false, force = false, signal } = this.#options;
+    const { dryRun = false, force = false, beyond, signal } = this.#options;
     const root = await readRoot(this.#repository, { signal });
     const { evidence, census } = await lookForRollback(this.#repository, root, { signal });
     const inventory = await takeInventory(this.#repository, root, { present: census.present, onDamage: this.#onDamage, signal });
     const snapshots = await this.#readSnapshots(root, { census, inventory });
     const isNeeded = evidence !== null || force;
-    const number = inventory.highestNumber + recoveryDistance;
-    const generation = inventory.highestGeneration + recoveryDistance;
+    const number = Math.max(inventory.highestNumber, beyond?.number ?? 0) + recoveryDistance;
+    const generation = Math.max(inventory.highestGeneration, beyond?.generation ?? 0) + recoveryDistance;
     if (isNeeded && !dryRun) await this.#recover({ ...root, number: number - 1, baseIndex: null }, { generation, census, inventory });
     return {
       outcome: !isNeeded ? 'sound' : dryRun ? 'dry-run' : 'recovered',

@@ -44,7 +44,7 @@ export {
   type StoredRecord,
 } from './owner-records.ts';
 export { type ProbeOptions, type ProbeResult, probeStorage } from './probe.ts';
-export { createRecoveryRoot, isRecoveryRoot, readAllCatalogues, recoveryDistance } from './recovery-root.ts';
+export { createRecoveryRoot, isRecoveryRoot, readAllCatalogues, readRootVersion, recoveryDistance } from './recovery-root.ts';
 export {
   attachRepository,
   describeRepository,

@@ -3,14 +3,16 @@ import { randomBytes } from 'node:crypto';
 import {
   type Catalogue,
   decodeCatalogue,
+  decodeRoot,
   isLaganError,
   type LaganError,
+  limits,
   type ObjectReference,
   objectPrefixes,
   parseObjectName,
   type Root,
 } from '../../repo-format/mod.ts';
-import type { CallOptions } from '../storage/mod.ts';
+import { type CallOptions, type ObjectVersion, type StorageHistory, withOverrides } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
 import { readSealed } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
@@ -63,4 +65,23 @@ export async function readAllCatalogues(
     }
   }
   return catalogues;
+}
+
+/** A root that its name once had; null if it does not open: it is nobody's. Codes: those of the storage. */
+export async function readRootVersion(
+  repository: Repository,
+  history: StorageHistory,
+  version: ObjectVersion,
+  { signal }: CallOptions = {},
+): Promise<Root | null> {
+  const { name } = version;
+  const storage = withOverrides(repository.storage, {
+    get: () => history.get(version, undefined, { limitBytes: limits.rootSizeBytes, signal }),
+  });
+  try {
+    return decodeRoot(await readSealed(contextOf({ ...repository, storage }), name, { kind: 'root', signal }), name);
+  } catch (error) {
+    if (isLaganError(error) && damageCodes.has(error.code)) return null;
+    throw error;
+  }
 }

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { LaganError } from '../../repo-format/mod.ts';
 import { storageLimits } from './limits.ts';
+import type { LockMode, LockRule } from './storage.ts';
 
 export interface S3Place {
   readonly bucket: string;
@@ -24,6 +25,8 @@ export interface S3Place {
   readonly checksum: 'crc32' | 'none';
   /** Requests at a time of each thread. */
   readonly connections: number;
+  /** How objects are locked when they are made; undefined: as the bucket does it. */
+  readonly retention?: LockRule | undefined;
 }
 
 const optionNames = [
@@ -37,9 +40,13 @@ const optionNames = [
   'ca',
   'checksum',
   'connections',
+  'retention',
+  'lock',
 ] as const;
 type OptionName = (typeof optionNames)[number];
 
+const lockModes: readonly LockMode[] = ['governance', 'compliance'];
+const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 const encryptions = ['AES256', 'aws:kms', 'aws:kms:dsse'] as const;
 /** Whose objects cannot be read at once. */
 const sleepingClasses = ['GLACIER', 'DEEP_ARCHIVE'];
@@ -80,6 +87,8 @@ export function s3Url(place: S3Place): string {
     ca: place.certificates,
     checksum: place.checksum === 'crc32' ? undefined : place.checksum,
     connections: place.connections === storageLimits.s3.connections ? undefined : String(place.connections),
+    retention: place.retention && retentionText(place.retention),
+    lock: place.retention?.mode === 'compliance' ? 'compliance' : undefined,
   };
   const given = optionNames.filter((name) => values[name] !== undefined);
   const query = given.map((name) => `${name}=${queryText(values[name]!)}`).join('&');
@@ -107,6 +116,7 @@ function readOptions(text: string, parameters: URLSearchParams): Omit<S3Place, '
     certificates: certificates && path.resolve(certificates),
     checksum: oneOf(text, 'checksum', option('checksum'), ['crc32', 'none']) ?? 'crc32',
     connections: readCount(text, 'connections', option('connections')) ?? storageLimits.s3.connections,
+    retention: readRetention(text, option('retention'), option('lock')),
   };
 }
 
@@ -159,6 +169,24 @@ function readEncryption(text: string, sse: string | undefined, kmsKey: string | 
   if (kmsKey !== undefined && encryption === 'AES256')
     throw wrong(text, 'has a kms-key, which sse=AES256 does not use', 'write sse=aws:kms');
   return { encryption, kmsKey };
+}
+
+function readRetention(text: string, period: string | undefined, lock: string | undefined): LockRule | undefined {
+  const mode = oneOf(text, 'lock', lock, lockModes);
+  if (period === undefined) {
+    if (mode === undefined) return undefined;
+    throw wrong(text, 'has a lock, but not for how long', 'write retention=30d as well, or leave it to the bucket');
+  }
+  const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(period) ?? [];
+  const periodSeconds = Number(count) * (secondsOf[unit ?? ''] ?? 0);
+  const longestSeconds = storageLimits.s3.longestRetentionDays * 86_400;
+  if (periodSeconds > 0 && periodSeconds <= longestSeconds) return { mode: mode ?? 'governance', periodSeconds };
+  throw wrong(text, `has retention=${period}`, 'give a number of days such as retention=30d');
+}
+
+function retentionText({ periodSeconds }: LockRule): string {
+  const unit = ['d', 'h', 'm'].find((name) => periodSeconds % secondsOf[name]! === 0) ?? 's';
+  return `${periodSeconds / secondsOf[unit]!}${unit}`;
 }
 
 function readFlag(text: string, name: OptionName, value: string | undefined): boolean | undefined {

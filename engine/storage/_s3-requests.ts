@@ -28,6 +28,8 @@ import { LaganError } from '../../repo-format/mod.ts';
 import { type PieceBuffer, streamOf } from './_s3-body.ts';
 import { WrongAnswer } from './_s3-errors.ts';
 import type { S3Place } from './_s3-place.ts';
+import { withTime } from './_s3-time.ts';
+import { S3VersionRequests, wordOf } from './_s3-version-requests.ts';
 import type { TransferLimits } from './_transfer-limits.ts';
 import { storageLimits } from './limits.ts';
 
@@ -70,6 +72,8 @@ export type Condition = 'unless-there' | 'always';
 const uploadMark = 'lagan-upload';
 
 export class S3Requests {
+  /** About versions and locks. */
+  readonly versions: S3VersionRequests;
   readonly #client: S3Client;
   readonly #place: S3Place;
   readonly #limits: TransferLimits;
@@ -78,6 +82,7 @@ export class S3Requests {
     this.#client = client;
     this.#place = place;
     this.#limits = limits;
+    this.versions = new S3VersionRequests(client, { bucket: place.bucket, kindOfObject: (key) => this.#kindOfObject(key) });
   }
 
   /** Finds region and proxy; credentials are looked for by the first request. */
@@ -122,15 +127,23 @@ export class S3Requests {
   }
 
   /** The size of an object, and which upload made it, if it was a large one. */
-  async head(key: string, signal: AbortSignal): Promise<{ sizeBytes: number; upload: string | undefined }> {
-    const answer = await this.#client.send(new HeadObjectCommand({ ...this.#bucket, Key: key }), { abortSignal: signal });
+  async head(
+    { key, version }: { key: string; version?: string | undefined },
+    signal: AbortSignal,
+  ): Promise<{ sizeBytes: number; upload: string | undefined }> {
+    const command = new HeadObjectCommand({ ...this.#bucket, Key: key, VersionId: version });
+    const answer = await this.#client.send(command, { abortSignal: signal });
     if (answer.ContentLength === undefined) throw new WrongAnswer('the store does not tell the size of an object');
     return { sizeBytes: answer.ContentLength, upload: answer.Metadata?.[uploadMark] };
   }
 
-  /** `range` as in HTTP: `bytes=0-9`, `bytes=-10`. */
-  async get(key: string, range: string | undefined, signal: AbortSignal): Promise<Download> {
-    const command = new GetObjectCommand({ ...this.#bucket, Key: key, Range: range });
+  /** `range` as in HTTP: `bytes=0-9`, `bytes=-10`. `version`: another state than the current one. */
+  async get(
+    { key, version }: { key: string; version?: string | undefined },
+    range: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Download> {
+    const command = new GetObjectCommand({ ...this.#bucket, Key: key, VersionId: version, Range: range });
     const answer = await this.#client.send(command, { abortSignal: signal });
     const body = answer.Body as Readable;
     try {
@@ -232,7 +245,7 @@ export class S3Requests {
     signal: AbortSignal,
   ): Promise<{ uploads: readonly UnfinishedUpload[]; next: { key: string; id: string } | undefined; now: Date | undefined }> {
     const command = new ListMultipartUploadsCommand({ ...this.#bucket, Prefix: prefix, KeyMarker: next?.key, UploadIdMarker: next?.id });
-    const { now, output } = await this.#withTime(command, (timed) => this.#client.send(timed, { abortSignal: signal }));
+    const { now, output } = await withTime(command, (timed) => this.#client.send(timed, { abortSignal: signal }));
     const uploads = (output.Uploads ?? []).flatMap(({ Key, UploadId, Initiated }) =>
       Key !== undefined && UploadId !== undefined && Initiated !== undefined ? [{ key: Key, id: UploadId, begun: Initiated }] : [],
     );
@@ -267,14 +280,26 @@ export class S3Requests {
 
   #kindOfObject(
     key: string,
-  ): Pick<ConstructorParameters<typeof PutObjectCommand>[0], 'StorageClass' | 'ServerSideEncryption' | 'SSEKMSKeyId'> {
-    const { prefix, storageClass, encryption, kmsKey } = this.#place;
+  ): Pick<
+    ConstructorParameters<typeof PutObjectCommand>[0],
+    'StorageClass' | 'ServerSideEncryption' | 'SSEKMSKeyId' | 'ObjectLockMode' | 'ObjectLockRetainUntilDate'
+  > {
+    const { prefix, storageClass, encryption, kmsKey, retention } = this.#place;
     const isPack = /^(writer|collector)\/packs\//.test(key.slice(prefix.length));
     return {
       ...(storageClass !== undefined && isPack && { StorageClass: storageClass as 'STANDARD' }),
       ...(encryption !== undefined && { ServerSideEncryption: encryption }),
       ...(kmsKey !== undefined && { SSEKMSKeyId: kmsKey }),
+      ...(retention !== undefined && {
+        ObjectLockMode: wordOf(retention.mode),
+        ObjectLockRetainUntilDate: new Date(this.#nowMs + retention.periodSeconds * 1000),
+      }),
     };
+  }
+
+  /** This machine's clock, set by the store's where the SDK found that they differ. */
+  get #nowMs(): number {
+    return Date.now() + this.#client.config.systemClockOffset;
   }
 
   #content(content: PieceBuffer): { ContentLength: number; ChecksumCRC32?: string } {
@@ -310,26 +335,6 @@ export class S3Requests {
     } finally {
       body.destroy();
     }
-  }
-
-  /** An answer and when the store gave it, by its own clock. */
-  async #withTime<Output>(
-    command: ListMultipartUploadsCommand,
-    send: (command: ListMultipartUploadsCommand) => Promise<Output>,
-  ): Promise<{ now: Date | undefined; output: Output }> {
-    let now: Date | undefined;
-    command.middlewareStack.add(
-      (next) => async (args) => {
-        const result = await next(args);
-        const { headers = {} } = result.response as { headers?: Record<string, string> };
-        const time = Date.parse(headers.date ?? '');
-        if (!Number.isNaN(time)) now = new Date(time);
-        return result;
-      },
-      { step: 'deserialize', name: 'laganTime', priority: 'low' },
-    );
-    const output = await send(command);
-    return { now, output };
   }
 }
 

@@ -19,6 +19,10 @@ export const storageLimits = {
   ownLitterAgeSeconds: 60 * 60,
   /** One that another machine may be writing: after this time. */
   foreignLitterAgeSeconds: 7 * 24 * 60 * 60,
+  /** Versions of objects that are remembered of a store's past. */
+  knownVersions: 100_000,
+  /** States of one name that are looked at: who overwrites it more often hides nothing by that, it is only told. */
+  versionsOfName: 10_000,
   /** Retries of stores that are reached by the network: with a store that is silent for good a call ends after about two minutes of pauses. */
   retries: { attempts: 14, firstPauseMs: 100, longestPauseMs: 15_000, budget: 400 },
   s3: {
@@ -42,6 +46,9 @@ export const storageLimits = {
     wholeBodySizeBytes: 256 * 1024,
     namesPerListing: 1000,
     namesPerDeletion: 1000,
+    /** Days of a year, as stores count them in the retention of a bucket; longest retention that is believed. */
+    daysPerYear: 365,
+    longestRetentionDays: 36_500,
     /** Unfinished uploads that nobody added to for so long, by the store's clock, are litter. */
     litterAgeSeconds: 24 * 60 * 60,
     /** Longest time that ending an upload may take: what remains is litter. */

@@ -23,6 +23,7 @@ import {
   throwIfInterrupted,
   tooShort,
 } from './_names.ts';
+import { presentOnly } from './_present-only.ts';
 import { rememberTemporaryFolder, removeLitterIn, temporaryFolderOf } from './_temporary-folder.ts';
 import { storageLimits } from './limits.ts';
 import type {
@@ -37,6 +38,7 @@ import type {
   PlaceState,
   Storage,
   StorageDescription,
+  StorageHistory,
 } from './storage.ts';
 
 /** O_NONBLOCK: a fifo in the place of an object must not stop us. */
@@ -45,6 +47,8 @@ const newFolderMode = 0o700;
 
 export class LocalFolder implements Storage {
   readonly location: string;
+  /** Objects never change: the time of the last change is the one when they were made. */
+  readonly history: StorageHistory = presentOnly(this, ({ name }) => this.#listedStatus(name)?.mtimeMs);
   readonly #calls: FileCalls;
   readonly #writers = new Set<LocalFolderWriter>();
   /** Device and inode of the root when it was first seen: another one there means that a disk was mounted or unmounted. */
@@ -227,7 +231,7 @@ export class LocalFolder implements Storage {
       if (isFolder) {
         if (overlaps(name, limits)) yield* this.#objectsIn(name, limits);
       } else if (name.startsWith(limits.prefix) && name > limits.after) {
-        const sizeBytes = this.#listedSize(name);
+        const sizeBytes = this.#listedStatus(name)?.size;
         if (sizeBytes !== undefined) yield { name, sizeBytes };
       }
     }
@@ -260,9 +264,9 @@ export class LocalFolder implements Storage {
   }
 
   /** Undefined if the object was deleted since its folder was read. */
-  #listedSize(name: string): number | undefined {
+  #listedStatus(name: string): fs.Stats | undefined {
     try {
-      return this.#calls.statusAt(this.#pathOf(name)).size;
+      return this.#calls.statusAt(this.#pathOf(name));
     } catch (error) {
       if (errnoOf(error) === 'ENOENT' && this.#rootIsThere()) return undefined;
       throw this.#error(error, `listing ${name}`, name);

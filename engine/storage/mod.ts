@@ -6,6 +6,7 @@ export { storageLimits } from './limits.ts';
 export { LocalFolder } from './local-folder.ts';
 export { type OpenStorageOptions, openStorage } from './open.ts';
 export { withOverrides } from './overrides.ts';
+export { pastOf } from './past.ts';
 export { S3, type S3Options } from './s3.ts';
 export type {
   ByteRange,
@@ -14,11 +15,17 @@ export type {
   GetOptions,
   ListedObject,
   ListOptions,
+  LockMode,
+  LockPolicy,
+  LockRule,
   ObjectEnd,
+  ObjectVersion,
   ObjectWriter,
   PlaceState,
   Storage,
   StorageDescription,
+  StorageHistory,
+  StorageLocks,
   TransferLimitsDescription,
   TransferRates,
 } from './storage.ts';

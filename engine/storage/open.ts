@@ -7,6 +7,7 @@ import { AzureContainer } from './azure.ts';
 import { GoogleBucket } from './google.ts';
 import { InMemory } from './in-memory.ts';
 import { LocalFolder } from './local-folder.ts';
+import { pastOf } from './past.ts';
 import { S3 } from './s3.ts';
 import { SftpFolder } from './sftp.ts';
 import type { Storage, StorageDescription, TransferRates } from './storage.ts';
@@ -61,6 +62,7 @@ export function openStorage(place: string | StorageDescription, { rates }: OpenS
 function fromDescription(description: StorageDescription): Storage {
   if (description.kind === 'local-folder') return new LocalFolder(description.path);
   if (description.kind === 'in-memory') return new InMemory(description.id);
+  if (description.kind === 'past') return pastOf(fromDescription(description.of), description.timeMs);
   const { url, limits } = description;
   return schemes[schemeOf(url)!]!(url, TransferLimits.fromDescription(limits));
 }

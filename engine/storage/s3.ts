@@ -34,6 +34,7 @@ import {
 } from './_s3-errors.ts';
 import { parseS3Url, type S3Place, s3Url } from './_s3-place.ts';
 import type { Condition, Download, ListPage, S3Requests, S3Timeouts, UnfinishedUpload, UploadedPart } from './_s3-requests.ts';
+import { S3Versions } from './_s3-versions.ts';
 import { TransferLimits } from './_transfer-limits.ts';
 import { storageLimits } from './limits.ts';
 import type {
@@ -48,6 +49,8 @@ import type {
   PlaceState,
   Storage,
   StorageDescription,
+  StorageHistory,
+  StorageLocks,
 } from './storage.ts';
 
 export interface S3Options {
@@ -68,6 +71,8 @@ type Send<Result> = (requests: S3Requests, signal: AbortSignal) => Promise<Resul
 
 export class S3 implements Storage {
   readonly location: string;
+  readonly history: StorageHistory;
+  readonly locks: StorageLocks;
   readonly #place: S3Place;
   readonly #limits: TransferLimits;
   readonly #timeouts: S3Timeouts;
@@ -88,6 +93,13 @@ export class S3 implements Storage {
     this.#timeouts = timeouts ?? { connectMs: storageLimits.s3.connectTimeoutMs, silenceMs: storageLimits.s3.silenceTimeoutMs };
     this.#retries = new Retries(retries);
     this.#slots = pLimit(this.#place.connections);
+    const versions = new S3Versions({
+      place: this.#place,
+      call: (task, send) => this.#call(task, (requests, signal) => send(requests.versions, signal)),
+      getPart: (name, range, options) => this.#getPart(name, range, options),
+    });
+    this.history = versions;
+    this.locks = versions;
   }
 
   async state({ signal }: CallOptions = {}): Promise<PlaceState> {
@@ -136,7 +148,8 @@ export class S3 implements Storage {
     return this.#getPart(name, { last }, options);
   }
 
-  async #getPart(name: string, range: ByteRange | undefined, options: GetOptions): Promise<ObjectEnd> {
+  /** `id` names a version; without it the current one is read. */
+  async #getPart(name: string, range: ByteRange | undefined, options: GetOptions & { id?: string }): Promise<ObjectEnd> {
     checkObjectName(name);
     checkRange(range);
     throwIfInterrupted(options.signal);
@@ -146,7 +159,7 @@ export class S3 implements Storage {
     const reading = new RangeReading(name, range, options);
     try {
       await this.#call({ attempt: `reading ${name}`, object: name, signal: options.signal }, async (requests, signal) => {
-        const download = await requests.get(this.#keyOf(name), reading.header, signal);
+        const download = await requests.get({ key: this.#keyOf(name), version: options.id }, reading.header, signal);
         await reading.take(download, (target, skip) =>
           this.#fill(download, { target, skip, signal, onBytes: (count) => reading.add(count) }),
         );
@@ -302,15 +315,15 @@ export class S3 implements Storage {
     return readInto(body, target, { skip, silenceMs: this.#timeouts.silenceMs, limits: this.#limits, signal, onBytes });
   }
 
-  async #getNothing(name: string, range: ByteRange, options: GetOptions): Promise<ObjectEnd> {
-    const objectSizeBytes = await this.size(name, options);
+  async #getNothing(name: string, range: ByteRange, options: GetOptions & { id?: string }): Promise<ObjectEnd> {
+    const { sizeBytes: objectSizeBytes } = await this.#head(name, options.signal, options.id);
     if ('length' in range && range.offset > objectSizeBytes) throw tooShort(name, range, objectSizeBytes);
     return { bytes: options.into?.subarray(0, 0) ?? new Uint8Array(0), objectSizeBytes };
   }
 
   /** After the store said that there is nothing in the range. */
-  async #getBeyondEnd(name: string, range: ByteRange | undefined, options: GetOptions): Promise<ObjectEnd> {
-    const sizeBytes = await this.size(name, options);
+  async #getBeyondEnd(name: string, range: ByteRange | undefined, options: GetOptions & { id?: string }): Promise<ObjectEnd> {
+    const { sizeBytes } = await this.#head(name, options.signal, options.id);
     if (sizeBytes === 0 && (range === undefined || 'last' in range))
       return { bytes: options.into?.subarray(0, 0) ?? new Uint8Array(0), objectSizeBytes: 0 };
     if (range !== undefined && 'length' in range && range.offset + range.length > sizeBytes) throw tooShort(name, range, sizeBytes);
@@ -319,11 +332,11 @@ export class S3 implements Storage {
   }
 
   /** Code `not-found` only if the bucket is there. */
-  async #head(name: string, signal: AbortSignal | undefined): Promise<{ sizeBytes: number; upload: string | undefined }> {
+  async #head(name: string, signal: AbortSignal | undefined, version?: string): Promise<{ sizeBytes: number; upload: string | undefined }> {
     throwIfInterrupted(signal);
     try {
       return await this.#call({ attempt: `reading the size of ${name}`, object: name, signal }, (requests, signal) =>
-        requests.head(this.#keyOf(name), signal),
+        requests.head({ key: this.#keyOf(name), version }, signal),
       );
     } catch (error) {
       // The answer to this request has no text that would tell one from the other.

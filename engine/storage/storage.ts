@@ -48,6 +48,66 @@ export type CreateOutcome = 'created' | 'exists';
 /** `absent`: no folder or bucket; `empty`: nothing in it; `occupied`: something, not necessarily a repository. */
 export type PlaceState = 'absent' | 'empty' | 'occupied';
 
+/** A state that a name has or had, as its store tells it. */
+export interface ObjectVersion {
+  readonly name: string;
+  /** The store's word for it; another one for each state of a name. */
+  readonly id: string;
+  /** `deletion`: from then on the name was gone. */
+  readonly kind: 'object' | 'deletion';
+  readonly sizeBytes: number;
+  /** When it came to be, by the store's clock, in milliseconds since 1970; whole seconds in most stores. */
+  readonly sinceMs: number;
+  /** What all other calls see. */
+  readonly isCurrent: boolean;
+  /** Two objects with the same tag have the same bytes. Empty: unknown. */
+  readonly tag: string;
+}
+
+/** What a store tells of the past of its names. Code of every call: `unsupported`, if this one tells nothing. */
+export interface StorageHistory {
+  /** Whether the store keeps what is overwritten or deleted from now on. If not, the listing has what is there now, and since when. */
+  keepsVersions(options?: CallOptions): Promise<boolean>;
+
+  /** All states of all names that begin with `prefix`: names in ascending order, the newest state of each first. Otherwise as {@link Storage.list}. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<ObjectVersion>;
+
+  /** As {@link Storage.get} and {@link Storage.getEnd}, of a state with kind `object`. */
+  get(version: ObjectVersion, range?: ByteRange, options?: GetOptions): Promise<Uint8Array>;
+  getEnd(version: ObjectVersion, last: number, options?: GetOptions): Promise<ObjectEnd>;
+
+  /** Makes the name what it was in that state (kind `object`), by a copy that is newer than all others: nothing is taken away. */
+  bringBack(version: ObjectVersion, options?: CallOptions): Promise<void>;
+
+  /** Deletes states for good. Returns those that the store refused to delete, because they are locked or the credentials do not allow it. */
+  purge(versions: readonly ObjectVersion[], options?: CallOptions): Promise<ObjectVersion[]>;
+}
+
+export type LockMode = 'governance' | 'compliance';
+
+/** How long objects are locked from when they are made. */
+export interface LockRule {
+  readonly mode: LockMode;
+  readonly periodSeconds: number;
+}
+
+export interface LockPolicy {
+  /** Whether the store can lock objects at this place. */
+  readonly isEnabled: boolean;
+  /** Null: objects are not locked when they are made. */
+  readonly rule: LockRule | null;
+  /** The store's time, in milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+/** Locks: until then nobody can delete that state of an object for good. */
+export interface StorageLocks {
+  policy(options?: CallOptions): Promise<LockPolicy>;
+
+  /** Locks an object until then, at least. `longer`: it was locked for longer already. Codes: `not-found`, `forbidden`, `unsupported`. */
+  extend(version: ObjectVersion, lock: { mode: LockMode; untilMs: number }, options?: CallOptions): Promise<'extended' | 'longer'>;
+}
+
 /** How fast a store may be talked to. Undefined: as fast as it goes. */
 export interface TransferRates {
   readonly uploadBytesPerSecond?: number | undefined;
@@ -64,11 +124,19 @@ export type StorageDescription =
   /** A store that is reached by the network. Whoever opens it finds credentials by itself. `limits` are shared by the threads of the process. */
   | { readonly kind: 'url'; readonly url: string; readonly limits: TransferLimitsDescription }
   /** Only in the thread that made it. */
-  | { readonly kind: 'in-memory'; readonly id: string };
+  | { readonly kind: 'in-memory'; readonly id: string }
+  /** Another one as it was at a time, in milliseconds since 1970. */
+  | { readonly kind: 'past'; readonly of: StorageDescription; readonly timeMs: number };
 
 export interface Storage {
   /** The place as a person writes it: a path or a URL. */
   readonly location: string;
+
+  /** Undefined: the store tells nothing of its past. */
+  readonly history?: StorageHistory | undefined;
+
+  /** Undefined: the store has no locks. */
+  readonly locks?: StorageLocks | undefined;
 
   /** Whether the place is there, and whether there is anything in it. */
   state(options?: CallOptions): Promise<PlaceState>;

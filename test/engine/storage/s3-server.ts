@@ -35,14 +35,21 @@ export function findVersitygw(): string | undefined {
   });
 }
 
-/** Starts the server with its buckets in `folder`, which must be on a file system with extended attributes. */
-export async function startVersitygw(program: string, folder: string): Promise<S3Server> {
+/** Starts the server with its buckets in `folder`, which must be on a file system with extended attributes. `versions`: buckets can keep them. */
+export async function startVersitygw(
+  program: string,
+  folder: string,
+  { versions = false }: { readonly versions?: boolean } = {},
+): Promise<S3Server> {
   const port = await freePort();
   const environment = { AWS_ACCESS_KEY_ID: 'tester', AWS_SECRET_ACCESS_KEY: 'secret of the tests', AWS_REGION: 'us-east-1' };
   const root = { ROOT_ACCESS_KEY: environment.AWS_ACCESS_KEY_ID, ROOT_SECRET_KEY: environment.AWS_SECRET_ACCESS_KEY };
   const data = path.join(folder, 'buckets');
   mkdirSync(data, { recursive: true });
-  const server = spawn(program, ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', data], {
+  const old = path.join(folder, 'versions');
+  mkdirSync(old, { recursive: true });
+  const versioning = versions ? ['--versioning-dir', old] : [];
+  const server = spawn(program, ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', ...versioning, data], {
     env: { PATH: process.env.PATH, HOME: folder, ...root },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
