@@ -6,6 +6,7 @@ export { type AnnotateOptions, annotateSnapshot } from './annotate.ts';
 export type { Annotated } from './annotations.ts';
 export { idForSuccessor, listRoots, type RootChanges, replaceRoot, rootNumberOf, storeCatalogue, storePackList } from './collector.ts';
 export { type CreateOptions, createRepository } from './create.ts';
+export { listDamageReports, listReportedPacks, type StoredReport, type WriteReportOptions, writeDamageReport } from './damage-reports.ts';
 export {
   type ChangeOptions,
   type Fate,

@@ -120,13 +120,18 @@ export function droppable(marks: readonly StoredMark[], { holds, at }: { holds: 
   return new Set(marks.flatMap(({ value }) => value.snapshots).filter((id) => !held.has(id)));
 }
 
-interface RecordType<Value> {
+export interface RecordType<Value> {
   readonly prefix: string;
-  readonly kind: 'hold' | 'deletion-mark';
+  readonly kind: 'hold' | 'deletion-mark' | 'damage-report';
   readonly decode: (payload: Uint8Array, name: string) => Value;
 }
 
-async function findRecords<Value>(repository: Repository, type: RecordType<Value>, { signal }: CallOptions): Promise<RecordPlace<Value>[]> {
+/** The records of one type that there are, before they are read. Codes: those of the storage. */
+export async function findRecords<Value>(
+  repository: Repository,
+  type: RecordType<Value>,
+  { signal }: CallOptions,
+): Promise<RecordPlace<Value>[]> {
   const found: RecordPlace<Value>[] = [];
   for await (const { name } of repository.storage.list(type.prefix, { signal })) {
     const parsed = parseObjectName(name);
