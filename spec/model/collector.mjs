@@ -1,6 +1,7 @@
 // A collector: replaces the root three times (A: condemns; B: raises the floor; C: freezes the catalogue, marks again, dooms). Any number may run, and stop and
 // go on at any step. Before A it may copy what is needed of a pack into a new one: of one that the base index or a table of a session lists.
 
+import { answersOfStore } from './losses.mjs';
 import { doomingRoot, isNeeded, neededPacks } from './marking.mjs';
 import { landedCheckpoints, landedCommits, step, tablesFrom } from './model.mjs';
 import { noticedByCollector, RECOVERED } from './rollback.mjs';
@@ -28,15 +29,18 @@ export function* collectorSteps(model, state, index) {
   else yield* beginListing(context);
 }
 
-/** Reads the root, then lists packs. With a store that may have been rolled back: nothing is done if that shows. */
+/** Reads the root, then the reports, then asks the store. With a store that may have been rolled back: nothing is done if that shows. */
 function* begin({ model, state, index }) {
   const { root } = state;
   if (root.phase === OPEN && root.generation >= lastGeneration(model, state)) return;
-  if (noticedByCollector(model, state)) return;
-  yield step(model, state, `collector ${index} reads the root`, (next) => {
-    const present = model.features.has('prune') ? state.packs : 0;
-    next.collectors[index] = { ...newCollector(model), step: DECIDE, root: copyRoot(root), present };
-  });
+  for (const answer of answersOfStore(model, state)) {
+    if (noticedByCollector(model, state, answer.gone)) continue;
+    const learned = answer.suspected === 0 ? '' : `, suspects packs ${bitsOf(answer.suspected)} and finds ${bitsOf(answer.gone)} gone`;
+    yield step(model, state, `collector ${index} reads the root${learned}`, (next) => {
+      const present = model.features.has('prune') || state.losses.length > 0 ? state.packs : 0;
+      next.collectors[index] = { ...newCollector(model), step: DECIDE, root: copyRoot(root), present, ...answer };
+    });
+  }
 }
 
 /** Replacement A: publishes what is condemned, a hint. */
@@ -49,6 +53,7 @@ function* condemn(context) {
     if (!model.mistakes.has('copyUnlisted')) root.base |= bit(own.moveTo);
   }
   if (model.mistakes.has('staleMarks')) root.noted = state.marks & ~state.holds;
+  if (model.mistakes.has('reportsEarly')) root.noted = own.suspected;
   for (const condemned of condemnable(model, state, root)) {
     const chosen = own.moveFrom >= 0 ? condemned | bit(own.moveFrom) : condemned;
     yield replaceRoot(context, { label: `A, condemning packs ${bitsOf(chosen)}`, root: { ...root, condemned: chosen } });
@@ -169,6 +174,7 @@ function replaceRoot({ model, state, index, own }, { label, root: content }) {
       next.root = { ...root, number: mistakes.has('blindPut') ? state.root.number + 1 : root.number };
       next.doomedEver |= root.doomed;
       noteHighest(next);
+      if (root.phase === OPEN && state.losses.length > 0) removeReports(next.losses[0], mistakes, own);
     }
     // Whoever trusts the creation goes on with its own root.
     const created = wins || root.number < state.root.number;
@@ -183,6 +189,13 @@ function* deleteByOwnRoot({ model, state, index, own }) {
     yield step(model, state, `collector ${index} deletes pack ${pack}`, (next) => (next.packs &= ~bit(pack)));
   if (root.phase === OPEN && root.generation >= model.config.generations) return;
   yield step(model, state, `collector ${index} goes on with its root`, (next) => (next.collectors[index].step = DECIDE));
+}
+
+/** A report goes if the pack was found to be there; or once the root names the pack, see `lossSteps`. */
+function removeReports(losses, mistakes, { reports, mistaken, suspected, gone }) {
+  const kept = mistakes.has('lostForgotten') ? suspected & ~gone : suspected;
+  losses.reports &= ~(reports & ~kept);
+  losses.mistaken &= ~(mistaken & ~kept);
 }
 
 function lineOf({ rollback: [rollback] }) {

@@ -13,6 +13,12 @@ const quietRepack = { ...quiet, generations: 1, wanted: [2], firstPack: 3, repac
 const rollback = { ...one, features: ['rollback', 'objects'] };
 const rollbackRepacked = { ...one, writers: 0, repacks: 1, features: ['elder', 'repack', 'rollback', 'objects'] };
 
+const lost = { ...one, generations: 1, losses: 1, features: ['elder', 'lost'] };
+const lostDrop = { ...lost, wrongReports: 1, features: [...lost.features, 'drop'] };
+const lostUnderWay = { ...lost, features: [...lost.features, 'underWay'] };
+const lostRepacked = { ...lost, repacks: 1, firstPack: 3, wanted: [2], features: [...lost.features, 'repack', 'prune'] };
+const lostRollback = { ...rollbackRepacked, generations: 1, features: [...rollbackRepacked.features, 'lost'] };
+
 export const configurations = {
   roots: {
     small: [
@@ -95,6 +101,23 @@ export const configurations = {
       { ...rollback, generations: 1, writers: 2 },
     ],
   },
+  lost: {
+    small: [lostDrop, lostRepacked, lostRollback],
+    full: [
+      lost,
+      { ...lost, generations: 2, losses: 2 },
+      { ...lost, generations: 2, attempts: 2, wrongReports: 1, features: [...lost.features, 'objects', 'pages'] },
+      { ...lost, wrongReports: 1, features: [...lost.features, 'forget'] },
+      { ...lost, collectors: 2, wrongReports: 1 },
+      { ...lost, writers: 2, wanted: [1, 1] },
+      { ...lost, wanted: [3], attempts: 2, features: [...lost.features, 'checkpoints', 'drop'] },
+      { ...lostUnderWay, generations: 2, features: [...lostUnderWay.features, 'forget'] },
+      { ...lostUnderWay, generations: 2, writers: 2, wanted: [1, 1], features: [...lostUnderWay.features, 'pending'] },
+      { ...lostRepacked, generations: 2, wrongReports: 1 },
+      { ...lostRollback, generations: 2, losses: 1, wrongReports: 1 },
+      { ...lostRollback, writers: 1 },
+    ],
+  },
 };
 
 /** The least bounds in which each mistake shows. */
@@ -137,4 +160,13 @@ export const mistakes = {
   lineIgnored: rollback,
   gapAccepted: { ...rollback, features: ['rollback', 'objects', 'sleepers'] },
   oldListDeletes: rollback,
+  lostIgnored: lostUnderWay,
+  reportsIgnored: lost,
+  reportsUnchecked: lostUnderWay,
+  reportsEarly: { ...lostDrop, wrongReports: 0 },
+  trustReports: { ...lostDrop, losses: 0 },
+  failureSettles: lostUnderWay,
+  lostForgotten: { ...lostUnderWay, writers: 2, wanted: [1, 1] },
+  backUnmarked: { ...lostDrop, wrongReports: 0 },
+  lostUnadopted: lostRollback,
 };

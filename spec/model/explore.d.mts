@@ -7,6 +7,8 @@ export interface ExploreOptions {
   wanted?: number[];
   firstPack?: number;
   repacks?: number;
+  losses?: number;
+  wrongReports?: number;
   features?: string[];
   mistakes?: string[];
   quietCollections?: number;

@@ -1,5 +1,6 @@
 // What the collector keeps. Snapshots list the packs that they rely on; a pack that was replaced leads to its replacements.
 
+import { withLosses } from './losses.mjs';
 import { checkpointStanding, copiesOf, holders, reach, standing, wantedOf } from './model.mjs';
 import { bit, bitsOf, CHUNKS, OPEN, range } from './state.mjs';
 
@@ -40,17 +41,28 @@ export function doomingRoot(model, state, { own, abandoned }) {
   const below = (session) =>
     state.generation[session] >= root.pastFloor && (state.generation[session] < root.floor || mistakes.has('minAge'));
   const within = (mask) => bitsOf(mask).reduce((sum, session) => (below(session) ? sum | bit(session) : sum), 0);
-  const found = root.recovering ? state.rollback[0].catalogued : 0;
-  const catalogue = (root.catalogue | found | within(commits)) & ~droppedBy(model, own);
+  const recovered = root.recovering ? state.rollback[0].catalogued : 0;
+  const catalogue = (root.catalogue | recovered | within(commits)) & ~droppedBy(model, own);
   const superseded = mistakes.has('supersededByInvalid') ? commits | catalogue : catalogue;
   const checkpoints = (root.checkpoints | within(own.checkpoints)) & ~superseded & ~abandoned;
   const base = root.base | tables | (root.recovering ? state.packs : 0);
   const listed = { ...root, base, catalogue, checkpoints };
-  const kept = root.recovering ? withFound(model, state, listed) : listed;
-  let doomed = root.doomed | (root.condemned & ~rescued(model, state, kept));
-  if (mistakes.has('orphansLate')) doomed |= state.packs & ~base;
+  const found = root.recovering ? withFound(model, state, listed) : listed;
+  const kept = state.losses.length > 0 ? withLosses(model, state, { root: found, own }) : found;
+  let doomed = root.doomed | (root.condemned & ~rescued(model, state, { root: kept, doubted: kept.lost | own.suspected }));
+  if (mistakes.has('orphansLate')) doomed |= state.packs & ~kept.base;
   const replaced = keptReplacements(model, state, kept);
-  return { ...kept, base: base & ~doomed, doomed, replaced, condemned: 0, phase: OPEN, pastFloor: root.floor, noted: 0, recovering: 0 };
+  return {
+    ...kept,
+    base: kept.base & ~doomed,
+    doomed,
+    replaced,
+    condemned: 0,
+    phase: OPEN,
+    pastFloor: root.floor,
+    noted: 0,
+    recovering: 0,
+  };
 }
 
 /** Snapshots that are given up: those with a mark and no hold. */
@@ -59,8 +71,8 @@ function droppedBy({ mistakes }, { root, marks, holds }) {
   return mistakes.has('holdsIgnored') ? marks : marks & ~holds;
 }
 
-/** Condemned packs that something in the catalogue needs: no copy is elsewhere by what it relies on. */
-function rescued(model, state, root) {
+/** Condemned packs that something in the catalogue needs: no copy is elsewhere by what it relies on. A copy that may be lost does not suffice. */
+function rescued(model, state, { root, doubted }) {
   const { mistakes } = model;
   if (mistakes.has('noRemark')) return 0;
   let needed = 0;
@@ -71,7 +83,7 @@ function rescued(model, state, root) {
       const copies = copiesOf(model, state, { root, session, chunk }) & ~root.doomed;
       // The pack itself counts, whether or not an index lists it; what replaced it counts if the base index does.
       const counting = mistakes.has('copyUnlisted') ? -1 : root.base | bit(relied);
-      if (!(copies & counting & ~root.condemned)) needed |= copies & root.condemned;
+      if (!(copies & counting & ~doubted & ~root.condemned)) needed |= copies & root.condemned;
     }
   }
   return needed;

@@ -18,6 +18,9 @@ export const defaults = {
   firstPack: 1,
   /** Packs that repacking may make. */
   repacks: 0,
+  /** Packs that may vanish by damage, and reports of packs that are there. */
+  losses: 0,
+  wrongReports: 0,
   /** Parts of the protocol that are switched on; see README.md. */
   features: [],
   mistakes: [],

@@ -17,11 +17,13 @@ function* begin(model, state) {
   for (const session of range(model.sessions)) {
     if (!isAcknowledged(model, state, session) || standing(model, state, session) === 'no') continue;
     const mask = bit(session);
+    if (model.features.has('drop') && session === model.elder) continue;
     if (!(state.markedEver & mask))
       yield step(model, state, `session ${session} is forgotten`, (next) => {
         next.marks |= mask;
         next.markedEver |= mask;
       });
+    if (model.features.has('drop')) continue;
     if (state.marks & mask)
       yield step(model, state, `the mark of session ${session} is taken away`, (next) => {
         next.marks &= ~mask;

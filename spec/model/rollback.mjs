@@ -47,11 +47,12 @@ export function noticedByWriter(model, state, own) {
   return hasEvidence(state) && !model.mistakes.has('evidenceIgnored');
 }
 
-export function noticedByCollector(model, state) {
+/** `gone`: packs that were reported, and for which the collector has asked itself: they are lost. */
+export function noticedByCollector(model, state, gone) {
   if (state.rollback.length === 0) return false;
   if (state.root.gap && !model.mistakes.has('gapAccepted')) return true;
   if (hasEvidence(state) && !model.mistakes.has('evidenceIgnored')) return true;
-  return lacksPacks(state) && !model.mistakes.has('missingIgnored');
+  return lacksPacks(state, gone) && !model.mistakes.has('missingIgnored');
 }
 
 export function noticedByDeleter(state) {
@@ -73,8 +74,8 @@ function isStored(state, session) {
 }
 
 /** Packs of the base index are gone that this root never doomed. */
-function lacksPacks({ root, packs }) {
-  return (root.base & ~root.doomed & ~packs) !== 0;
+function lacksPacks({ root, packs }, gone = 0) {
+  return (root.base & ~root.doomed & ~packs & ~gone) !== 0;
 }
 
 /** Whether the root with which a session began is one of those that led to this one. */

@@ -1,5 +1,6 @@
 // What must never be.
 
+import { excusedChunks, lossFault } from './losses.mjs';
 import { checkpointStanding, copiesOf, holders, isOwed, lowest, standing, tablesFrom, wantedOf } from './model.mjs';
 import { leak } from './quiet.mjs';
 import { readerFault } from './reader.mjs';
@@ -25,7 +26,10 @@ function snapshotFault(model, state, session) {
   const stands = standing(model, state, session);
   const owed = isOwed(model, state, session);
   if (owed && stands === 'no') return LOST;
-  return (owed || stands === 'valid') && !isRestorable(model, state, { session, chunks: bitsOf(wantedOf(model, session)) }) ? BROKEN : null;
+  if (!owed && stands !== 'valid') return null;
+  const chunks = bitsOf(wantedOf(model, session) & ~excusedChunks(state, session));
+  if (!isRestorable(model, state, { session, chunks })) return BROKEN;
+  return state.losses.length > 0 ? lossFault(model, state, session) : null;
 }
 
 /** By the index, and by the packs that the snapshot names. */

@@ -27,8 +27,10 @@ export function emptyRoot(model) {
     doomed: 0,
     /** Packs of the base index. */
     base: 0,
-    /** For each pack, the packs that hold what repacking moved from it. */
-    replaced: model.features.has('repack') || model.features.has('rollback') ? Array(model.packs).fill(0) : [],
+    /** For each pack, the packs that hold what repacking moved from it, or what of it was lost and stored again. */
+    replaced: ['repack', 'rollback', 'lost'].some((feature) => model.features.has(feature)) ? Array(model.packs).fill(0) : [],
+    /** Packs that are known to be lost. */
+    lost: 0,
     /** Stands for the nonce: roots of one line follow each other. */
     line: 0,
     /** Whether the root before it is missing or another one (nonce). */
@@ -66,11 +68,12 @@ export function initialState(model) {
     holds: 0,
     markedEver: 0,
     promised: 0,
-    owners: features.has('forget') ? [{ step: 0, target: -1 }] : [],
+    owners: features.has('forget') || features.has('drop') ? [{ step: 0, target: -1 }] : [],
     readers: features.has('reader') ? [{ step: 0, root: emptyRoot(model), expected: 0, first: 0, seen: 0, target: -1 }] : [],
     rollback: features.has('rollback')
       ? [{ step: 0, saved: emptyRoot(model), highestNumber: 0, highestGeneration: 0, catalogued: 0, excused: 0 }]
       : [],
+    losses: features.has('lost') ? [newLosses(model)] : [],
     /** The root before, for the mistake `pruneAll`, which brings it back. */
     previous: model.mistakes.has('pruneAll') ? [emptyRoot(model)] : [],
   };
@@ -80,7 +83,29 @@ export function initialState(model) {
     state.commit[elder] = LANDED;
     state.relies[elder * CHUNKS.length] = 0;
   }
+  if (features.has('underWay')) {
+    Object.assign(root, { number: 1, generation: 1, phase: CONDEMNED, catalogue: 0, base: 0 });
+    state.generation[elder] = 1;
+    state.tables[elder] = 1;
+  }
   return state;
+}
+
+/** What has happened to packs, and what has been reported. */
+function newLosses({ config, sessions }) {
+  return {
+    /** Packs that vanished by damage; how many more may. */
+    vanished: 0,
+    left: config.losses,
+    /** Packs in reports; packs in reports that were made while the pack was there; how many more of those there may be. */
+    reports: 0,
+    mistaken: 0,
+    wrong: config.wrongReports,
+    /** Chunks that somebody who knew of the loss has stored again and committed. */
+    back: 0,
+    /** For each session: packs that were known to be lost, or reported, when it began. */
+    aware: Array(sessions).fill(0),
+  };
 }
 
 export function newWriter() {
@@ -107,6 +132,8 @@ export function newWriter() {
     number: 0,
     line: 0,
     sawRolledBack: 0,
+    /** Packs that the root calls lost. */
+    lost: 0,
   };
 }
 
@@ -124,6 +151,11 @@ export function newCollector(model) {
     present: 0,
     moveFrom: -1,
     moveTo: -1,
+    /** Packs in the reports that it has read, right ones and others; those that the store says are gone; those that may be. */
+    reports: 0,
+    mistaken: 0,
+    gone: 0,
+    suspected: 0,
   };
 }
 

@@ -1,5 +1,6 @@
 // What may happen at any time: a request lands late, or again; what may be deleted is deleted, by whoever once read that it may be.
 
+import { lossSteps } from './losses.mjs';
 import { lowest, step } from './model.mjs';
 import { noticedByDeleter, SAVED } from './rollback.mjs';
 import { bit, bitsOf, DELETED, IN_FLIGHT, LANDED, range } from './state.mjs';
@@ -7,6 +8,7 @@ import { bit, bitsOf, DELETED, IN_FLIGHT, LANDED, range } from './state.mjs';
 export function* worldSteps(model, state) {
   yield* landings(model, state);
   yield* deletions(model, state);
+  if (state.losses.length > 0) yield* lossSteps(model, state);
   const [previous] = state.previous;
   if (previous !== undefined && previous.number < state.root.number)
     yield step(model, state, 'the highest root is pruned', (next) => (next.root = { ...previous }));

@@ -1,5 +1,6 @@
 // A writer: begins a session, stores packs, then tables, then (perhaps) a checkpoint, then the commit, and reads the root again.
 
+import { broughtBack, reported } from './losses.mjs';
 import { checkpointStanding, holders, lowest, packOf, sessionOf, step, tablesFrom, wantedBy } from './model.mjs';
 import { beganInThisLine, noticedByWriter, ranAcross, rootSeen } from './rollback.mjs';
 import { ABSENT, bit, bitsOf, CHUNKS, DELETED, FENCING, IN_FLIGHT, LANDED, listings, newWriter } from './state.mjs';
@@ -48,7 +49,12 @@ function begin({ model, state, index, session }) {
     const early = mistakes.has('staleIndex') || mistakes.has('pendingTables');
     own.floor = early ? lowest(root) : root.floor;
     if (model.features.has('pending')) own.lowest = lowest(root);
+    if (state.losses.length > 0) {
+      own.lost = root.lost;
+      next.losses[0].aware[session] = root.lost | state.losses[0].reports;
+    }
     own.excluded = mistakes.has('dedupCondemned') ? root.doomed : root.condemned | root.doomed;
+    if (!mistakes.has('lostIgnored')) own.excluded |= root.lost;
     own.step = LIST;
   });
 }
@@ -64,9 +70,10 @@ function* listTables({ model, state, index, own }) {
     return;
   }
   const pending = model.features.has('pending') ? tablesFrom(state, own.lowest) & ~now : 0;
+  const named = state.losses.length > 0 && !model.mistakes.has('reportsIgnored') ? reported(state) : 0;
   for (const listed of paged ? listings(own.first, now) : [now])
     yield step(model, state, `writer ${index} has listed tables`, (next) =>
-      Object.assign(next.writers[index], { listed, pending, first: 0, step: DECIDE }),
+      Object.assign(next.writers[index], { listed, pending, excluded: own.excluded | named, first: 0, step: DECIDE }),
     );
 }
 
@@ -77,8 +84,10 @@ function* decide({ model, state, index, own, session }) {
     return;
   }
   const floor = model.mistakes.has('pendingTables') ? lowest(state.root) : state.root.floor;
-  if (floor !== own.floor && !model.mistakes.has('staleIndex')) {
-    yield step(model, state, `writer ${index} finds another floor`, (next) =>
+  // What reports said when they were listed, and what the root called lost before: a report that was removed in between is in neither.
+  const isOtherList = state.losses.length > 0 && state.root.lost !== own.lost && !model.mistakes.has('reportsUnchecked');
+  if (isOtherList || (floor !== own.floor && !model.mistakes.has('staleIndex'))) {
+    yield step(model, state, `writer ${index} finds another ${isOtherList ? 'lost list' : 'floor'}`, (next) =>
       Object.assign(next.writers[index], { step: BEGIN, listed: 0, pending: 0 }),
     );
     return;
@@ -102,6 +111,7 @@ function* decide({ model, state, index, own, session }) {
         excluded: 0,
         listed: 0,
         pending: 0,
+        lost: 0,
         step: UPLOAD,
       });
     });
@@ -207,6 +217,7 @@ function* check({ model, state, index, own, session }) {
     yield step(model, state, `writer ${index} finds its commit ${stands ? 'standing' : 'passed'}`, (next) => {
       const writer = next.writers[index];
       if (stands && ranAcross(state, own)) next.rollback[0].excused |= bit(session);
+      if (stands && state.losses.length > 0) next.losses[0].back |= broughtBack(model, state, session);
       if (stands) stop(Object.assign(writer, { acknowledged: own.attempt }));
       else if (again) rebase(writer);
       else stop(writer);
