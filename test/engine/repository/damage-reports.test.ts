@@ -55,7 +55,7 @@ t.test('listDamageReports: a damaged one is told of and reports nothing', async 
   const kept = randomId<PackId>();
   await writeDamageReport(repository, [finding(kept)]);
   const object = objectNames.damageReport(id!);
-  await replaceObject(repository.storage, object, withFlippedBit(await repository.storage.get(object)));
+  await replaceObject(repository.storage, object, withFlippedBit(await repository.storage.get(object), 0));
   await t.rejects(listDamageReports(repository), { code: 'malformed', object });
   const damaged: string[] = [];
   t.equal((await listDamageReports(repository, { onDamage: (_, of) => damaged.push(of) })).length, 1);
