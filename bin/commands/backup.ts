@@ -45,6 +45,7 @@ interface BackupCommandOptions {
   readonly ignoreCtime?: boolean;
   readonly ignoreInode?: boolean;
   readonly compression?: Compression;
+  readonly verifyAll?: boolean;
   readonly time?: Time;
   readonly workers?: number;
   /** Only false says anything. */
@@ -110,6 +111,7 @@ function addSnapshotOptions(command: Command): void {
     .option('--ignore-ctime', 'a changed ctime alone does not make a file changed')
     .option('--ignore-inode', 'a changed inode alone does not make a file changed')
     .option('--compression <method>', 'auto, none, lz4, or zstd:1 to zstd:22 (default: auto)', parseCompression)
+    .option('--verify-all', 'open and compare every block again before it is stored, not one in eight')
     .addOption(countOption('--workers <count>', 'threads that read and compress', { minimum: 1, maximum: 256 }))
     .option('--no-maintain', 'do not maintain the repository afterwards when that is due')
     .option('-n, --dry-run', 'only say what would be done');
@@ -245,6 +247,7 @@ async function labelsOf(
     ...hostOf(options.host ?? configuration.host),
     parent: await parentOf(context, opened, options.parent),
     compression,
+    ...(options.verifyAll && { verifyAll: true }),
     ...(options.time && { time: dateOfTime(options.time) }),
   };
 }

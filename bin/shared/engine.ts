@@ -145,7 +145,7 @@ export interface RunOptions {
 }
 
 /** What a backup says about its snapshot. */
-export type SnapshotLabels = Pick<BackupOptions, 'tags' | 'description' | 'host' | 'compression' | 'time'> & {
+export type SnapshotLabels = Pick<BackupOptions, 'tags' | 'description' | 'host' | 'compression' | 'verifyAll' | 'time'> & {
   readonly parent: 'auto' | 'none' | SnapshotId;
 };
 

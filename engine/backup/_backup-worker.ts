@@ -71,6 +71,7 @@ class BackupWorker {
       packSizeBytes: configuration.packSizeBytes,
       dryRun: setup.dryRun,
       packsAhead: setup.packsAhead,
+      verifyAll: setup.verifyAll,
       onPack: (stored: StoredPack) => reply({ type: 'pack', stored }),
     });
     const parts = { kernel, store: this.#store, extents: this.#extents };

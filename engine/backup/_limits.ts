@@ -4,6 +4,8 @@ export const backupLimits = {
   readSizeBytes: 512 * 1024,
   /** Chunks in a block: more are possible in the format, but small blocks of tiny files restore faster. */
   chunksPerBlock: 16_384,
+  /** One block in so many is verified before it is stored, if not all are. */
+  verifiedShare: 8,
   /** Rows of the table of chunks in flight (20 bytes each). */
   chunkTableRows: 1 << 18,
   /** A batch of small files for a worker ends at this many files or bytes. */

@@ -26,6 +26,8 @@ export interface WorkerSetup {
   readonly dryRun: boolean;
   /** Packs that a worker may have on their way into the store while it fills the next one. */
   readonly packsAhead: number;
+  /** Every block is verified before it is stored, not one in some. */
+  readonly verifyAll: boolean;
   /** One 32-bit word: 1 once the backup ends. A job that reads looks at it now and then and gives up. */
   readonly stopFlag: SharedArrayBuffer;
 }

@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly workers?: number | undefined;
   readonly compression: Compression;
   readonly dryRun: boolean;
+  /** See {@link CommonBackupOptions.verifyAll}. */
+  readonly verifyAll?: boolean | undefined;
   /** Others than {@link backupLimits}: for tests. */
   readonly limits?: Partial<BackupLimits> | undefined;
 }
@@ -89,7 +91,7 @@ export class BackupSession {
   private constructor(
     repository: Repository,
     { session, reading, tables, alive }: { session: Session; reading: Repository; tables: SessionTables; alive: Set<PackId> },
-    { workers = availableParallelism(), compression, dryRun, limits }: SessionOptions,
+    { workers = availableParallelism(), compression, dryRun, verifyAll = false, limits }: SessionOptions,
   ) {
     const { storage, keys, configuration } = repository;
     this.session = session;
@@ -114,6 +116,7 @@ export class BackupSession {
         compression,
         dryRun,
         packsAhead: packsAhead(repository, workers),
+        verifyAll,
         chunkTable: this.#chunkTable.buffer,
         packTable: packs.buffers,
         storedTables: tables.all,

@@ -143,9 +143,9 @@ class StreamBackup {
 
   async #begin(): Promise<BackupSession> {
     const { options, limits } = this.#parts;
-    const { compression = 'auto', dryRun = false, signal } = options;
+    const { compression = 'auto', dryRun = false, verifyAll, signal } = options;
     await this.#untilDecided();
-    return BackupSession.begin(this.#repository, { workers: 1, compression, dryRun, limits, signal });
+    return BackupSession.begin(this.#repository, { workers: 1, compression, dryRun, verifyAll, limits, signal });
   }
 
   /** While a collection decides, packs that it had condemned may not be relied on, though it will keep those that the checkpoint has. */

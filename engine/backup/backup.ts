@@ -83,10 +83,10 @@ async function attemptBackup(
   repository: Repository,
   { options, run, limits, sources, source, repositoryFolder, predecessors }: Attempt,
 ): Promise<{ result: BackupResult } | { superseded: Predecessor }> {
-  const { workers, compression = 'auto', dryRun = false, signal } = options;
+  const { workers, compression = 'auto', dryRun = false, verifyAll, signal } = options;
   const finding = findParents(repository, { source, parent: options.parent ?? 'auto', predecessors, signal });
   finding.catch(() => undefined); // Whoever waits for it is told.
-  const session = await BackupSession.begin(repository, { workers, compression, dryRun, limits, signal });
+  const session = await BackupSession.begin(repository, { workers, compression, dryRun, verifyAll, limits, signal });
   const reached: { tree: NodeReference | null | undefined } = { tree: undefined };
   try {
     const parents = await finding;

@@ -19,6 +19,10 @@ export interface CommonBackupOptions {
   /** Default: the machine's name. */
   readonly host?: string;
   readonly compression?: Compression;
+  /**
+   * Every block of data is opened, decompressed and named again before it is stored, and compared with what went in; otherwise one in eight is. Folders, lists and index tables always are.
+   */
+  readonly verifyAll?: boolean;
   /** Nothing is written; what would be new is counted. */
   readonly dryRun?: boolean;
   /** The time that the snapshot says; default: now. */

@@ -10,3 +10,4 @@ export {
   type SegmentPlace,
   tailSizeBytes,
 } from './segmented-object.ts';
+export { wrongBytes } from './verified.ts';

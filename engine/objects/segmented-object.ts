@@ -20,6 +20,7 @@ import {
 } from '../../repo-format/mod.ts';
 import { aead } from '../native/mod.ts';
 import type { ObjectWriter, Storage } from '../storage/mod.ts';
+import { isConcatenation, wrongBytes } from './verified.ts';
 
 /** How much of an object's end is fetched at first: footer and contents of nearly all packs and small index tables. */
 export const tailSizeBytes = 64 * 1024;
@@ -41,9 +42,14 @@ export interface SegmentPlace {
 /** What {@link SegmentedObjectWriter} needs of a storage. */
 export type ObjectTarget = Pick<Storage, 'createWriter' | 'get'>;
 
+/** Where this thread opens again what it has sealed, to compare it with what went in. */
+let openedAgain = new Uint8Array(0);
+
 /**
  * Writes a pack or an index table: a clear header, sealed segments, a sealed table of contents, a footer (spec/sealed.md).
  * Nothing is visible in the store before {@link finish}; {@link abort} leaves nothing behind.
+ *
+ * A segment is opened again before it goes to the store. Code `io` if it is not what went in: the memory of the machine may be faulty.
  */
 export class SegmentedObjectWriter {
   readonly name: string;
@@ -87,14 +93,14 @@ export class SegmentedObjectWriter {
     return this.#segments;
   }
 
-  /** Seals the concatenation of `parts` as the next segment. */
-  append(parts: Uint8Array[]): Promise<SegmentPlace> {
-    return this.#append(this.#segments++, parts);
+  /** Seals the concatenation of `parts` as the next segment. `verify` false: without opening it again, where so much is written that some of it must do. */
+  append(parts: Uint8Array[], { verify = true }: { verify?: boolean } = {}): Promise<SegmentPlace> {
+    return this.#append(this.#segments++, parts, verify);
   }
 
   /** Writes the contents and the footer and makes the object visible, durably. */
   async finish(contents: Uint8Array): Promise<void> {
-    const place = await this.#append(contentsSegmentNumber, [contents]);
+    const place = await this.#append(contentsSegmentNumber, [contents], true);
     await this.#writer.append([sealedFooter({ offset: place.offset, length: place.sealedLength })]);
     if ((await this.#writer.commit()) === 'created' || (await this.#isThere())) return;
     throw new LaganError('exists', `a new object was to be stored as ${this.name}, but one is there already`, { object: this.name });
@@ -114,11 +120,25 @@ export class SegmentedObjectWriter {
     }
   }
 
-  async #append(number: number, parts: Uint8Array[]): Promise<SegmentPlace> {
+  async #append(number: number, parts: Uint8Array[], verify: boolean): Promise<SegmentPlace> {
     const offset = this.#writer.sizeBytes;
     const into = this.#bufferOf(parts.reduce((sum, part) => sum + part.length, segmentOverheadBytes));
-    await this.#writer.append([sealSegment(this.#key, this.#header, { number, offset }, parts, { aead: aead(), into })]);
+    const sealed = sealSegment(this.#key, this.#header, { number, offset }, parts, { aead: aead(), into });
+    if (verify) this.#expectOpens({ number, offset }, sealed, parts);
+    await this.#writer.append([sealed]);
     return { offset, sealedLength: this.#writer.sizeBytes - offset - sealedLayout.lengthFieldSizeBytes };
+  }
+
+  #expectOpens({ number, offset }: { number: number; offset: number }, sealed: Uint8Array, parts: readonly Uint8Array[]): void {
+    const { name } = this;
+    if (openedAgain.length < sealed.length) openedAgain = new Uint8Array(sealed.length);
+    let opened: Uint8Array;
+    try {
+      opened = openStoredSegment(this.#key, this.#header, { number, offset, objectName: name }, sealed, { aead: aead(), into: openedAgain });
+    } catch (cause) {
+      throw wrongBytes(name, 'sealed', cause);
+    }
+    if (!isConcatenation(parts, opened)) throw wrongBytes(name, 'sealed');
   }
 
   #bufferOf(size: number): Uint8Array {

@@ -1,6 +1,7 @@
 import { compressSync as lz4CompressSync, uncompressSync as lz4UncompressSync } from 'lz4-napi';
 import { type Codec, LaganError } from '../../repo-format/mod.ts';
 import { zstd } from '../native/mod.ts';
+import { wrongBytes } from '../objects/mod.ts';
 
 /** How blocks are compressed: `auto` is zstd level 1 where a probe finds that it pays, else nothing. */
 export type Compression = 'auto' | 'none' | 'lz4' | `zstd:${number}`;
@@ -22,11 +23,12 @@ export function parseCompression(text: string): Compression {
   });
 }
 
-/** Compresses blocks one after another. */
+/** Compresses blocks one after another. What was compressed is decompressed again and compared before it is used, unless it is said not to be. */
 export class BlockCompressor {
   readonly #compression: Compression;
   readonly #zstdLevel: number | undefined;
   #output = new Uint8Array(0);
+  #again = new Uint8Array(0);
 
   constructor(compression: Compression) {
     this.#compression = compression;
@@ -34,8 +36,18 @@ export class BlockCompressor {
     else if (compression.startsWith('zstd:')) this.#zstdLevel = Number(compression.slice(5));
   }
 
-  /** The payload as it is stored: raw where compression gains nothing. It is valid until the next call. */
-  compress(payload: Uint8Array, looksIncompressible: () => boolean): { codec: Codec; payload: Uint8Array } {
+  /** The payload as it is stored: raw where compression gains nothing. It is valid until the next call. Code `io`: it does not decompress to what it was. */
+  compress(
+    payload: Uint8Array,
+    looksIncompressible: () => boolean,
+    { verify = true }: { verify?: boolean } = {},
+  ): { codec: Codec; payload: Uint8Array } {
+    const encoded = this.#encode(payload, looksIncompressible);
+    if (verify && encoded.codec !== 'raw') this.#expectSame(payload, encoded);
+    return encoded;
+  }
+
+  #encode(payload: Uint8Array, looksIncompressible: () => boolean): { codec: Codec; payload: Uint8Array } {
     const raw = { codec: 'raw', payload } as const;
     if (this.#compression === 'none' || (this.#compression === 'auto' && looksIncompressible())) return raw;
     const worthwhileSize = Math.floor(payload.length * worthwhileShare);
@@ -46,6 +58,17 @@ export class BlockCompressor {
     if (this.#output.length <= worthwhileSize) this.#output = new Uint8Array(payload.length);
     const length = zstd().compress(payload, this.#output.subarray(0, worthwhileSize + 1), this.#zstdLevel);
     return length < 0 || length > worthwhileSize ? raw : { codec: 'zstd', payload: this.#output.subarray(0, length) };
+  }
+
+  #expectSame(raw: Uint8Array, { codec, payload }: { codec: Codec; payload: Uint8Array }): void {
+    if (this.#again.length <= raw.length) this.#again = new Uint8Array(raw.length + 1);
+    let again: Uint8Array;
+    try {
+      again = decompressPayload(payload, { codec, rawLength: raw.length, objectName: 'a new pack', into: this.#again });
+    } catch (cause) {
+      throw wrongBytes('a new pack', 'compressed', cause);
+    }
+    if (Buffer.compare(raw, again) !== 0) throw wrongBytes('a new pack', 'compressed');
   }
 }
 

@@ -60,12 +60,12 @@ export class PackWriter {
     return this.#object?.sizeBytes ?? 0;
   }
 
-  /** Seals a block and appends it. */
-  async write({ codec, chunkLengths, names, payload }: EncodedBlock): Promise<void> {
+  /** Seals a block and appends it. `verify` false: without opening it again (see `SegmentedObjectWriter`). Code `io`: it does not open as what it was. */
+  async write({ codec, chunkLengths, names, payload }: EncodedBlock, options: { verify?: boolean } = {}): Promise<void> {
     this.#object ??= await this.#begin();
     let rawLength = 0;
     for (const length of chunkLengths) rawLength += length;
-    const place = await this.#object.append([encodeBlockPrefix({ codec, rawLength, chunkLengths }), payload]);
+    const place = await this.#object.append([encodeBlockPrefix({ codec, rawLength, chunkLengths }), payload], options);
     this.#blocks.push({ ...place, codec, rawLength, chunkLengths, names });
   }
 

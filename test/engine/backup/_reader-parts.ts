@@ -61,6 +61,7 @@ export class ReaderParts {
       packSizeBytes: 1 << 25,
       dryRun: false,
       packsAhead: 1,
+      verifyAll: true,
       onPack: () => {},
     });
     const isStopping = (): boolean => {
