@@ -25,6 +25,7 @@ export const objectNames = {
   checkpoint: (generation: number, session: SessionId, number: number): string =>
     `writer/checkpoints/${hex(generation, 16)}/${session}.${hex(number, 8)}`,
   damageReport: (id: ObjectId): string => `writer/reports/${id}`,
+  verification: (id: ObjectId): string => `writer/verified/${id}`,
   root: (number: number): string => `collector/roots/${hex(number, 16)}`,
   baseIndex: (id: ObjectId): string => `collector/index/${id}`,
   catalogue: (id: ObjectId): string => `collector/catalogue/${id}`,
@@ -44,6 +45,7 @@ export const objectPrefixes = {
   snapshots: 'writer/snapshots/',
   checkpoints: 'writer/checkpoints/',
   damageReports: 'writer/reports/',
+  verifications: 'writer/verified/',
   roots: 'collector/roots/',
   baseIndexes: 'collector/index/',
   catalogues: 'collector/catalogue/',
@@ -51,12 +53,15 @@ export const objectPrefixes = {
   collectorPacks: 'collector/packs/',
 } as const;
 
+/** Objects that have an id alone. */
+type RecordNameType = 'hold' | 'deletion-mark' | 'damage-report' | 'verification' | 'base-index' | 'catalogue' | 'lost-list';
+
 export type ObjectName =
   | { readonly type: 'format' }
   | { readonly type: 'configuration'; readonly number: number }
   | { readonly type: 'key-slot'; readonly id: ObjectId }
   | { readonly type: 'keyring'; readonly number: number; readonly grants: Grants }
-  | { readonly type: 'hold' | 'deletion-mark' | 'damage-report' | 'base-index' | 'catalogue' | 'lost-list'; readonly id: ObjectId }
+  | { readonly type: RecordNameType; readonly id: ObjectId }
   | { readonly type: 'annotation'; readonly snapshot: SnapshotId; readonly number: number }
   | { readonly type: 'pack'; readonly id: PackId; readonly role: 'writer' | 'collector' }
   | { readonly type: 'session-index'; readonly generation: number; readonly session: SessionId; readonly from: number; readonly to: number }
@@ -101,6 +106,7 @@ const patterns: readonly (readonly [RegExp, Parse])[] = [
   [name(`writer/snapshots/${generation}/${session}`), parseSnapshot],
   [name(`writer/checkpoints/${generation}/${session}\\.${number8}`), parseCheckpoint],
   [name(`writer/reports/${id}`), withId('damage-report')],
+  [name(`writer/verified/${id}`), withId('verification')],
   [name(`collector/roots/(?<number>[0-9a-f]{16})`), parseRoot],
   [name(`collector/index/${id}`), withId('base-index')],
   [name(`collector/catalogue/${id}`), withId('catalogue')],
@@ -117,7 +123,7 @@ function name(pattern: string): RegExp {
   return new RegExp(`^${pattern}$`);
 }
 
-function withId(type: 'key-slot' | 'hold' | 'deletion-mark' | 'damage-report' | 'base-index' | 'catalogue' | 'lost-list'): Parse {
+function withId(type: 'key-slot' | RecordNameType): Parse {
   return (groups) => ({ type, id: groups.id as ObjectId });
 }
 

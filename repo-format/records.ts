@@ -1,5 +1,5 @@
 /**
- * The small records: holds, deletion marks, annotations, damage reports, catalogues, and lists of lost, condemned or
+ * The small records: holds, deletion marks, annotations, damage reports, verifications, catalogues, and lists of lost, condemned or
  * doomed things. Source: spec/records.md.
  */
 import { Field } from './_fields.ts';
@@ -43,6 +43,13 @@ export interface DamageReport {
   readonly time: Time;
   readonly host: string;
   readonly findings: readonly DamageFinding[];
+}
+
+/** Packs that were read whole, and were found good. */
+export interface Verification {
+  readonly time: Time;
+  readonly host: string;
+  readonly packs: readonly PackId[];
 }
 
 export interface CatalogueEntry {
@@ -125,6 +132,15 @@ export function decodeDamageReport(payload: Uint8Array, objectName?: string): Da
   };
 }
 
+export function encodeVerification({ time, host, packs }: Verification): Uint8Array {
+  return encodeRecord({ time: encodeTime(time), host, packs: packs.map(idToBytes) });
+}
+
+export function decodeVerification(payload: Uint8Array, objectName?: string): Verification {
+  const root = readRecord(payload, objectName);
+  return { time: root.at('time').time(), host: root.at('host').text(), packs: readPacks(root) };
+}
+
 /** A catalogue without checkpoints is written without that key. */
 export function encodeCatalogue({ snapshots, checkpoints = [] }: Pick<Catalogue, 'snapshots'> & Partial<Catalogue>): Uint8Array {
   return encodeRecord({
@@ -156,7 +172,7 @@ export function decodeLostList(payload: Uint8Array, objectName?: string): LostLi
   const root = readRecord(payload, objectName);
   return {
     chunks: readChunks(root),
-    packs: root.at('packs').list(limits.packsPerRecord, (id) => id.id<PackId>()),
+    packs: readPacks(root),
     marked: root.at('marked').orNull((field) => field.list(limits.snapshotsPerRecord, readMarkedSession)) ?? [],
   };
 }
@@ -183,6 +199,10 @@ function readSnapshots(root: Field): SnapshotId[] {
 
 function readChunks(field: Field): Uint8Array[] {
   return field.at('chunks').list(limits.chunksPerRecord, (name) => name.bytes(NAME_SIZE_BYTES));
+}
+
+function readPacks(field: Field): PackId[] {
+  return field.at('packs').list(limits.packsPerRecord, (id) => id.id<PackId>());
 }
 
 function readFinding(field: Field): DamageFinding {

@@ -28,6 +28,7 @@ export const objectKinds = {
   catalogue: 11,
   'lost-list': 12,
   annotation: 13,
+  verification: 14,
 } as const;
 export type ObjectKind = keyof typeof objectKinds;
 

@@ -4,20 +4,22 @@ import { type Context, contextOf } from '../shared/context.ts';
 import type { CheckResult, Finding } from '../shared/engine.ts';
 import { LaganError, usageError } from '../shared/errors.ts';
 import { pathFields } from '../shared/json.ts';
-import { addExamples, countOption } from '../shared/options.ts';
+import { addExamples, countOption, durationOption } from '../shared/options.ts';
 import { openRepository } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
-import { formatCountOf, formatSize } from '../shared/sizes.ts';
+import { formatCountOf, formatSize, parseSize } from '../shared/sizes.ts';
 import { shortId } from '../shared/snapshots.ts';
 import { escapeMessage, textOfBytes } from '../shared/text.ts';
 import { formatDuration } from '../shared/times.ts';
 
-type Subset = { readonly percent: number } | { readonly part: readonly [number, number] };
+type Subset = { readonly percent: number } | { readonly bytes: number } | { readonly part: readonly [number, number] };
 
 interface CheckOptions {
   readonly workers?: number;
   readonly readData?: boolean;
   readonly readDataSubset?: Subset;
+  readonly maxDuration?: number;
+  readonly record: boolean;
 }
 
 const listedPaths = 10;
@@ -26,15 +28,22 @@ const maximumParts = 65_536;
 export function define(command: Command): void {
   command
     .description(
-      'Looks for damage: that every snapshot has all its folders, every file all its chunks, and every chunk its pack. With --read-data everything stored is read, opened and compared with its name. Damage names the files that it hurts.',
+      'Looks for damage: that every snapshot has all its folders, every file all its chunks, and every chunk its pack. With --read-data everything stored is read, opened and compared with its name, the newest data first. Damage names the files that it hurts. What was verified is remembered in the repository, so that parts add up to the whole.',
     )
     .option('--read-data', 'read and verify all data')
-    .option('--read-data-subset <subset>', 'only a part of it: 10% by chance, or 2/7, the second of seven parts', parseSubset)
+    .option(
+      '--read-data-subset <subset>',
+      'only a part of it: 10% or 50GiB, what was verified longest ago first; or 2/7, the second of seven parts',
+      parseSubset,
+    )
+    .addOption(durationOption('--max-duration <time>', 'read no more data after so long (30m, 2h); what was verified longest ago first'))
+    .option('--no-record', 'write nothing to the repository: neither what was verified, nor what is damaged')
     .action(async (_options: object, self: Command) => run(contextOf(self), self.opts()));
   command.addOption(countOption('--workers <count>', 'threads that read', { minimum: 1, maximum: 256 }));
   addExamples(command, [
     ['lagan check', 'structure, every day'],
-    ['lagan check --read-data-subset 3/30', 'all data in a month, a part each day'],
+    ['lagan check --read-data-subset 5%', 'run each day: all data in twenty days'],
+    ['lagan check --read-data --max-duration 2h', 'as much as two hours suffice for, the rest the next time'],
     ['lagan check --read-data', 'everything'],
   ]);
 }
@@ -43,6 +52,8 @@ async function run(context: Context, options: CheckOptions): Promise<void> {
   context.output.goOnWhenClosed();
   if (options.readData && options.readDataSubset) throw usageError('--read-data and --read-data-subset contradict each other');
   const readData = options.readDataSubset ?? options.readData ?? false;
+  if (options.maxDuration !== undefined && readData === false)
+    throw usageError('--max-duration is about reading data', 'say --read-data or --read-data-subset, too');
   const { engine, repository } = await openRepository(context, readData === false ? 'metadata' : 'read');
   const running = new Running(context, 'checking');
   try {
@@ -51,6 +62,8 @@ async function run(context: Context, options: CheckOptions): Promise<void> {
       signal,
       onProgress,
       readData,
+      maxDurationMs: options.maxDuration,
+      record: options.record,
       ...(options.workers !== undefined && { workers: options.workers }),
     });
     running.end();
@@ -62,7 +75,7 @@ async function run(context: Context, options: CheckOptions): Promise<void> {
 
 async function report(context: Context, result: CheckResult, elapsedMs: number): Promise<void> {
   const { output } = context;
-  const { errors, notes, durationMs: _, ...counts } = result;
+  const { errors, notes, durationMs: _, notRemembered, ...counts } = result;
   for (const finding of errors) await tell(context, finding);
   for (const note of notes) await tell(context, note);
   const outcome = errors.length > 0 ? 'damaged' : 'sound';
@@ -70,6 +83,10 @@ async function report(context: Context, result: CheckResult, elapsedMs: number):
   await output.summary(
     `checked ${amountOf(result)}, in ${formatDuration(elapsedMs)}: ${errors.length === 0 ? 'no damage found' : 'damage found'}`,
   );
+  if (result.packsLeft > 0)
+    await output.summary(`${formatCountOf(result.packsLeft, 'pack')} (${formatSize(result.bytesLeft)}) were left: the time was over`);
+  if (notRemembered !== null && notRemembered.code !== 'forbidden')
+    await output.warning(`what was verified could not be remembered: ${notRemembered.message}`, { code: notRemembered.code });
   if (!result.complete) await output.summary('the damage hid a part of the repository from the check: there may be more');
   if (errors.length > 0) throw checkFailed(errors.length);
 }
@@ -107,9 +124,16 @@ async function tell({ output }: Context, finding: Finding): Promise<void> {
 
 function parseSubset(text: string): Subset {
   const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text);
+  if (/^\d+(?:\.\d+)? ?[kmgtp]?i?b$/i.test(text)) return bytesOf(text);
   if (percent && Number(percent[1]) > 0 && Number(percent[1]) <= 100) return { percent: Number(percent[1]) };
   const part = /^(\d{1,5})\/(\d{1,5})$/.exec(text);
   const [number, count] = [Number(part?.[1]), Number(part?.[2])];
   if (part && number >= 1 && number <= count && count <= maximumParts) return { part: [number, count] };
-  throw usageError(`--read-data-subset: '${text}' is no part of the data`, 'valid are for example 10% and 2/7');
+  throw usageError(`--read-data-subset: '${text}' is no part of the data`, 'valid are for example 10%, 50GiB and 2/7');
+}
+
+function bytesOf(text: string): Subset {
+  const bytes = parseSize(text, '--read-data-subset');
+  if (bytes < 1) throw usageError(`--read-data-subset: '${text}' is nothing`, 'valid are for example 10%, 50GiB and 2/7');
+  return { bytes };
 }

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { usageError } from './errors.ts';
 import { parseSize } from './sizes.ts';
-import { parseTime, type Time } from './times.ts';
+import { parseDuration, parseTime, type Time } from './times.ts';
 
 /** An option that may be given several times. */
 export function listOption(flags: string, description: string): Option {
@@ -29,6 +29,16 @@ export function rateOption(flags: string, description: string): Option {
 export function timeOption(flags: string, description: string): Option {
   const option = new Option(flags, description);
   return option.argParser((value: string): Time => parseTime(value, option.long ?? flags));
+}
+
+/** An option whose value is a duration above 0; its values are milliseconds. */
+export function durationOption(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  return option.argParser((text: string) => {
+    const durationMs = parseDuration(text, option.long ?? flags) * 1000;
+    if (durationMs > 0) return durationMs;
+    throw usageError(`${option.long}: '${text}' is no time at all`, 'give more, such as 30min');
+  });
 }
 
 /** An option whose value is a whole number within limits. */

@@ -69,12 +69,21 @@ export class AffectedFiles {
     return this.#visitContent(entry.content, placeOf(entry, folder));
   }
 
-  /** The finding by which a chunk is lost, if it is: in the pack that has it now, if its own was replaced. */
+  /** The finding by which a chunk is lost, if it is: also in the pack that has it now, if its own was replaced; and in every other that the index says has it. */
   async #findingOf(pack: PackId, name: Uint8Array): Promise<OpenFinding | undefined> {
-    const finding = this.#hurt.findingOf(pack, name);
-    if (finding !== undefined || !this.#isHurt(pack)) return finding;
-    for await (const now of this.#moved.packsOf(name, pack)) return this.#hurt.findingOf(now, name);
-    return undefined;
+    let finding = this.#hurt.findingOf(pack, name);
+    if (finding === undefined && !this.#isHurt(pack)) return undefined;
+    const isHere = finding === undefined && this.#packs.get(pack).storedSizeBytes !== undefined;
+    if (isHere) return undefined;
+    for await (const other of this.#moved.packsOf(name, pack)) {
+      const there = this.#hurt.findingOf(other, name);
+      if (there === undefined && this.#packs.get(other).storedSizeBytes !== undefined) {
+        finding?.spares();
+        return undefined;
+      }
+      finding ??= there;
+    }
+    return finding;
   }
 
   /** Whether anything of a pack, or of those that replaced it, is lost. */

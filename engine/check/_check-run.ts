@@ -1,28 +1,46 @@
-import { isLaganError, objectNames, objectPrefixes, type PackId } from '../../repo-format/mod.ts';
+import { isLaganError, objectNames, objectPrefixes, type PackId, type PackKind, type Time } from '../../repo-format/mod.ts';
 import { movedChunks, openTable } from '../index/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { type MovedChunks, PackReader } from '../packs/mod.ts';
-import { listIndexTables, listSnapshots, type Repository, readPackList, readRoot, type SnapshotInfo } from '../repository/mod.ts';
+import {
+  findRollback,
+  lastVerified,
+  listIndexTables,
+  listSnapshots,
+  listVerifications,
+  type Repository,
+  readPackList,
+  readRoot,
+  type SnapshotInfo,
+} from '../repository/mod.ts';
 import { TreeReader } from '../trees/mod.ts';
 import { AffectedFiles } from './_affected.ts';
 import { ChunkSet } from './_chunk-set.ts';
 import { compareWithIndex } from './_compare-contents.ts';
-import { DataReader, type PackToRead } from './_data-reader.ts';
+import { DataReader } from './_data-reader.ts';
 import { Findings, isDamage, type Problem, packMissing } from './_findings.ts';
 import { Hurt } from './_hurt.ts';
 import { addRows, checkTable, type OpenTable, openTables } from './_index-tables.ts';
 import { type KnownPack, KnownPacks } from './_known-packs.ts';
 import { checkLimits } from './_limits.ts';
+import { VerificationMemory } from './_memory.ts';
+import { notePackAges } from './_pack-ages.ts';
 import { checkPackList } from './_pack-lists.ts';
 import type { PackReport } from './_pack-verifier.ts';
+import { readingOrder } from './_reading-order.ts';
 import { checkSmallObjects } from './_small-objects.ts';
 import { TreeChecker } from './_tree-checker.ts';
 import type { Finding } from './findings.ts';
+import type { ReadData } from './read-data.ts';
 import type { CheckProgress, CheckResult } from './result.ts';
 
 export interface CheckRunOptions {
-  readonly isSelected: (pack: PackId) => boolean;
+  readonly readData: ReadData;
   readonly workers: number;
+  /** After so long no pack is begun. */
+  readonly maxDurationMs?: number | undefined;
+  /** Whether it is remembered in the repository what was verified. */
+  readonly record?: boolean | undefined;
   readonly onFinding: ((finding: Finding) => void) | undefined;
   readonly signal: AbortSignal | undefined;
   /** For tests: rows of the index that are in memory at once. */
@@ -32,7 +50,7 @@ export interface CheckRunOptions {
 /** One check, from the small objects to the files that damage hurts. */
 export class CheckRun {
   readonly #repository: Repository;
-  readonly #isSelected: (pack: PackId) => boolean;
+  readonly #options: CheckRunOptions;
   readonly #signal: AbortSignal | undefined;
   readonly #rowsPerPass: number;
   readonly #startedAt = performance.now();
@@ -44,6 +62,10 @@ export class CheckRun {
   readonly #packReader: PackReader;
   readonly #trees: TreeReader;
   readonly #data: DataReader;
+  readonly #memory: VerificationMemory | undefined;
+  /** Packs that are to be read. */
+  readonly #chosen = new Set<PackId>();
+  #verified: ReadonlyMap<PackId, Time> = new Map();
   readonly #counts = { nodes: 0, files: 0, rows: 0, packsRead: 0, blocks: 0, chunks: 0, bytesRead: 0, bytesTotal: 0 };
   /** If the collector was at work since the repository was opened: the packs that index tables list now. */
   #listedNow: Set<PackId> | undefined;
@@ -51,10 +73,12 @@ export class CheckRun {
   #walk: TreeChecker | undefined;
   #hasAllTables = true;
 
-  constructor(repository: Repository, { isSelected, workers, onFinding, signal, rowsPerPass = checkLimits.rowsPerPass }: CheckRunOptions) {
+  constructor(repository: Repository, options: CheckRunOptions) {
+    const { workers, onFinding, signal, maxDurationMs, record = false, rowsPerPass = checkLimits.rowsPerPass } = options;
     const { storage, keys } = repository;
     this.#repository = repository;
-    this.#isSelected = isSelected;
+    this.#options = options;
+    this.#memory = record ? new VerificationMemory(repository) : undefined;
     this.#signal = signal;
     this.#rowsPerPass = rowsPerPass;
     this.#findings = new Findings(onFinding);
@@ -68,7 +92,8 @@ export class CheckRun {
       blocksLimit: checkLimits.openBlocks,
     });
     this.#trees = new TreeReader(this.#packReader);
-    this.#data = new DataReader(repository, { workers, signal, onReport: (report) => this.#take(report) });
+    const deadline = maxDurationMs === undefined ? undefined : this.#startedAt + maxDurationMs;
+    this.#data = new DataReader(repository, { workers, deadline, signal, onReport: (report) => this.#take(report) });
   }
 
   get progress(): CheckProgress {
@@ -90,20 +115,43 @@ export class CheckRun {
     this.#hasAllTables = damaged === 0;
     await this.#packs.list(this.#repository.storage, { signal });
     await this.#noteCollected();
+    await this.#noteRollback();
     await this.#checkIndexedPacks();
+    await this.#prepareReading(snapshots);
     this.#readData(({ indexed }) => indexed !== undefined);
     for (const table of tables) await checkTable(this.#repository, table, { findings, signal });
     await this.#checkTrees(snapshots, tables);
     this.#readData(({ indexed, usedAs }) => indexed === undefined && usedAs !== undefined);
     await this.#data.finish();
+    await this.#memory?.flush({ signal });
     await this.#tellVanished();
     this.#noteUnindexed();
     await this.#findAffected(snapshots);
     return this.#result(snapshots);
   }
 
+  /** After an error, too: what was verified by then is remembered. */
   async end(): Promise<void> {
     await this.#data.stop();
+    await this.#memory?.flush({ signal: AbortSignal.timeout(checkLimits.lastWordsMs) });
+  }
+
+  /** A store that shows an older root beside later objects (ROOT-19, ROOT-20) may lose what those need with the next collection. */
+  async #noteRollback(): Promise<void> {
+    const evidence = await findRollback(this.#repository, this.#repository.root, { signal: this.#signal });
+    if (evidence === null) return;
+    const { object, message } = evidence;
+    this.#findings.add({ code: 'rolled-back', message: `the store was set back to an older state: ${message}`, object });
+    this.#findings.complete = false;
+  }
+
+  /** What the order of reading needs: how new packs are, and when they were verified. */
+  async #prepareReading(snapshots: readonly SnapshotInfo[]): Promise<void> {
+    if (this.#options.readData === false) return;
+    const [packs, signal] = [this.#packs, this.#signal];
+    await notePackAges(snapshots, { trees: this.#trees, packs, breathe: () => this.#breather.breathe() });
+    // Those that are damaged were told of with the other small objects.
+    this.#verified = lastVerified(await listVerifications(this.#repository, { onDamage: () => undefined, signal }));
   }
 
   /** What the collector has done since the repository was opened: packs that no table lists any more may be gone, what was needed of them is in others. */
@@ -164,15 +212,14 @@ export class CheckRun {
 
   /** Starts to read the selected packs among those that `applies` is true for. */
   #readData(applies: (pack: KnownPack) => boolean): void {
-    const chosen: (PackToRead & { readonly sizeBytes: number })[] = [];
-    for (const pack of this.#packs.all) {
-      const { id, indexed, usedAs, storedSizeBytes: sizeBytes } = pack;
-      const kind = indexed?.kind ?? usedAs;
-      if (sizeBytes !== undefined && kind !== undefined && applies(pack) && this.#isSelected(id)) chosen.push({ id, kind, sizeBytes });
+    const { readData, maxDurationMs } = this.#options;
+    const readable = this.#packs.all.filter((pack) => pack.storedSizeBytes !== undefined && kindOf(pack) !== undefined && applies(pack));
+    const chosen = readingOrder(readable, { readData, hasBudget: maxDurationMs !== undefined, verified: this.#verified });
+    for (const { id, storedSizeBytes } of chosen) {
+      this.#counts.bytesTotal += storedSizeBytes!;
+      this.#chosen.add(id);
     }
-    for (const { sizeBytes } of chosen) this.#counts.bytesTotal += sizeBytes;
-    // The largest first: the workers end at about the same time.
-    this.#data.add(chosen.sort((left, right) => right.sizeBytes - left.sizeBytes));
+    this.#data.add(chosen.map((pack) => ({ id: pack.id, kind: kindOf(pack)!, sizeBytes: pack.storedSizeBytes! })));
   }
 
   #take({ pack, blocks, chunks, bytesRead, problems, unusable }: PackReport): void {
@@ -181,6 +228,7 @@ export class CheckRun {
     counts.blocks += blocks;
     counts.chunks += chunks;
     counts.bytesRead += bytesRead;
+    if (problems.length === 0) this.#memory?.add(pack);
     for (const { lostChunks, ...problem } of problems) {
       if (problem.code === 'pack-missing') {
         this.#vanished.push({ pack, problem });
@@ -252,7 +300,8 @@ export class CheckRun {
 
   async #compareContents(chunks: ChunkSet, isCovered: (names: Uint8Array, offset: number) => boolean): Promise<void> {
     for (const pack of this.#packs.all) {
-      if (pack.indexed === undefined || pack.storedSizeBytes === undefined || !this.#isSelected(pack.id)) continue;
+      if (this.#data.isOver) break;
+      if (pack.indexed === undefined || pack.storedSizeBytes === undefined || !this.#chosen.has(pack.id)) continue;
       await this.#breather.breathe();
       await compareWithIndex(this.#repository, pack, { chunks, isCovered, findings: this.#findings, signal: this.#signal });
     }
@@ -307,9 +356,17 @@ export class CheckRun {
       blocks,
       chunks: packsRead > 0 ? chunks : rows,
       bytesRead,
+      packsLeft: this.#data.left.packs,
+      bytesLeft: this.#data.left.bytes,
+      remembered: this.#memory?.remembered ?? 0,
+      notRemembered: this.#memory?.error ?? null,
       durationMs: performance.now() - this.#startedAt,
     };
   }
+}
+
+function kindOf({ indexed, usedAs }: KnownPack): PackKind | undefined {
+  return indexed?.kind ?? usedAs;
 }
 
 /** A table that is damaged, or gone because the collector has gone on. */

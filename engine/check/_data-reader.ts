@@ -18,34 +18,57 @@ export interface PackToRead {
   readonly kind: PackKind;
 }
 
+/** A pack that is to be read, with its size in the store. */
+export interface SizedPack extends PackToRead {
+  readonly sizeBytes: number;
+}
+
 const workerUrl = threadModule('engine/check/worker');
 
 /**
  * Has packs verified by worker threads, or by this thread where the store lives in its memory. Packs may be added while others are read;
- * {@link finish} waits for all.
+ * {@link finish} waits for all. Once the time is over no more are begun: they are left.
  */
 export class DataReader {
   readonly #onReport: (report: PackReport) => void;
   readonly #signal: AbortSignal | undefined;
   readonly #verify: (pack: PackToRead) => Promise<PackReport>;
   readonly #pool: WorkerPool<WorkerSetup, PackToRead, PackReport>;
+  readonly #ready: () => Promise<unknown>;
   readonly #readings: Promise<void>[] = [];
+  /** What this thread is at. */
+  #here: Promise<unknown> = Promise.resolve();
+  readonly #deadline: number;
+  readonly left = { packs: 0, bytes: 0 };
   #isStopping = false;
 
   constructor(
     repository: Repository,
-    options: { workers: number; onReport: (report: PackReport) => void; signal: AbortSignal | undefined },
+    options: {
+      workers: number;
+      /** By `performance.now()`. */
+      deadline?: number | undefined;
+      onReport: (report: PackReport) => void;
+      signal: AbortSignal | undefined;
+    },
   ) {
+    this.#deadline = options.deadline ?? Number.POSITIVE_INFINITY;
     this.#onReport = options.onReport;
     this.#signal = options.signal;
     const setup = { repository: describeRepository(repository), kernelModule: compileKernel() };
     this.#pool = new WorkerPool({ module: workerUrl, setup, workers: options.workers, jobsPerWorker: checkLimits.packsPerWorker });
-    this.#verify =
-      repository.storage.describe().kind === 'in-memory' ? this.#verifyHere(repository) : (pack: PackToRead) => this.#pool.run(pack);
+    const isHere = repository.storage.describe().kind === 'in-memory';
+    this.#verify = isHere ? this.#verifyHere(repository) : (pack: PackToRead) => this.#pool.run(pack);
+    this.#ready = isHere ? () => this.#here : () => this.#pool.ready();
   }
 
-  /** Adds packs and starts with them. */
-  add(packs: readonly PackToRead[]): void {
+  /** Whether the time is over. */
+  get isOver(): boolean {
+    return performance.now() >= this.#deadline;
+  }
+
+  /** Adds packs and starts with them, in their order. */
+  add(packs: readonly SizedPack[]): void {
     const reading = this.#readAll(packs);
     // Whoever calls `finish` is told.
     reading.catch(() => undefined);
@@ -71,11 +94,16 @@ export class DataReader {
     await this.#pool.stop();
   }
 
-  async #readAll(packs: readonly PackToRead[]): Promise<void> {
+  async #readAll(packs: readonly SizedPack[]): Promise<void> {
     const jobs: Promise<void>[] = [];
-    for (const pack of packs) {
-      await this.#pool.ready();
-      const job = this.#verify(pack).then(this.#onReport);
+    for (const { id, kind, sizeBytes } of packs) {
+      await this.#ready();
+      if (this.isOver) {
+        this.left.packs++;
+        this.left.bytes += sizeBytes;
+        continue;
+      }
+      const job = this.#verify({ id, kind }).then(this.#onReport);
       job.catch(() => undefined);
       jobs.push(job);
     }
@@ -85,13 +113,12 @@ export class DataReader {
   /** One pack at a time: they share a buffer. */
   #verifyHere(repository: Repository): (pack: PackToRead) => Promise<PackReport> {
     let verifier: ReturnType<typeof createVerifier> | undefined;
-    let working: Promise<unknown> = Promise.resolve();
     return ({ id, kind }) => {
-      const report = working.then(() => {
+      const report = this.#here.then(() => {
         verifier ??= createVerifier(repository);
         return verifier.verify(id, kind, { isStopping: () => this.#isStopping });
       });
-      working = report.catch(() => undefined);
+      this.#here = report.catch(() => undefined);
       return report;
     };
   }

@@ -41,7 +41,7 @@ export function isDamage(error: unknown): error is LaganError {
 
 /** A finding that still grows. */
 export class OpenFinding implements Finding {
-  readonly severity: Finding['severity'];
+  readonly #severity: Finding['severity'];
   readonly code: FindingCode;
   readonly object: string | undefined;
   readonly offset: number | undefined;
@@ -49,12 +49,14 @@ export class OpenFinding implements Finding {
   readonly #message: string;
   readonly #offsets = new Set<number>();
   #count = 0;
+  /** A snapshot needs what is lost here, and another pack has it. */
+  #spares = false;
   readonly #snapshots = new Set<SnapshotId>();
   readonly #paths = new Set<string>();
 
   constructor(problem: Problem) {
     const { severity = 'damage', code, message, object, offset } = problem;
-    this.severity = severity;
+    this.#severity = severity;
     this.code = code;
     this.object = object;
     this.offset = offset;
@@ -75,8 +77,18 @@ export class OpenFinding implements Finding {
     return this.#count;
   }
 
+  /** Damage of a pack, of which other packs have all that snapshots need, hurts nothing. */
+  get severity(): Finding['severity'] {
+    return this.#isSpared ? 'note' : this.#severity;
+  }
+
   get message(): string {
-    return this.count > 1 ? `${this.#message} (and ${this.count - 1} more like it)` : this.#message;
+    const more = this.count > 1 ? ` (and ${this.count - 1} more like it)` : '';
+    return `${this.#message}${more}${this.#isSpared ? '; all that snapshots need of it is in other packs, too' : ''}`;
+  }
+
+  get #isSpared(): boolean {
+    return this.#spares && this.#snapshots.size === 0;
   }
 
   get snapshots(): readonly SnapshotId[] {
@@ -94,6 +106,11 @@ export class OpenFinding implements Finding {
   hurts(snapshot: SnapshotId, path?: Uint8Array): void {
     this.#snapshots.add(snapshot);
     if (path !== undefined && this.#paths.size < checkLimits.countedPaths) this.#paths.add(Buffer.from(path).toString('latin1'));
+  }
+
+  /** Notes that something which is lost here is needed, and is in another pack. */
+  spares(): void {
+    this.#spares = true;
   }
 
   /** As a plain value. */

@@ -13,6 +13,8 @@ export interface KnownPack {
   usedAs: PackKind | undefined;
   /** Rows of index tables that say a chunk is in it, of those that are in memory. */
   indexedChunks: number;
+  /** The number of the oldest snapshot that lists it, from 0; -1: none does. */
+  age: number;
   /** What the base index says: the packs that have what is needed of it. Undefined: it was not replaced. */
   replacedBy: readonly KnownPack[] | undefined;
 }
@@ -37,12 +39,19 @@ export class KnownPacks {
         indexed: undefined,
         usedAs: undefined,
         indexedChunks: 0,
+        age: -1,
         replacedBy: undefined,
       };
       this.#byId.set(id, pack);
       this.#all.push(pack);
     }
     return pack;
+  }
+
+  /** Notes that a snapshot lists the pack, the oldest one first. What replaced the pack is as old. */
+  noteAge(id: PackId, age: number): void {
+    const pack = this.get(id);
+    for (const known of [pack, ...(pack.replacedBy ?? [])]) if (known.age < 0) known.age = age;
   }
 
   at(ordinal: number): KnownPack {

@@ -6,10 +6,17 @@ export const checkLimits = {
   windowSizeBytes: 2 * MiB,
   /** Packs that a worker may have at once: one at work, the others waiting. */
   packsPerWorker: 3,
+  /** Windows that a worker fetches while it verifies the one before: a store that is far away is waited for less. */
+  windowsAhead: 3,
+  /** Packs that one record says are verified, and how often a record is stored. */
+  rememberedPacks: 65_536,
+  rememberIntervalMs: 5 * 60_000,
+  /** How long an interrupted check may take to store what it has verified. */
+  lastWordsMs: 2_000,
   /** Rows of the index that are in memory at once (8 bytes each, at most three quarters of the slots in use); more are looked at in several passes. */
   rowsPerPass: 6 * MiB,
   /** Packs in a set of packs that is remembered for a folder; larger sets, of folders near the top, are made anew when they are met again. */
-  rememberedPacks: 512,
+  setPacks: 512,
   /** Opened packs and blocks of nodes (256 KiB) that the walk keeps. */
   openPacks: 64,
   openBlocks: 64,

@@ -18,7 +18,7 @@ export class PackSets {
 
   /** `set` is sorted. */
   numberOf(set: Uint32Array): number {
-    if (set.length > checkLimits.rememberedPacks) return 0;
+    if (set.length > checkLimits.setPacks) return 0;
     if (set.length > comparedPacks) return this.#sets.push(set) - 1;
     const key = set.join();
     let number = this.#numbers.get(key);

@@ -18,6 +18,7 @@ import { BlockVerifier } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { isDamage, type Problem } from './_findings.ts';
+import { checkLimits } from './_limits.ts';
 import { SegmentReader } from './_segments.ts';
 
 const noNames = new Uint8Array(0);
@@ -48,7 +49,7 @@ export class PackVerifier {
     this.#storage = storage;
     this.#keys = keys;
     this.#blocks = blocks;
-    this.#reader = new SegmentReader(storage);
+    this.#reader = new SegmentReader(storage, { ahead: checkLimits.windowsAhead });
   }
 
   /** Errors that are not damage, such as `unavailable`, reject; `interrupted` as soon as `isStopping`. */

@@ -16,27 +16,40 @@ export type ReadSegment =
   | { readonly segment: NumberedSegment; readonly plaintext: undefined; readonly error: LaganError };
 
 /**
- * Reads segments that follow each other, several by one request into one buffer that is used again. One that is damaged does not
- * stop the others.
+ * Reads segments that follow each other, several by one request into buffers that are used again; `ahead` requests are under way while what came is looked at. A segment that is damaged
+ * does not stop the others.
  */
 export class SegmentReader {
   readonly #storage: Storage;
-  #buffer = new Uint8Array(0);
+  readonly #ahead: number;
+  /** One for each request that may be under way, and one for what is looked at. */
+  readonly #buffers: Uint8Array[];
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, { ahead = 0 }: { ahead?: number } = {}) {
     this.#storage = storage;
+    this.#ahead = ahead;
+    this.#buffers = Array.from({ length: ahead + 1 }, () => new Uint8Array(0));
   }
 
   async *read(object: SegmentedObject, segments: readonly NumberedSegment[], signal?: AbortSignal): AsyncGenerator<ReadSegment> {
-    for (const window of windowsOf(segments)) {
-      const start = window[0]!.place.offset;
-      const stored = await this.#readWindow(object, { start, end: endOf(window.at(-1)!), signal });
-      for (const segment of window) {
-        const { offset } = segment.place;
-        yield stored instanceof LaganError
-          ? await this.#readAlone(object, segment, signal)
-          : openOne(object, segment, stored.subarray(offset - start, endOf(segment) - start));
+    const windows = [...windowsOf(segments)];
+    const underWay: Promise<Uint8Array | LaganError>[] = [];
+    const begin = (number: number): void => {
+      const window = windows[number];
+      if (window === undefined) return;
+      const reading = this.#readWindow(object, { start: window[0]!.place.offset, end: endOf(window.at(-1)!), buffer: number, signal });
+      reading.catch(() => undefined); // Whoever comes to it is told.
+      underWay.push(reading);
+    };
+    try {
+      for (let number = 0; number < this.#ahead; number++) begin(number);
+      for (const [number, window] of windows.entries()) {
+        begin(number + this.#ahead);
+        yield* this.#open(object, { window, stored: await underWay.shift()!, buffer: number, signal });
       }
+    } finally {
+      // Their buffers are used again.
+      await Promise.allSettled(underWay);
     }
   }
 
@@ -46,14 +59,33 @@ export class SegmentReader {
     return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   }
 
+  async *#open(
+    object: SegmentedObject,
+    {
+      window,
+      stored,
+      buffer,
+      signal,
+    }: { window: readonly NumberedSegment[]; stored: Uint8Array | LaganError; buffer: number; signal: AbortSignal | undefined },
+  ): AsyncGenerator<ReadSegment> {
+    const start = window[0]!.place.offset;
+    for (const segment of window) {
+      const { offset } = segment.place;
+      yield stored instanceof LaganError
+        ? await this.#readAlone(object, segment, { buffer, signal })
+        : openOne(object, segment, stored.subarray(offset - start, endOf(segment) - start));
+    }
+  }
+
   async #readWindow(
     { name }: SegmentedObject,
-    { start, end, signal }: { start: number; end: number; signal: AbortSignal | undefined },
+    { start, end, buffer: number, signal }: { start: number; end: number; buffer: number; signal: AbortSignal | undefined },
   ): Promise<Uint8Array | LaganError> {
     const length = end - start;
-    if (this.#buffer.length < length) this.#buffer = new Uint8Array(Math.max(length, checkLimits.windowSizeBytes));
+    const turn = number % this.#buffers.length;
+    if (this.#buffers[turn]!.length < length) this.#buffers[turn] = new Uint8Array(Math.max(length, checkLimits.windowSizeBytes));
     try {
-      return await this.#storage.get(name, { offset: start, length }, { into: this.#buffer, signal });
+      return await this.#storage.get(name, { offset: start, length }, { into: this.#buffers[turn]!, signal });
     } catch (error) {
       if (isDamage(error)) return error;
       throw error;
@@ -61,8 +93,12 @@ export class SegmentReader {
   }
 
   /** A part of the window cannot be read: which one is found out segment by segment. */
-  async #readAlone(object: SegmentedObject, segment: NumberedSegment, signal: AbortSignal | undefined): Promise<ReadSegment> {
-    const stored = await this.#readWindow(object, { start: segment.place.offset, end: endOf(segment), signal });
+  async #readAlone(
+    object: SegmentedObject,
+    segment: NumberedSegment,
+    options: { buffer: number; signal: AbortSignal | undefined },
+  ): Promise<ReadSegment> {
+    const stored = await this.#readWindow(object, { start: segment.place.offset, end: endOf(segment), ...options });
     return stored instanceof LaganError ? { segment, plaintext: undefined, error: stored } : openOne(object, segment, stored);
   }
 }

@@ -12,6 +12,7 @@ import {
   decodeLostList,
   decodeRoot,
   decodeSnapshot,
+  decodeVerification,
   equalBytes,
   isLaganError,
   LaganError,
@@ -47,6 +48,7 @@ const kinds: readonly {
   { prefix: objectPrefixes.deletionMarks, kind: 'deletion-mark', decode: decodeDeletionMark },
   { prefix: objectPrefixes.holds, kind: 'hold', decode: decodeHold },
   { prefix: objectPrefixes.damageReports, kind: 'damage-report', decode: decodeDamageReport },
+  { prefix: objectPrefixes.verifications, kind: 'verification', decode: decodeVerification },
   { prefix: objectPrefixes.catalogues, kind: 'catalogue', decode: decodeCatalogue },
   { prefix: objectPrefixes.lostLists, kind: 'lost-list', decode: decodeLostList },
 ];

@@ -4,7 +4,7 @@ import { uncachedStorage } from '../cache/mod.ts';
 import { type Repository, readRoot } from '../repository/mod.ts';
 import { CheckRun } from './_check-run.ts';
 import { checkLimits } from './_limits.ts';
-import { packSelector } from './read-data.ts';
+import { expectReadData } from './read-data.ts';
 import type { CheckOptions, CheckResult } from './result.ts';
 
 /**
@@ -16,9 +16,10 @@ import type { CheckOptions, CheckResult } from './result.ts';
  * metadata only), `interrupted`. A backup may run at the same time. Memory: 8 bytes for each chunk in the index, up to 64 MiB; beyond that, trees are walked several times.
  */
 export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckResult> {
-  const { readData = false, workers = availableParallelism(), onProgress, onFinding, signal } = options;
+  const { readData = false, workers = availableParallelism(), maxDurationMs, record, onProgress, onFinding, signal } = options;
   if (!Number.isInteger(workers) || workers < 1) throw new RangeError(`workers: ${workers} is not a number of threads`);
-  const isSelected = packSelector(readData);
+  if (maxDurationMs !== undefined && !(maxDurationMs > 0)) throw new RangeError(`maxDurationMs: ${maxDurationMs} is not above 0`);
+  expectReadData(readData);
   if (readData !== false && repository.keys.grants !== 'full') {
     throw new LaganError('no-key', 'the data can only be read with a key that grants all, this one grants metadata', {
       expected: 'full',
@@ -28,7 +29,7 @@ export async function check(repository: Repository, options: CheckOptions = {}):
   }
   const storage = uncachedStorage(repository.storage);
   const current = { ...repository, storage, root: await readRoot({ ...repository, storage }, { signal }) };
-  const run = new CheckRun(current, { isSelected, workers, onFinding, signal });
+  const run = new CheckRun(current, { readData, workers, maxDurationMs, record, onFinding, signal });
   const timer = onProgress && setInterval(() => onProgress(run.progress), checkLimits.progressIntervalMs);
   try {
     return await run.run();

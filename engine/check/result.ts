@@ -1,3 +1,4 @@
+import type { LaganError } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import type { Finding } from './findings.ts';
 import type { ReadData } from './read-data.ts';
@@ -5,6 +6,10 @@ import type { ReadData } from './read-data.ts';
 export interface CheckOptions extends CallOptions {
   /** Which packs are read and verified whole, beside the structure. Default: false, none. */
   readonly readData?: ReadData | undefined;
+  /** After so long no pack is begun any more; the structure is always checked whole. */
+  readonly maxDurationMs?: number | undefined;
+  /** Whether it is remembered in the repository which packs were verified, so that parts add up. Default: false, nothing is written. */
+  readonly record?: boolean | undefined;
   /** Threads that read packs. Default: one for each processor. */
   readonly workers?: number | undefined;
   /** Told ten times a second. */
@@ -44,5 +49,12 @@ export interface CheckResult {
   /** Chunks that were read; without reading data, those in the index. */
   readonly chunks: number;
   readonly bytesRead: number;
+  /** Packs that were to be read, but the time was over. */
+  readonly packsLeft: number;
+  readonly bytesLeft: number;
+  /** Packs that the repository remembers as verified by this check. */
+  readonly remembered: number;
+  /** Why it does not remember all that were. */
+  readonly notRemembered: LaganError | null;
   readonly durationMs: number;
 }

@@ -134,7 +134,10 @@ export class SegmentedObjectWriter {
     if (openedAgain.length < sealed.length) openedAgain = new Uint8Array(sealed.length);
     let opened: Uint8Array;
     try {
-      opened = openStoredSegment(this.#key, this.#header, { number, offset, objectName: name }, sealed, { aead: aead(), into: openedAgain });
+      opened = openStoredSegment(this.#key, this.#header, { number, offset, objectName: name }, sealed, {
+        aead: aead(),
+        into: openedAgain,
+      });
     } catch (cause) {
       throw wrongBytes(name, 'sealed', cause);
     }

@@ -43,13 +43,15 @@ export interface OpenBlock {
   readonly chunkLengths: readonly number[] | Uint32Array;
 }
 
-/** Knows where chunks are whose pack is gone. */
+/** Knows where chunks are whose pack is gone, or damaged. */
 export interface MovedChunks {
   /** Packs that may have the chunk, the likeliest first. Nothing is asked for before it is needed. */
   packsOf(name: Uint8Array, gone: PackId): AsyncIterable<PackId>;
 }
 
 /**
+ * Any copy of a chunk will do: where a pack is gone or damaged, those are asked that may have the chunk, too.
+ *
  * Reads packs: contents and opened blocks are kept while there is room (least recently used ones go first).
  * Not verified here: that a chunk's bytes have its name. Whoever uses chunks of data does that (see `engine/restore`, `engine/check`).
  */
@@ -59,11 +61,12 @@ export class PackReader {
   readonly #packs: LeastRecentlyUsed<PackId, Promise<OpenPack>>;
   readonly #blocks: LeastRecentlyUsed<string, Promise<OpenBlock>>;
   readonly #moved: MovedChunks | undefined;
-  readonly #gone = new Set<PackId>();
+  /** Packs that cannot be opened, and why. */
+  readonly #gone = new Map<PackId, LaganError>();
   /** Where a chunk of a pack that is gone was found last: its neighbours are there, too. */
   #lastHolder: OpenPack | undefined;
 
-  /** `moved`: is asked where chunks are whose pack is gone; without it they are missing. */
+  /** `moved`: is asked where chunks are whose pack is gone or damaged; without it they are lost. */
   constructor({
     storage,
     keys,
@@ -99,54 +102,64 @@ export class PackReader {
   }
 
   /**
-   * The pack that has a chunk: `pack`, or if that is gone the one that has it now. Errors: `pack-missing` if the chunk is nowhere, `chunk-missing` where the pack is there and does
-   * not have it, and those of a damaged object.
+   * The pack that has a chunk: `pack`, or if that is gone or cannot be opened another one that has it. Errors: `pack-missing` if the chunk is nowhere, and those of a damaged object.
    */
   async holder(name: Uint8Array, pack: PackId, kind: PackKind): Promise<OpenPack> {
-    if (this.#gone.has(pack)) return this.#findHolder(name, { pack, kind, cause: undefined });
+    const known = this.#gone.get(pack);
+    if (known !== undefined) return this.#findHolder(name, { pack, kind, cause: known });
     try {
       return await this.open(pack, kind);
     } catch (cause) {
-      if (this.#moved === undefined || !isLaganError(cause, 'pack-missing')) throw cause;
-      this.#gone.add(pack);
+      if (this.#moved === undefined || !isDamage(cause)) throw cause;
+      this.#gone.set(pack, cause);
       return this.#findHolder(name, { pack, kind, cause });
+    }
+  }
+
+  /** The packs besides `pack` that have a chunk, too, and can be opened. */
+  async *otherHolders(name: Uint8Array, pack: PackId, kind: PackKind): AsyncGenerator<OpenPack> {
+    for await (const candidate of this.#moved?.packsOf(name, pack) ?? []) {
+      if (candidate === pack) continue;
+      const open = await this.open(candidate, kind).catch(ignoreDamage);
+      if (open !== undefined && open.chunks.get(name, 0) >= 0) yield open;
     }
   }
 
   /** Says that a pack vanished after it was opened: {@link holder} looks for its chunks elsewhere. */
   forget(pack: PackId): void {
     this.#packs.delete(pack);
-    this.#gone.add(pack);
+    this.#gone.set(pack, packMissing(pack));
     if (this.#lastHolder?.pack === pack) this.#lastHolder = undefined;
   }
 
   /** The bytes of one chunk (a view into its block), wherever it is now. Errors: as of {@link holder}. */
   async chunk(name: Uint8Array, pack: PackId, kind: PackKind): Promise<Uint8Array> {
     const open = await this.holder(name, pack, kind);
-    const place = locateChunk(open, name);
     try {
-      return chunkAt(await this.block(open, place.block), place);
+      return await this.#chunkIn(open, name);
     } catch (error) {
-      if (this.#moved === undefined || !isLaganError(error, 'pack-missing')) throw error;
-      this.forget(open.pack);
-      const other = await this.holder(name, pack, kind);
-      const moved = locateChunk(other, name);
-      return chunkAt(await this.block(other, moved.block), moved);
+      if (this.#moved === undefined || !isDamage(error)) throw error;
+      if (error.code === 'pack-missing') this.forget(open.pack);
+      for await (const other of this.otherHolders(name, pack, kind)) {
+        const chunk = other.pack === open.pack ? undefined : await this.#chunkIn(other, name).catch(ignoreDamage);
+        if (chunk !== undefined) return chunk;
+      }
+      throw error;
     }
   }
 
-  async #findHolder(
-    name: Uint8Array,
-    { pack, kind, cause }: { pack: PackId; kind: PackKind; cause: LaganError | undefined },
-  ): Promise<OpenPack> {
+  async #chunkIn(open: OpenPack, name: Uint8Array): Promise<Uint8Array> {
+    const place = locateChunk(open, name);
+    return chunkAt(await this.block(open, place.block), place);
+  }
+
+  async #findHolder(name: Uint8Array, { pack, kind, cause }: { pack: PackId; kind: PackKind; cause: LaganError }): Promise<OpenPack> {
     if (this.#lastHolder?.kind === kind && this.#lastHolder.chunks.get(name, 0) >= 0) return this.#lastHolder;
-    for await (const candidate of this.#moved?.packsOf(name, pack) ?? []) {
-      const open = await this.open(candidate, kind).catch(ignoreDamage);
-      if (open === undefined || open.chunks.get(name, 0) < 0) continue;
+    for await (const open of this.otherHolders(name, pack, kind)) {
       this.#lastHolder = open;
       return open;
     }
-    throw cause ?? packMissing(pack);
+    throw cause;
   }
 
   async #load(pack: PackId, kind: PackKind): Promise<OpenPack> {

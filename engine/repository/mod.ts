@@ -85,3 +85,4 @@ export {
   type StandingSnapshot,
   standingOf,
 } from './snapshots.ts';
+export { lastVerified, listVerifications, type StoredVerification, storeVerification } from './verifications.ts';

@@ -11,7 +11,7 @@ import {
 } from '../../repo-format/mod.ts';
 import type { Kernel } from '../kernel/mod.ts';
 import { openSegmentOf } from '../objects/mod.ts';
-import { decompressPayload, type OpenPack, type PackReader } from '../packs/mod.ts';
+import { decompressPayload, isDamage, type OpenPack, type PackReader } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { restoreLimits } from './_limits.ts';
 
@@ -111,7 +111,7 @@ export class BlockCache {
     if (pack === undefined) return undefined;
     const { number, within } = locate(pack.open, extent);
     const block = pack.blocks[number];
-    return block === undefined ? undefined : chunkOf(block, within, extent);
+    return block === undefined || block.misnamed?.has(within) ? undefined : chunkOf(block, within, extent);
   }
 
   /**
@@ -123,11 +123,25 @@ export class BlockCache {
     try {
       return await this.#loadFrom(pack, extent);
     } catch (error) {
+      if (isDamage(error)) return this.#loadElsewhere(extent, { pack, cause: error });
       if (!isLaganError(error, 'not-found')) throw error;
       // Deleted since it was opened: the collector has moved what is needed of it.
       this.#forgetPack(pack);
       return this.#loadFrom(await this.#open(extent), extent);
     }
+  }
+
+  /** From another pack that has the chunk, too, since this one is damaged where it lies. Errors: `cause`. */
+  async #loadElsewhere(extent: DataExtent, { pack, cause }: { pack: CachedPack; cause: LaganError }): Promise<LocatedChunk> {
+    for await (const open of this.#reader.otherHolders(extent.name, extent.pack, 'pack')) {
+      if (open.pack === pack.open.pack) continue;
+      try {
+        return await this.#loadFrom(this.#keep(open), extent);
+      } catch (error) {
+        if (!isDamage(error) && !isLaganError(error, 'not-found')) throw error;
+      }
+    }
+    throw cause;
   }
 
   async #loadFrom(pack: CachedPack, extent: DataExtent): Promise<LocatedChunk> {
@@ -147,6 +161,10 @@ export class BlockCache {
   async #open({ pack: id, name }: DataExtent): Promise<CachedPack> {
     const open = await this.#reader.holder(name, id, 'pack');
     if (open.pack !== id) this.#gone.add(id);
+    return this.#keep(open);
+  }
+
+  #keep(open: OpenPack): CachedPack {
     const known = this.#packs.get(open.pack);
     if (known !== undefined) return known;
     for (const [oldest, { blocks }] of this.#packs) {

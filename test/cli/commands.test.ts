@@ -457,7 +457,21 @@ t.test('tag: changes, and says what it would change', async (t) => {
 function checking(found: Partial<CheckResult>, seen: unknown[] = []): Case {
   const check: Engine['check'] = async (_repository, options) => {
     seen.push(options?.readData);
-    const counts = { snapshots: 2, nodes: 3, files: 5, packs: 3, packsRead: 1, blocks: 2, chunks: 4, bytesRead: 5, durationMs: 1 };
+    const counts = {
+      snapshots: 2,
+      nodes: 3,
+      files: 5,
+      packs: 3,
+      packsRead: 1,
+      blocks: 2,
+      chunks: 4,
+      bytesRead: 5,
+      packsLeft: 0,
+      bytesLeft: 0,
+      remembered: 1,
+      notRemembered: null,
+      durationMs: 1,
+    };
     return { errors: [], notes: [], complete: true, ...counts, ...found };
   };
   return { overrides: { check } };

@@ -27,6 +27,7 @@ const again: Record<string, Again> = {
   'deletion-mark': (bytes) => format.encodeDeletionMark(format.decodeDeletionMark(bytes)),
   annotation: (bytes) => format.encodeAnnotation(format.decodeAnnotation(bytes)),
   'damage-report': (bytes) => format.encodeDamageReport(format.decodeDamageReport(bytes)),
+  verification: (bytes) => format.encodeVerification(format.decodeVerification(bytes)),
   catalogue: (bytes) => format.encodeCatalogue(format.decodeCatalogue(bytes)),
   'lost-list': (bytes) => format.encodeLostList(format.decodeLostList(bytes)),
   'key-slot': encodeSlotAgain,

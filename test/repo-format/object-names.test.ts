@@ -33,6 +33,7 @@ const names: [string, object][] = [
   [objectNames.snapshot(Number.MAX_SAFE_INTEGER, session), { type: 'snapshot', generation: Number.MAX_SAFE_INTEGER, session: id }],
   [objectNames.checkpoint(5, session, 2), { type: 'checkpoint', generation: 5, session: id, number: 2 }],
   [objectNames.damageReport(object), { type: 'damage-report', id }],
+  [objectNames.verification(object), { type: 'verification', id }],
   [objectNames.root(7), { type: 'root', number: 7 }],
   [objectNames.baseIndex(object), { type: 'base-index', id }],
   [objectNames.catalogue(object), { type: 'catalogue', id }],

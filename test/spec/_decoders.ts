@@ -42,6 +42,7 @@ export const decoders: Readonly<Record<string, Decode>> = {
   'deletion-mark': (bytes) => format.decodeDeletionMark(bytes, 'vector'),
   annotation: (bytes) => format.decodeAnnotation(bytes, 'vector'),
   'damage-report': (bytes) => format.decodeDamageReport(bytes, 'vector'),
+  verification: (bytes) => format.decodeVerification(bytes, 'vector'),
   catalogue: (bytes) => format.decodeCatalogue(bytes, 'vector'),
   'lost-list': (bytes) => format.decodeLostList(bytes, 'vector'),
   'key-slot': openSlot,

@@ -291,6 +291,17 @@ function small(): Vector[] {
         ['chunk', 'malformed', 'REC-2', 'a chunk name of 16 bytes', { findings: [{ ...finding, chunks: [packA] }] }],
       ],
     ),
+    ...vectors(
+      'verification',
+      { version: 1, time: started, host: 'h', packs: [packA, packB] },
+      { ...time, host: 'h', packs: [packA, packB] },
+      [
+        ['ok', 'ok', 'REC-2', 'two packs', {}],
+        ['host', 'malformed', 'REC-2', 'no host', { host: undefined }],
+        ['pack', 'malformed', 'REC-2', 'a pack id of 17 bytes', { packs: [new Uint8Array(17)] }],
+        ['version', 'repository-too-new', 'REC-1', 'version 2', { version: 2 }],
+      ],
+    ),
     ...vectors('catalogue', { version: 1, snapshots: [entry] }, { snapshots: [entry], checkpoints: [] }, [
       ['ok', 'ok', 'REC-2', 'one snapshot', {}],
       ['ok-checkpoint', 'ok', 'REC-2', 'a checkpoint, too', { checkpoints: [checkpoint] }, { checkpoints: [checkpoint] }],

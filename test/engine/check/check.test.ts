@@ -46,7 +46,7 @@ t.test('check: tells of damage when it is found, and how far it is', async (t) =
   });
   t.match(found, [{ code: 'pack-missing', object: data!.name }]);
   t.equal(found.length, result.errors.length);
-  const run = new CheckRun(whole, { isSelected: () => true, workers: 1, onFinding: undefined, signal: undefined });
+  const run = new CheckRun(whole, { readData: true, workers: 1, onFinding: undefined, signal: undefined });
   t.match(run.progress, { phase: 'check', filesDone: 0, bytesDone: 0, bytesTotal: 0, errors: 0 });
   await run.run();
   t.match(run.progress, { filesDone: result.files, bytesTotal: run.progress.bytesDone });
@@ -65,7 +65,7 @@ t.test('check: an index that does not fit into memory gives the same', async (t)
   for (const [number, damage] of cases.entries()) {
     const repository = await openDamaged(sample, damage);
     const expected = await check(repository, { readData: true });
-    const run = new CheckRun(repository, { isSelected: () => true, workers: 1, onFinding: undefined, signal: undefined, rowsPerPass: 40 });
+    const run = new CheckRun(repository, { readData: true, workers: 1, onFinding: undefined, signal: undefined, rowsPerPass: 40 });
     const { durationMs: _, ...found } = await run.run();
     const { durationMs: __, ...wanted } = expected;
     t.same(found, wanted, `case ${number}`);

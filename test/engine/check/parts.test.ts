@@ -3,7 +3,7 @@ import t from 'tap';
 import { ChunkSet } from '../../../engine/check/_chunk-set.ts';
 import { checkLimits } from '../../../engine/check/_limits.ts';
 import { PackSets } from '../../../engine/check/_pack-sets.ts';
-import { packSelector } from '../../../engine/check/read-data.ts';
+import { isInPart } from '../../../engine/check/read-data.ts';
 import type { PackId } from '../../../repo-format/mod.ts';
 
 const names = (count: number, seed: string) =>
@@ -47,36 +47,27 @@ t.test('PackSets: the same set has the same number; large sets are not remembere
   t.equal(sets.numberOf(small), sets.numberOf(Uint32Array.of(1, 5, 9)));
   t.not(sets.numberOf(small), sets.numberOf(Uint32Array.of(1, 5)));
   t.same(sets.get(sets.numberOf(small)), small);
-  for (const size of [64, 65, checkLimits.rememberedPacks]) {
+  for (const size of [64, 65, checkLimits.setPacks]) {
     const set = Uint32Array.from({ length: size }, (_, index) => index);
     t.same(sets.get(sets.numberOf(set)), set, `${size} packs`);
   }
-  const large = Uint32Array.from({ length: checkLimits.rememberedPacks + 1 }, (_, index) => index);
+  const large = Uint32Array.from({ length: checkLimits.setPacks + 1 }, (_, index) => index);
   t.equal(sets.get(sets.numberOf(large)), undefined);
   t.equal(sets.get(-1), undefined);
 });
 
-t.test('packSelector: parts are disjoint and together everything, a share is about that share', async (t) => {
+t.test('isInPart: parts are disjoint and together everything', async (t) => {
   const ids = Array.from(
     { length: 4_000 },
     (_, index) => createHash('md5').update(String(index)).digest('hex').replace(/^./, '3') as PackId,
   );
   for (const parts of [1, 2, 3, 10, 97]) {
-    const counts = ids.map(
-      (id) => Array.from({ length: parts }, (_, part) => packSelector({ part: [part + 1, parts] })(id)).filter(Boolean).length,
-    );
+    const counts = ids.map((id) => Array.from({ length: parts }, (_, part) => isInPart(id, [part + 1, parts])).filter(Boolean).length);
     t.ok(
       counts.every((count) => count === 1),
       `${parts} parts`,
     );
   }
-  const inFirst = ids.filter(packSelector({ part: [1, 4] })).length;
+  const inFirst = ids.filter((id) => isInPart(id, [1, 4])).length;
   t.ok(inFirst > 850 && inFirst < 1150, `a quarter of writers' packs, whose first bit is always 0: ${inFirst}`);
-  const chosen = ids.filter(packSelector({ percent: 10 })).length;
-  t.ok(chosen > 300 && chosen < 500, `a tenth: ${chosen}`);
-  t.not(ids.filter(packSelector({ percent: 10 })).join(), ids.filter(packSelector({ percent: 10 })).join(), 'another tenth each time');
-  t.same(ids.filter(packSelector({ percent: 10, seed: 'x' })), ids.filter(packSelector({ percent: 10, seed: 'x' })));
-  t.equal(ids.filter(packSelector(true)).length, ids.length);
-  t.equal(ids.filter(packSelector(false)).length, 0);
-  t.equal(ids.filter(packSelector({ percent: 100 })).length, ids.length);
 });
