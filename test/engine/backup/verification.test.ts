@@ -44,10 +44,10 @@ async function backUpWith(
   }
 }
 
-/** Spoils the result of the call number `at` (from 0) whose input is data, not a table of contents or a node. */
+/** Tells the call number `at` (from 0) that is about a block of data, not a table of contents or a node: those are smaller, as it is stored, too. */
 function atBlock(at: number): (size: number) => boolean {
   let blocks = 0;
-  return (size) => size > MiB / 4 && blocks++ === at;
+  return (size) => size > 10_000 && blocks++ === at;
 }
 
 async function stored({ repository }: Parts): Promise<string[]> {
