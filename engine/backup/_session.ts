@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly workers?: number | undefined;
   readonly compression: Compression;
   readonly dryRun: boolean;
+  /** Packs on which nothing new may rely, beside those that the collector has condemned. */
+  readonly excluded?: ReadonlySet<PackId> | undefined;
   /** See {@link CommonBackupOptions.verifyAll}. */
   readonly verifyAll?: boolean | undefined;
   /** Others than {@link backupLimits}: for tests. */
@@ -72,9 +74,10 @@ export class BackupSession {
   ): Promise<BackupSession | { error: unknown; session: Session | undefined }> {
     const reading = withReadAhead(repository);
     let opening: SessionOpening | undefined;
-    const onListed = (session: Session): void => {
+    const onListed = (listed: Session): void => {
       void opening?.abandon();
-      opening = new SessionOpening(reading, session, options);
+      const excludedPacks = new Set([...listed.excludedPacks, ...(options.excluded ?? [])]);
+      opening = new SessionOpening(reading, { ...listed, excludedPacks }, options);
     };
     let session: Session | undefined;
     try {

@@ -1,4 +1,6 @@
 /** Backing up: from files and streams to a snapshot; and from a snapshot to one without some of its paths. */
+export { isPassed } from './_passed.ts';
+export { BackupSession, type StoredTree } from './_session.ts';
 export { backup } from './backup.ts';
 export { backupStream, type StreamBackupOptions } from './backup-stream.ts';
 export type { ExcludeRules } from './excludes.ts';

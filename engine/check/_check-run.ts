@@ -32,7 +32,7 @@ import { checkSmallObjects } from './_small-objects.ts';
 import { TreeChecker } from './_tree-checker.ts';
 import type { Finding } from './findings.ts';
 import type { ReadData } from './read-data.ts';
-import type { CheckProgress, CheckResult } from './result.ts';
+import type { CheckProgress, CheckResult, Diagnosis } from './result.ts';
 
 export interface CheckRunOptions {
   readonly readData: ReadData;
@@ -128,6 +128,15 @@ export class CheckRun {
     this.#noteUnindexed();
     await this.#findAffected(snapshots);
     return this.#result(snapshots);
+  }
+
+  /** {@link run}, with what a repair needs to know. */
+  async diagnose(): Promise<Diagnosis> {
+    const result = await this.run();
+    const unlistedPacks = this.#unindexed().flatMap(({ id, usedAs }) => (usedAs === undefined ? [] : [id]));
+    const presentPacks = new Set(this.#packs.all.filter(({ storedSizeBytes }) => storedSizeBytes !== undefined).map(({ id }) => id));
+    const isHurt = (pack: PackId, name: Uint8Array) => this.#hurt.findingOf(pack, name) !== undefined;
+    return { result, damagedPacks: this.#hurt.packs, presentPacks, isHurt, unlistedPacks };
   }
 
   /** After an error, too: what was verified by then is remembered. */
@@ -308,11 +317,15 @@ export class CheckRun {
   }
 
   /** Packs that no index table names: in use, where a table is missing; or litter. One that was replaced is named by none, and is about to be deleted. */
-  #noteUnindexed(): void {
-    const unindexed = this.#packs.all.filter(
+  #unindexed(): KnownPack[] {
+    return this.#packs.all.filter(
       ({ id, storedSizeBytes, indexed, replacedBy }) =>
         storedSizeBytes !== undefined && indexed === undefined && replacedBy === undefined && this.#listedNow?.has(id) !== true,
     );
+  }
+
+  #noteUnindexed(): void {
+    const unindexed = this.#unindexed();
     const [used, litter] = [unindexed.filter(({ usedAs }) => usedAs !== undefined), unindexed.filter(({ usedAs }) => usedAs === undefined)];
     if (used.length > 0 && this.#hasAllTables) {
       const message = `${used.length} packs that snapshots rely on are in no index table: a table is missing. The files can be restored, but what they hold is stored again by the next backup`;

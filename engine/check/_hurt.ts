@@ -13,6 +13,11 @@ export class Hurt {
     return this.#packs.size === 0 && this.#chunks.size === 0;
   }
 
+  /** Packs of which all or something is lost. */
+  get packs(): ReadonlySet<PackId> {
+    return new Set([...this.#packs.keys(), ...this.#chunks.keys()]);
+  }
+
   pack(pack: PackId, finding: OpenFinding): void {
     if (!this.#packs.has(pack)) this.#packs.set(pack, finding);
   }

@@ -17,13 +17,19 @@ export interface OrderOptions {
  */
 export function readingOrder(packs: readonly KnownPack[], { readData, hasBudget, verified }: OrderOptions): KnownPack[] {
   if (readData === false) return [];
-  const isPart = typeof readData === 'object' && 'part' in readData;
-  const wanted = isPart ? packs.filter(({ id }) => isInPart(id, readData.part)) : packs;
-  const byTime = hasBudget || (readData !== true && !isPart);
+  const wanted = packs.filter(({ id }) => mayBeWanted(id, readData));
+  const isShare = typeof readData === 'object' && ('percent' in readData || 'bytes' in readData);
+  const byTime = hasBudget || isShare;
   const timeOf = ({ id }: KnownPack) => (byTime ? (verified.get(id)?.seconds ?? Number.NEGATIVE_INFINITY) : 0);
   const times = new Map(wanted.map((pack) => [pack, timeOf(pack)]));
   const sorted = wanted.toSorted((left, right) => compare(times.get(left)!, times.get(right)!) || newerFirst(left, right));
-  return readData === true || isPart ? sorted : takeBytes(sorted, wantedBytes(sorted, readData));
+  return isShare ? takeBytes(sorted, wantedBytes(sorted, readData)) : sorted;
+}
+
+function mayBeWanted(pack: PackId, readData: ReadData): boolean {
+  if (typeof readData === 'boolean') return readData;
+  if ('part' in readData) return isInPart(pack, readData.part);
+  return !('packs' in readData) || readData.packs.has(pack);
 }
 
 /** Newer packs first; of the same age the largest, so that the workers end at about the same time. */

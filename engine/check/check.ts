@@ -5,7 +5,7 @@ import { type Repository, readRoot } from '../repository/mod.ts';
 import { CheckRun } from './_check-run.ts';
 import { checkLimits } from './_limits.ts';
 import { expectReadData } from './read-data.ts';
-import type { CheckOptions, CheckResult } from './result.ts';
+import type { CheckOptions, CheckResult, Diagnosis } from './result.ts';
 
 /**
  * Looks for damage. Always: that every small object opens; that every index table opens, and its packs are in the store with the size that it says; that every node of every
@@ -16,7 +16,19 @@ import type { CheckOptions, CheckResult } from './result.ts';
  * metadata only), `interrupted`. A backup may run at the same time. Memory: 8 bytes for each chunk in the index, up to 64 MiB; beyond that, trees are walked several times.
  */
 export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckResult> {
-  const { readData = false, workers = availableParallelism(), maxDurationMs, record, onProgress, onFinding, signal } = options;
+  return withRun(repository, options, (run) => run.run());
+}
+
+/** The same, with what a repair needs to know. */
+export async function diagnose(repository: Repository, options: CheckOptions = {}): Promise<Diagnosis> {
+  return withRun(repository, options, (run) => run.diagnose());
+}
+
+async function withRun<Result>(
+  repository: Repository,
+  { readData = false, workers = availableParallelism(), maxDurationMs, record, onProgress, onFinding, signal }: CheckOptions,
+  look: (run: CheckRun) => Promise<Result>,
+): Promise<Result> {
   if (!Number.isInteger(workers) || workers < 1) throw new RangeError(`workers: ${workers} is not a number of threads`);
   if (maxDurationMs !== undefined && !(maxDurationMs > 0)) throw new RangeError(`maxDurationMs: ${maxDurationMs} is not above 0`);
   expectReadData(readData);
@@ -32,7 +44,7 @@ export async function check(repository: Repository, options: CheckOptions = {}):
   const run = new CheckRun(current, { readData, workers, maxDurationMs, record, onFinding, signal });
   const timer = onProgress && setInterval(() => onProgress(run.progress), checkLimits.progressIntervalMs);
   try {
-    return await run.run();
+    return await look(run);
   } finally {
     clearInterval(timer);
     await run.end();

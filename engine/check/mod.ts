@@ -1,5 +1,5 @@
 /** Checking: is everything there that snapshots need, and is it what it was? */
-export { check } from './check.ts';
+export { check, diagnose } from './check.ts';
 export type { Finding, FindingCode } from './findings.ts';
 export type { ReadData } from './read-data.ts';
-export type { CheckOptions, CheckProgress, CheckResult } from './result.ts';
+export type { CheckOptions, CheckProgress, CheckResult, Diagnosis } from './result.ts';

@@ -1,20 +1,21 @@
 import { idToBytes, type PackId } from '../../repo-format/mod.ts';
 
 /**
- * Which packs are read and verified: none, all, a share of the data or so many bytes (what was never verified, then what was verified longest ago), or part n of m, where the m parts
- * together are all packs, whatever is added meanwhile.
+ * Which packs are read and verified: none, all, a share of the data or so many bytes (what was never verified, then what was verified longest ago), certain packs, or part n of m, where
+ * the m parts together are all packs, whatever is added meanwhile.
  */
 export type ReadData =
   | boolean
   | { readonly percent: number }
   | { readonly bytes: number }
+  | { readonly packs: ReadonlySet<PackId> }
   | { readonly part: readonly [number: number, of: number] };
 
 const partsLimit = 65_536;
 
 /** A share or part that is none is a RangeError. */
 export function expectReadData(readData: ReadData): void {
-  if (typeof readData === 'boolean') return;
+  if (typeof readData === 'boolean' || 'packs' in readData) return;
   if ('percent' in readData) {
     const { percent } = readData;
     if (!(percent > 0 && percent <= 100)) throw new RangeError(`readData.percent: ${percent} is not above 0 and at most 100`);

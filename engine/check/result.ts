@@ -1,4 +1,4 @@
-import type { LaganError } from '../../repo-format/mod.ts';
+import type { LaganError, PackId } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import type { Finding } from './findings.ts';
 import type { ReadData } from './read-data.ts';
@@ -57,4 +57,16 @@ export interface CheckResult {
   /** Why it does not remember all that were. */
   readonly notRemembered: LaganError | null;
   readonly durationMs: number;
+}
+
+/** What a check tells a repair. */
+export interface Diagnosis {
+  readonly result: CheckResult;
+  /** Packs that snapshots or the index rely on, of which all or something is lost. */
+  readonly damagedPacks: ReadonlySet<PackId>;
+  readonly presentPacks: ReadonlySet<PackId>;
+  /** Whether a chunk cannot be read where it is said to be. */
+  isHurt(pack: PackId, name: Uint8Array): boolean;
+  /** Packs that snapshots rely on, and that are in no index table. */
+  readonly unlistedPacks: readonly PackId[];
 }

@@ -6,7 +6,7 @@
  *   superseded, and begins anew when it misses them; and if the store shows an older root again, what it lacks can be seen.
  * - Checkpoints, before that, where the session has a newer one or has committed.
  * - What no root refers to and none can ever refer to (see `idForSuccessor`).
- * - Marks and annotations of snapshots that are gone; roots but the highest.
+ * - Marks and annotations of snapshots that are gone; verifications of which nothing is left to say; roots but the highest.
  *
  * What belongs to the catalogue is never among it: a snapshot that was too large to be put in, a checkpoint that keeps packs, with
  * its session's index tables.
@@ -39,6 +39,7 @@ import {
   rootNumberOf,
 } from '../repository/mod.ts';
 import { maintainLimits } from './_limits.ts';
+import { superfluousVerifications } from './_verifications.ts';
 
 export interface Deleted {
   readonly packs: number;
@@ -65,6 +66,7 @@ export async function deleteSuperfluous(repository: Repository, root: Root, opti
   await deletion.deleteCheckpoints(catalogue, lowest);
   await deletion.deleteTables(catalogue, lowest);
   await deletion.deleteUnreferenced(roots);
+  await deletion.deleteVerifications();
   await deletion.deleteRoots();
   await repository.storage.removeLitter({ signal });
   return deletion.deleted;
@@ -199,6 +201,10 @@ class Deletion {
       ...marks.filter(({ value }) => !value.snapshots.some((id) => standing.has(id))).map(({ name }) => name),
       ...annotations.filter(({ snapshot }) => !standing.has(snapshot)).map(({ name }) => name),
     ]);
+  }
+
+  async deleteVerifications(): Promise<void> {
+    await this.#delete(await superfluousVerifications(this.#repository, { signal: this.#options.signal }));
   }
 
   async deleteRoots(): Promise<void> {

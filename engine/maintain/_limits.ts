@@ -18,8 +18,6 @@ export const maintainLimits = {
   smallTableRows: 256 * 1024,
   unusedRowsPart: 0.25,
   baseTables: 6,
-  /** Packs that no table lists go into a table in groups of this size: the names of their chunks are in memory. */
-  packsPerTable: 32,
   /** So many index tables of sessions, or snapshots beside the catalogue, are a reason to collect though nothing can be freed. */
   foldedObjects: 16,
   /** So many make a maintenance due by itself, after a backup. */
@@ -29,6 +27,8 @@ export const maintainLimits = {
   runningSeconds: 5 * 60,
   /** So do forgotten snapshots after this time, in which they can still be brought back. */
   dueMarkSeconds: 24 * 3600,
+  /** Verifications of packs up to so many are all kept. */
+  keptVerifications: 32,
   /** Names in one call of delete. */
   namesPerDelete: 1_000,
   /** Opened packs and blocks of trees and of lists of packs (256 KiB each). */

@@ -1,5 +1,5 @@
 /** Packs: writing blocks of chunks into them, reading chunks back. */
-export { BlockVerifier, type VerifiedBlock } from './block-verifier.ts';
+export { BlockVerifier, type NamedBlock, type VerifiedBlock } from './block-verifier.ts';
 export { BlockCompressor, type Compression, decompressPayload, parseCompression } from './compression.ts';
 export { isDamage } from './damage.ts';
 export {

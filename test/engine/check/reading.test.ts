@@ -117,6 +117,7 @@ t.test('check: parts add up to the whole, then begin with what was verified long
   t.ok(newest.includes(last), 'the one that was verified longest ago');
 });
 
+// covers: REC-4
 t.test('check: nothing is remembered unless it is asked for, nor what is damaged, nor what was only asked for', async (t) => {
   const sample = await makeSample(t);
   await check(sample.repository, { readData: true });

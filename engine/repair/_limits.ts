@@ -1,0 +1,7 @@
+/** Every limit of a repair. */
+export const repairLimits = {
+  /** How often a step is begun anew because the collector has passed its session. */
+  attempts: 16,
+  /** Losses of a snapshot that are listed; all of them are counted. */
+  listedLosses: 1_000,
+} as const;

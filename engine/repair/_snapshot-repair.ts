@@ -1,0 +1,82 @@
+/** Makes repaired copies of snapshots, as a writer does: a session for each, its packs, its index table, its commit. */
+import { idToBytes, type NodeReference, type Snapshot, type SnapshotId } from '../../repo-format/mod.ts';
+import { BackupSession, isPassed, originOf, type StoredTree } from '../backup/mod.ts';
+import { Breather } from '../look/mod.ts';
+import { program } from '../program/mod.ts';
+import { commitSnapshot, type Repository, type SnapshotInfo } from '../repository/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
+import { repairLimits } from './_limits.ts';
+import { type TreeDamage, TreeRepair } from './_tree-repair.ts';
+import type { RepairedSnapshot } from './result.ts';
+
+/** A copy on which it remains to be said whether the original is marked. */
+export type SnapshotCopy = Omit<RepairedSnapshot, 'isMarked'>;
+
+export interface SnapshotRepairOptions extends CallOptions {
+  readonly damage: TreeDamage;
+  /** Other snapshots: one of them may be the copy that an earlier repair has made. */
+  readonly others: readonly SnapshotInfo[];
+}
+
+/** Undefined if all that the snapshot needs can be read where it says. Begins anew when the collector passes the session meanwhile. Codes: those of the storage. */
+export async function repairSnapshot(
+  repository: Repository,
+  original: SnapshotInfo,
+  options: SnapshotRepairOptions,
+): Promise<SnapshotCopy | undefined> {
+  const { damage, signal } = options;
+  const excluded = damage.packs;
+  for (let attempt = 1; ; attempt++) {
+    const session = await BackupSession.begin(repository, { workers: 1, compression: 'auto', dryRun: false, excluded, signal });
+    try {
+      return await repairIn(repository, original, { session, options });
+    } catch (error) {
+      if (attempt === repairLimits.attempts || !(await isPassed(repository, session, { error, signal }))) throw error;
+    } finally {
+      await session.end();
+    }
+  }
+}
+
+async function repairIn(
+  repository: Repository,
+  original: SnapshotInfo,
+  { session, options: { damage, others, signal } }: { session: BackupSession; options: SnapshotRepairOptions },
+): Promise<SnapshotCopy | undefined> {
+  const breather = new Breather(signal);
+  const trees = new TreeRepair(session, { damage, breathe: () => breather.breathe() });
+  const tree = await trees.copy(original.snapshot.tree!);
+  const { losses, lossCount, lostBytes } = trees;
+  if (!trees.isHurt) return undefined;
+  const found = { original, losses, lossCount, lostBytes };
+  if (tree === null) return { ...found, outcome: 'lost', copy: null };
+  const known = others.find(({ snapshot }) => originOf(snapshot) === original.id && isSameNode(snapshot.tree, tree));
+  if (known !== undefined) return { ...found, outcome: 'known', copy: known.id };
+  const stored = await session.finish(tree, trees.packs);
+  const snapshot = copyOf(original, { session, stored, trees });
+  await commitSnapshot(repository, { session: session.session, snapshot, signal });
+  return { ...found, outcome: 'copied', copy: session.session.id as SnapshotId };
+}
+
+function copyOf(
+  { id, tags, description, snapshot: original }: SnapshotInfo,
+  { session, stored, trees }: { session: BackupSession; stored: StoredTree; trees: TreeRepair },
+): Snapshot {
+  const lost = trees.losses.map(({ path, message }) => ({ path, code: 'chunk-missing', message }));
+  return {
+    ...original,
+    ...stored,
+    session: session.session.id,
+    generation: session.session.generation,
+    program,
+    tags,
+    description,
+    statistics: { ...original.statistics, ...trees.counts, errors: original.statistics.errors + trees.lossCount },
+    errors: [...lost, ...original.errors].slice(0, repairLimits.listedLosses),
+    extensions: { ...original.extensions, origin: { snapshot: idToBytes(id) } },
+  };
+}
+
+function isSameNode(left: NodeReference | null, right: NodeReference): boolean {
+  return left !== null && Buffer.compare(left.name, right.name) === 0;
+}
