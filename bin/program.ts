@@ -38,6 +38,7 @@ export const commandList: readonly CommandEntry[] = [
   { name: 'rewrite', summary: 'take paths out of snapshots', group: groups.care, load: () => import('./commands/rewrite.ts') },
   { name: 'maintain', summary: 'free what no snapshot needs', group: groups.care, load: () => import('./commands/maintain.ts') },
   { name: 'check', summary: 'look for damage', group: groups.care, load: () => import('./commands/check.ts') },
+  { name: 'repair', summary: 'mend what is damaged', group: groups.care, load: () => import('./commands/repair.ts') },
   { name: 'stats', summary: 'show what the repository holds', group: groups.care, load: () => import('./commands/stats.ts') },
   { name: 'key', summary: 'list, add, remove and change keys', group: groups.care, load: () => import('./commands/key.ts') },
   {

@@ -116,6 +116,8 @@ export {
   revert,
 } from './maintain/mod.ts';
 export { type Compression, parseCompression } from './packs/mod.ts';
+// Mending what is damaged.
+export { type Loss, type RepairedSnapshot, type RepairOptions, type RepairResult, repair, type SalvagedPack } from './repair/mod.ts';
 // Repositories, their snapshots and their keys.
 export {
   type Annotated,

@@ -1,15 +1,13 @@
 /** `lagan check`: looks for damage. */
 import type { Command } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
-import type { CheckResult, Finding } from '../shared/engine.ts';
+import type { CheckResult } from '../shared/engine.ts';
 import { LaganError, usageError } from '../shared/errors.ts';
-import { pathFields } from '../shared/json.ts';
+import { tellFinding } from '../shared/findings.ts';
 import { addExamples, countOption, durationOption } from '../shared/options.ts';
 import { openRepository } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCountOf, formatSize, parseSize } from '../shared/sizes.ts';
-import { shortId } from '../shared/snapshots.ts';
-import { escapeMessage, textOfBytes } from '../shared/text.ts';
 import { formatDuration } from '../shared/times.ts';
 
 type Subset = { readonly percent: number } | { readonly bytes: number } | { readonly part: readonly [number, number] };
@@ -22,7 +20,6 @@ interface CheckOptions {
   readonly record: boolean;
 }
 
-const listedPaths = 10;
 const maximumParts = 65_536;
 
 export function define(command: Command): void {
@@ -76,8 +73,7 @@ async function run(context: Context, options: CheckOptions): Promise<void> {
 async function report(context: Context, result: CheckResult, elapsedMs: number): Promise<void> {
   const { output } = context;
   const { errors, notes, durationMs: _, notRemembered, ...counts } = result;
-  for (const finding of errors) await tell(context, finding);
-  for (const note of notes) await tell(context, note);
+  for (const finding of [...errors, ...notes]) await tellFinding(context, finding);
   const outcome = errors.length > 0 ? 'damaged' : 'sound';
   await output.json({ type: 'summary', outcome, findings: errors.length, ...counts, elapsedMs: Math.round(elapsedMs) });
   await output.summary(
@@ -98,28 +94,8 @@ function amountOf({ snapshots, files, chunks, packs, packsRead, bytesRead }: Che
 
 function checkFailed(found: number): LaganError {
   const hint =
-    'back up the same folders again from their source: what is missing is stored anew; the files named above cannot be restored whole from these snapshots';
+    'back up the same folders again from their source: what is missing is stored anew; lagan repair --dry-run says what else can be mended';
   return new LaganError('check-failed', `the check found ${formatCountOf(found, 'damaged object')}`, { found, hint });
-}
-
-async function tell({ output }: Context, finding: Finding): Promise<void> {
-  const { severity, code, message, object = null, snapshots, paths, pathCount } = finding;
-  await output.json({
-    type: 'finding',
-    severity,
-    code,
-    message,
-    object,
-    snapshots,
-    paths: paths.map((path) => pathFields(path)),
-    pathCount,
-  });
-  await output.line(`${severity === 'damage' ? output.style('red', 'damage:') : 'note:'} ${escapeMessage(message)}`);
-  if (snapshots.length > 0) await output.line(`  hurts the snapshots ${snapshots.map(shortId).join(' ')}`);
-  for (const path of paths.slice(0, listedPaths)) await output.line(`  ${output.name(textOfBytes(path))}`);
-  const others = pathCount - Math.min(paths.length, listedPaths);
-  if (others > 0)
-    await output.line(`  and ${formatCountOf(others, 'other path')}${paths.length > listedPaths ? ' (--json lists more)' : ''}`);
 }
 
 function parseSubset(text: string): Subset {

@@ -20,6 +20,7 @@ export type {
   FoundEntry,
   KeepReason,
   KeySlotInfo,
+  Loss,
   MaintainResult,
   NewSlot,
   PlannedGroup,
@@ -28,6 +29,8 @@ export type {
   RecoveredSnapshot,
   RecoverResult,
   RemovedEntry,
+  RepairedSnapshot,
+  RepairResult,
   Repository,
   RepositoryStatistics,
   RestoreOptions,
@@ -37,6 +40,7 @@ export type {
   RevertedObject,
   RevertResult,
   RewriteResult,
+  SalvagedPack,
   Secret,
   SnapshotFilter,
   SnapshotId,
@@ -93,6 +97,7 @@ export type Engine = Pick<
   | 'readPasswordFile'
   | 'recover'
   | 'releaseSnapshots'
+  | 'repair'
   | 'removeHold'
   | 'removeKey'
   | 'resolveSnapshot'

@@ -5,6 +5,7 @@
 import {
   contentsSegmentNumber,
   decodePackContents,
+  footerLayout,
   isLaganError,
   limits,
   objectIdOf,
@@ -97,7 +98,7 @@ export class DamagedPackReader {
       const stored = await this.#storedAt(object, offset);
       if (stored === undefined) return;
       const plaintext = openedAt(object, { number, offset }, stored);
-      if (plaintext === undefined && openedAt(object, { number: contentsSegmentNumber, offset }, stored) !== undefined) return;
+      if (plaintext === undefined && isContents(object, { offset, stored })) return;
       const block = plaintext && this.#named(plaintext, { kind, objectName: object.name });
       yield block === undefined ? { block: null, lostChunks: null } : { block };
       offset += stored.length;
@@ -126,6 +127,12 @@ export class DamagedPackReader {
       return undefinedIfLost(error);
     }
   }
+}
+
+/** Whether a segment that is no block is the contents: it opens as such, or ends where the footer begins. */
+function isContents(object: SegmentedObject, { offset, stored }: { offset: number; stored: Uint8Array }): boolean {
+  if (offset + stored.length === object.sizeBytes - footerLayout.sizeBytes) return true;
+  return openedAt(object, { number: contentsSegmentNumber, offset }, stored) !== undefined;
 }
 
 function openedAt(object: SegmentedObject, place: { number: number; offset: number }, stored: Uint8Array): Uint8Array | undefined {

@@ -230,7 +230,7 @@ t.test('repair: a dry run says the same, and writes nothing', async (t) => {
 t.test('repair: originals are marked if that is asked for, unless they are pinned; then all that is left is sound', async (t) => {
   const repository = await openDamaged(sample, (objects) => flip(objects, data!.name, data!.blocks[1]!.offset + 50));
   const [first] = sample.snapshots;
-  await holdSnapshots(repository, [first!.id], { reason: 'test' });
+  await holdSnapshots(repository, [first!.id], { until: null, reason: 'test' });
   const { snapshots } = await repair(repository, { readData: true, markOriginals: true });
   const held = snapshots.filter(({ original }) => original.id === first!.id);
   t.ok(held.every(({ outcome, isMarked }) => outcome === 'held' && !isMarked));
