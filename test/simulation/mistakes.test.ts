@@ -10,17 +10,17 @@ import { runScenario } from './scenario.ts';
 import { schedules } from './schedules.ts';
 import { incidentMistakes, notInEngine, sourceMistakes } from './source-mistakes.ts';
 
-const seedsForMistakes = 60;
+const allSeeds = Array.from({ length: 60 }, (_, index) => index + 1);
 // On a busy machine.
 t.setTimeout(1_200_000);
 
 for (const mistake of mistakes) {
   t.test(`simulation: finds ${mistake.name} (${mistake.words})`, async (t) => {
-    for (let seed = 1; seed <= seedsForMistakes; seed++) {
+    for (const seed of [mistake.seed, ...allSeeds]) {
       const found = await runScenario({ seed, mistake }).then(({ faults }) => faults[0], String);
       if (found !== undefined) return t.pass(`seed ${seed}: ${found}`);
     }
-    t.fail(`not found by ${seedsForMistakes} seeds`);
+    t.fail(`not found by ${allSeeds.length} seeds`);
   });
 }
 

@@ -46,6 +46,8 @@ export interface Mistake {
   readonly words: string;
   /** Names of the actors who make it. */
   readonly makes: RegExp;
+  /** One that finds it, tried first: without it a minute goes by with others. When the engine asks the store other things than before, it may be another one. */
+  readonly seed: number;
   /** What the network is like, so that it shows soon. Many requests are slow in any case. */
   readonly troubles?: Partial<Troubles>;
   readonly spoil: (storage: Storage, context: MistakeContext) => Storage;
@@ -311,64 +313,80 @@ export const mistakes: readonly Mistake[] = [
     name: 'noPostCheck',
     words: 'a writer does not read the root after its commit',
     makes: writers,
+    seed: 13,
     spoil: (inner) => new NoPostCheck(inner),
   },
   {
     name: 'dedupCondemned',
     words: 'writers deduplicate against condemned packs',
     makes: writers,
+    seed: 9,
     spoil: (inner, context) => new RootReader(inner, { ...context, edit: (root) => ({ ...root, condemned: null }) }),
   },
   {
     name: 'lazyRebase',
     words: 'a commit gets a new generation with old decisions',
     makes: writers,
+    seed: 16,
     spoil: (inner, context) => new LazyRebase(inner, context),
   },
-  { name: 'commitFirst', words: 'the commit is stored before the index table', makes: writers, spoil: (inner) => new CommitFirst(inner) },
+  {
+    name: 'commitFirst',
+    words: 'the commit is stored before the index table',
+    makes: writers,
+    seed: 1,
+    spoil: (inner) => new CommitFirst(inner),
+  },
   {
     name: 'answersEarly',
     words: 'a writer does not wait until packs are durable',
     makes: writers,
+    seed: 1,
     troubles: { lost: 0.02 },
     spoil: (inner) => new AnswersEarly(inner),
   },
-  { name: 'minAge', words: 'floor is never raised', makes: collectors, spoil: (inner, context) => new MinAge(inner, context) },
+  { name: 'minAge', words: 'floor is never raised', makes: collectors, seed: 1, spoil: (inner, context) => new MinAge(inner, context) },
   {
     name: 'blindPut',
     words: 'the root is overwritten, whoever wrote it',
     makes: collectors,
+    seed: 8,
     spoil: (inner, context) => new BlindPut(inner, context),
   },
   {
     name: 'listBeforeFence',
     words: 'commits are listed before floor is raised',
     makes: collectors,
+    seed: 16,
     spoil: (inner, context) => new ListBeforeFence(inner, context),
   },
   {
     name: 'noRemark',
     words: 'condemned packs are doomed without a second mark',
     makes: collectors,
+    seed: 4,
     spoil: (inner, context) => new NoRemark(inner, context),
   },
   {
     name: 'deleteBeforeDoom',
     words: 'packs are deleted when they are condemned',
     makes: collectors,
+    seed: 1,
     spoil: (inner, context) => new DeleteBeforeDoom(inner, context),
   },
   {
     name: 'trustCreate',
     words: 'who created a number believes to have won',
     makes: collectors,
+    seed: 10,
     spoil: (inner, context) => new TrustCreate(inner, context),
   },
-  { name: 'pruneAll', words: 'pruning may take the highest number', makes: collectors, spoil: (inner) => new PruneAll(inner) },
+  { name: 'pruneAll', words: 'pruning may take the highest number', makes: collectors, seed: 10, spoil: (inner) => new PruneAll(inner) },
   {
     name: 'shortListings',
     words: 'a listing that fails is taken for its end',
     makes: collectors,
+    seed: 3,
     spoil: (inner) => new ShortListings(inner),
   },
 ];
