@@ -20,6 +20,8 @@ interface CheckOptions {
   readonly record: boolean;
 }
 
+/** Of credentials and disks that do not let a check write: that is no fault. */
+const quietCodes: ReadonlySet<string> = new Set(['forbidden', 'read-only']);
 const maximumParts = 65_536;
 
 export function define(command: Command): void {
@@ -72,7 +74,7 @@ async function run(context: Context, options: CheckOptions): Promise<void> {
 
 async function report(context: Context, result: CheckResult, elapsedMs: number): Promise<void> {
   const { output } = context;
-  const { errors, notes, durationMs: _, notRemembered, ...counts } = result;
+  const { errors, notes, durationMs: _, notRecorded, ...counts } = result;
   for (const finding of [...errors, ...notes]) await tellFinding(context, finding);
   const outcome = errors.length > 0 ? 'damaged' : 'sound';
   await output.json({ type: 'summary', outcome, findings: errors.length, ...counts, elapsedMs: Math.round(elapsedMs) });
@@ -81,8 +83,8 @@ async function report(context: Context, result: CheckResult, elapsedMs: number):
   );
   if (result.packsLeft > 0)
     await output.summary(`${formatCountOf(result.packsLeft, 'pack')} (${formatSize(result.bytesLeft)}) were left: the time was over`);
-  if (notRemembered !== null && notRemembered.code !== 'forbidden')
-    await output.warning(`what was verified could not be remembered: ${notRemembered.message}`, { code: notRemembered.code });
+  if (notRecorded !== null && !quietCodes.has(notRecorded.code))
+    await output.warning(`what was found could not be recorded: ${notRecorded.message}`, { code: notRecorded.code });
   if (!result.complete) await output.summary('the damage hid a part of the repository from the check: there may be more');
   if (errors.length > 0) throw checkFailed(errors.length);
 }

@@ -1,4 +1,12 @@
-import { isLaganError, objectNames, objectPrefixes, type PackId, type PackKind, type Time } from '../../repo-format/mod.ts';
+import {
+  isLaganError,
+  type LaganError,
+  objectNames,
+  objectPrefixes,
+  type PackId,
+  type PackKind,
+  type Time,
+} from '../../repo-format/mod.ts';
 import { movedChunks, openTable } from '../index/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { type MovedChunks, PackReader } from '../packs/mod.ts';
@@ -12,6 +20,7 @@ import {
   readPackList,
   readRoot,
   type SnapshotInfo,
+  writeDamageReport,
 } from '../repository/mod.ts';
 import { TreeReader } from '../trees/mod.ts';
 import { AffectedFiles } from './_affected.ts';
@@ -66,12 +75,13 @@ export class CheckRun {
   /** Packs that are to be read. */
   readonly #chosen = new Set<PackId>();
   #verified: ReadonlyMap<PackId, Time> = new Map();
-  readonly #counts = { nodes: 0, files: 0, rows: 0, packsRead: 0, blocks: 0, chunks: 0, bytesRead: 0, bytesTotal: 0 };
+  readonly #counts = { nodes: 0, files: 0, rows: 0, packsRead: 0, blocks: 0, chunks: 0, bytesRead: 0, bytesTotal: 0, reports: 0 };
   /** If the collector was at work since the repository was opened: the packs that index tables list now. */
   #listedNow: Set<PackId> | undefined;
   readonly #vanished: { readonly pack: PackId; readonly problem: Problem }[] = [];
   #walk: TreeChecker | undefined;
   #hasAllTables = true;
+  #notReported: LaganError | undefined;
 
   constructor(repository: Repository, options: CheckRunOptions) {
     const { workers, onFinding, signal, maxDurationMs, record = false, rowsPerPass = checkLimits.rowsPerPass } = options;
@@ -127,6 +137,7 @@ export class CheckRun {
     await this.#tellVanished();
     this.#noteUnindexed();
     await this.#findAffected(snapshots);
+    await this.#report();
     return this.#result(snapshots);
   }
 
@@ -325,7 +336,8 @@ export class CheckRun {
   }
 
   #noteUnindexed(): void {
-    const unindexed = this.#unindexed();
+    // A damaged pack was told of: it cannot say what it has.
+    const unindexed = this.#unindexed().filter(({ id }) => !this.#hurt.has(id));
     const [used, litter] = [unindexed.filter(({ usedAs }) => usedAs !== undefined), unindexed.filter(({ usedAs }) => usedAs === undefined)];
     if (used.length > 0 && this.#hasAllTables) {
       const message = `${used.length} packs that snapshots rely on are in no index table: a table is missing. The files can be restored, but what they hold is stored again by the next backup`;
@@ -335,6 +347,18 @@ export class CheckRun {
       const bytes = litter.reduce((sum, { storedSizeBytes }) => sum + storedSizeBytes!, 0);
       const message = `${litter.length} packs (${bytes} bytes) are in no index table and in no snapshot: they belong to a backup that is running, or to one that was interrupted`;
       this.#findings.add({ severity: 'note', code: 'litter', message, object: objectNames.pack(litter[0]!.id) });
+    }
+  }
+
+  /** Tells writers and the collector of damaged packs, if the credentials allow it. */
+  async #report(): Promise<void> {
+    if (!this.#options.record || this.#hurt.isEmpty) return;
+    try {
+      const reports = await writeDamageReport(this.#repository, this.#hurt.reported(), { signal: this.#signal });
+      this.#counts.reports = reports.length;
+    } catch (error) {
+      if (!isLaganError(error) || error.code === 'interrupted') throw error;
+      this.#notReported = error;
     }
   }
 
@@ -372,7 +396,8 @@ export class CheckRun {
       packsLeft: this.#data.left.packs,
       bytesLeft: this.#data.left.bytes,
       remembered: this.#memory?.remembered ?? 0,
-      notRemembered: this.#memory?.error ?? null,
+      reports: this.#counts.reports,
+      notRecorded: this.#memory?.error ?? this.#notReported ?? null,
       durationMs: performance.now() - this.#startedAt,
     };
   }

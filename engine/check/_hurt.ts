@@ -1,4 +1,4 @@
-import type { PackId } from '../../repo-format/mod.ts';
+import { type DamageFinding, type ErrorCode, objectNames, type PackId } from '../../repo-format/mod.ts';
 import { NameMap } from '../names/mod.ts';
 import type { OpenFinding } from './_findings.ts';
 
@@ -6,6 +6,8 @@ import type { OpenFinding } from './_findings.ts';
 export class Hurt {
   readonly #packs = new Map<PackId, OpenFinding>();
   readonly #chunks = new Map<PackId, NameMap>();
+  /** The same names whole, 32 bytes each, as they were told. */
+  readonly #lost = new Map<PackId, Uint8Array[]>();
   readonly #findings: OpenFinding[] = [];
   readonly #numbers = new Map<OpenFinding, number>();
 
@@ -27,6 +29,20 @@ export class Hurt {
     let known = this.#chunks.get(pack);
     if (known === undefined) this.#chunks.set(pack, (known = new NameMap()));
     for (let offset = 0; offset < names.length; offset += 32) known.add(names, offset, this.#numberOf(finding));
+    const lost = this.#lost.get(pack);
+    if (lost === undefined) this.#lost.set(pack, [names]);
+    else lost.push(names);
+  }
+
+  /** What a report says of each pack: of one that is wholly lost no chunks. */
+  reported(): DamageFinding[] {
+    return [...this.packs].map((pack) => {
+      const whole = this.#packs.get(pack);
+      const chunks = whole === undefined ? namesIn(this.#lost.get(pack)!) : [];
+      const number = this.#chunks.get(pack)?.get(chunks[0] ?? new Uint8Array(32), 0) ?? -1;
+      const { code } = whole ?? this.#findings[number]!;
+      return { object: objectNames.pack(pack), pack, chunks, kind: code as ErrorCode };
+    });
   }
 
   /** Whether anything of the pack is lost. */
@@ -48,4 +64,16 @@ export class Hurt {
     }
     return number;
   }
+}
+
+/** Each name once. */
+function namesIn(lost: readonly Uint8Array[]): Uint8Array[] {
+  const found = new Map<string, Uint8Array>();
+  for (const names of lost) {
+    for (let offset = 0; offset < names.length; offset += 32) {
+      const name = names.slice(offset, offset + 32);
+      found.set(Buffer.from(name).toString('latin1'), name);
+    }
+  }
+  return [...found.values()];
 }

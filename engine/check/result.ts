@@ -8,7 +8,10 @@ export interface CheckOptions extends CallOptions {
   readonly readData?: ReadData | undefined;
   /** After so long no pack is begun any more; the structure is always checked whole. */
   readonly maxDurationMs?: number | undefined;
-  /** Whether it is remembered in the repository which packs were verified, so that parts add up. Default: false, nothing is written. */
+  /**
+   * Whether it is remembered in the repository which packs were verified, so that parts add up; and which are damaged, so that writers store what they had again. Where the credentials
+   * do not allow it, it is not. Default: false, nothing is written.
+   */
   readonly record?: boolean | undefined;
   /** Threads that read packs. Default: one for each processor. */
   readonly workers?: number | undefined;
@@ -54,8 +57,10 @@ export interface CheckResult {
   readonly bytesLeft: number;
   /** Packs that the repository remembers as verified by this check. */
   readonly remembered: number;
-  /** Why it does not remember all that were. */
-  readonly notRemembered: LaganError | null;
+  /** Reports of damaged packs that it has stored for writers and the collector: none of what others have reported. */
+  readonly reports: number;
+  /** Why it does not remember all that were verified, or not all that is damaged. */
+  readonly notRecorded: LaganError | null;
   readonly durationMs: number;
 }
 

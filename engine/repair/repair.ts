@@ -1,9 +1,19 @@
-import { LaganError, objectNames, objectPrefixes, type PackId, parseObjectName } from '../../repo-format/mod.ts';
+import { isLaganError, LaganError, objectNames, objectPrefixes, type PackId, parseObjectName } from '../../repo-format/mod.ts';
 import { uncachedStorage } from '../cache/mod.ts';
 import { type Diagnosis, diagnose, type Finding } from '../check/mod.ts';
 import { storeTablesOfPacks, writeIndexTable } from '../index/mod.ts';
-import type { StoredPack } from '../packs/mod.ts';
-import { beginSession, isSuperseded, listSnapshots, markSnapshots, type Repository, type Session } from '../repository/mod.ts';
+import { isDamage, type StoredPack } from '../packs/mod.ts';
+import {
+  beginSession,
+  isSuperseded,
+  listReportedPacks,
+  listSnapshots,
+  markSnapshots,
+  type Repository,
+  readPackList,
+  readRoot,
+  type Session,
+} from '../repository/mod.ts';
 import { hurtSnapshots } from './_hurt-snapshots.ts';
 import { repairLimits } from './_limits.ts';
 import { OverlayStorage } from './_overlay.ts';
@@ -43,8 +53,9 @@ class Repair {
   }
 
   async run(): Promise<RepairResult> {
-    const { readData = false, workers, onProgress, signal } = this.#options;
-    const diagnosis = await diagnose(this.#found, { readData, workers, onProgress, signal });
+    const { dryRun = false, workers, onProgress, signal } = this.#options;
+    const readData = this.#options.readData || { packs: await this.#reportedPacks() };
+    const diagnosis = await diagnose(this.#found, { readData, workers, record: !dryRun, onProgress, signal });
     const { listedPacks, salvaged } = await this.#mendPacks(diagnosis);
     const snapshots = await this.#repairSnapshots(diagnosis);
     const left = diagnosis.result.errors.filter(isLeft);
@@ -60,6 +71,19 @@ class Repair {
       left,
       durationMs: performance.now() - this.#startedAt,
     };
+  }
+
+  /** Packs that a report, or the root's list of lost packs, says are damaged. */
+  async #reportedPacks(): Promise<ReadonlySet<PackId>> {
+    const { signal } = this.#options;
+    const reported = await listReportedPacks(this.#found, { signal });
+    const { lost } = await readRoot(this.#found, { signal });
+    // A list that is damaged is found by the check.
+    const listed = await readPackList(this.#found, lost, { signal }).catch((error: unknown) => {
+      if (isDamage(error) || isLaganError(error, 'object-missing')) return [];
+      throw error;
+    });
+    return new Set([...reported, ...listed]);
   }
 
   /** Begins anew when the collector passes the session meanwhile: its tables would not count. */

@@ -469,7 +469,8 @@ function checking(found: Partial<CheckResult>, seen: unknown[] = []): Case {
       packsLeft: 0,
       bytesLeft: 0,
       remembered: 1,
-      notRemembered: null,
+      reports: 0,
+      notRecorded: null,
       durationMs: 1,
     };
     return { errors: [], notes: [], complete: true, ...counts, ...found };

@@ -101,7 +101,7 @@ t.test('check: parts add up to the whole, then begin with what was verified long
   for (let run = 0; (await remembered(sample)).length < sample.all.length; run++) {
     const before = await remembered(sample);
     const result = await check(sample.repository, { readData: { percent: 30 }, record: true });
-    t.match(result, { errors: [], remembered: result.packsRead, notRemembered: null, packsLeft: 0 });
+    t.match(result, { errors: [], remembered: result.packsRead, notRecorded: null, packsLeft: 0 });
     const after = await remembered(sample);
     seen.push(after.filter((pack) => !before.includes(pack)));
     t.ok(after.length > before.length && run < 5, `part ${run + 1}: ${seen.at(-1)!.length} packs`);
@@ -163,7 +163,7 @@ t.test('check: where it may not write it says so, and is as good', async (t) => 
     const error = () => new LaganError(code, 'no');
     sample.store.plan = { faults: [{ operation: 'create', name: /^writer\/verified\//, call: 1, forever: true, error }] };
     const result = await check(sample.repository, { readData: true, record: true });
-    t.match(result, { errors: [], packsRead: sample.all.length, remembered: 0, notRemembered: { code } });
+    t.match(result, { errors: [], packsRead: sample.all.length, remembered: 0, notRecorded: { code } });
   }
 });
 

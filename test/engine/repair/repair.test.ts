@@ -8,6 +8,7 @@ import { repair } from '../../../engine/repair/mod.ts';
 import { listMarks, listSnapshots, type Repository, type SnapshotInfo } from '../../../engine/repository/mod.ts';
 import { footerLayout, isLaganError } from '../../../repo-format/mod.ts';
 import { flip, makeSample, namesBelow, type Objects, openDamaged, packsOf, resize } from '../../corruption/sample-repository.ts';
+import { isEveryMoment } from '../../reliability/_moments.ts';
 import { copyOf } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
 
@@ -57,11 +58,11 @@ async function namesIn({ storage }: Repository): Promise<string[]> {
 }
 
 /** Both snapshots are as they were, the check finds nothing, and the next repair has nothing to do. */
-async function expectMended(t: Test, repository: Repository): Promise<void> {
+async function expectMended(t: Test, repository: Repository, { readData = true } = {}): Promise<void> {
   const snapshots = (await listSnapshots(repository)).filter(({ snapshot }) => originOf(snapshot) === null);
   t.same(differences(older!, await contentsOf(repository, snapshots[0]!)), [], 'the older snapshot is whole');
   t.same(differences(newer!, await contentsOf(repository, snapshots[1]!)), [], 'and the newer one');
-  t.same((await check(repository, { readData: true })).errors, [], 'the check finds no damage');
+  t.same((await check(repository, { readData })).errors, [], 'the check finds no damage');
 }
 
 t.test('repair: in a sound repository there is nothing to do, and nothing is written', async (t) => {
@@ -267,7 +268,7 @@ t.test('repair: killed at any of its requests it has harmed nothing, and the nex
   const counting = new FaultyStorage(await copyOf(damaged.storage));
   await repair({ ...damaged, storage: counting }, { readData: true });
   const writes = counting.calls.flatMap(({ operation }, index) => (['create', 'append', 'commit'].includes(operation) ? [index + 1] : []));
-  const step = process.env.LAGAN_EVERY_MOMENT === undefined ? Math.ceil(writes.length / 8) : 1;
+  const step = isEveryMoment ? 1 : Math.ceil(writes.length / 3);
   for (let moment = 0; moment < writes.length; moment += step) {
     const storage = await copyOf(damaged.storage);
     const killed = new FaultyStorage(storage, { faults: [{ call: writes[moment]!, forever: true, error: () => new Error('killed') }] });
