@@ -86,7 +86,7 @@ function linesOf(
 ): string[] {
   return [
     ...(listedPacks > 0 ? [`${formatCountOf(listedPacks, 'pack')} that no index listed ${would} listed again`] : []),
-    ...(missingPacks > 0 ? [`${formatCountOf(missingPacks, 'pack')} are gone from the store`] : []),
+    ...(missingPacks > 0 ? [`${formatCountOf(missingPacks, 'pack is', 'packs are')} gone from the store`] : []),
     ...(lost > 0
       ? [`${formatCountOf(lost, 'snapshot')} lost something (${formatSize(lostBytes)} of files): back up their sources again`]
       : []),
@@ -101,7 +101,7 @@ async function tellSalvaged({ output }: Context, salvaged: SalvagedPack, would: 
   await output.json({ type: 'salvaged', ...salvaged });
   const parts = [
     ...(savedBlocks > 0 ? [`${formatCountOf(savedBlocks, 'block')} (${formatSize(savedBytes)}) ${would} copied to a new pack`] : []),
-    ...(elsewhereChunks > 0 ? [`${formatCountOf(elsewhereChunks, 'chunk')} are in other packs, too`] : []),
+    ...(elsewhereChunks > 0 ? [`${formatCountOf(elsewhereChunks, 'chunk is', 'chunks are')} in other packs, too`] : []),
     ...(lostBlocks > 0
       ? [`${formatCountOf(lostBlocks, 'block')}${lostChunks > 0 ? ` with ${formatCountOf(lostChunks, 'chunk')}` : ''} cannot be opened`]
       : []),

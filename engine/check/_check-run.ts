@@ -123,7 +123,7 @@ export class CheckRun {
     });
     const { tables, damaged } = await openTables(this.#repository, { findings, packs: this.#packs, signal });
     this.#hasAllTables = damaged === 0;
-    await this.#packs.list(this.#repository.storage, { signal });
+    await this.#packs.list(this.#repository.storage, { findings, signal });
     await this.#noteCollected();
     await this.#noteRollback();
     await this.#checkIndexedPacks();

@@ -154,6 +154,12 @@ export class Findings {
     return this.add({ code: code === 'not-found' ? 'object-missing' : code, message, object: error.object ?? object, offset });
   }
 
+  /** Objects below `prefix` whose names are none of a repository. */
+  addForeign(prefix: string, names: readonly string[]): void {
+    const message = `${names.length} objects below ${prefix} have names that are none of a repository, such as ${names[0]}: they are left alone`;
+    this.add({ severity: 'note', code: 'litter', message, object: names[0] });
+  }
+
   /** {@link addError} for what may have been told before: it is not counted again. */
   addErrorOnce(error: LaganError): void {
     const known = this.#byKey.get(`damage ${error.code} ${error.object ?? error.message}`);

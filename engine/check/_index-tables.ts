@@ -24,6 +24,7 @@ import type { Findings } from './_findings.ts';
 import type { KnownPacks } from './_known-packs.ts';
 import { contentsOffsetOf, wrongLengthField } from './_pack-verifier.ts';
 import { type NumberedSegment, SegmentReader } from './_segments.ts';
+import { TableCopies } from './_table-copies.ts';
 
 /** A table whose head is good. */
 export interface OpenTable {
@@ -76,12 +77,25 @@ export async function checkTable(
   const reader = new SegmentReader(repository.storage);
   const { packs, pages, filter, sample } = table.segments;
   const segments = [packs, pages, filter, sample].flatMap(segmentsOf);
+  const copies = new TableCopies(table.contents);
+  const expectCopy = async (part: 'filter' | 'sample', index: number, segment: Uint8Array) => {
+    if (await copies.agrees(part, index, segment)) return;
+    findings.add({ code: 'malformed', message: `${name}: the ${part} is not that of its rows: chunks would not be found`, object: name });
+  };
   for await (const { segment, plaintext, error } of reader.read(table.object, segments, signal)) {
     const { number } = segment;
+    const isPage = number >= pages.firstNumber && number < filter.firstNumber;
     if (error !== undefined) findings.addError(error, { object: name });
-    else if (number < pages.firstNumber || (number >= filter.firstNumber && number < sample.firstNumber)) continue;
-    else if (number < filter.firstNumber) checkPage(table, { page: number - pages.firstNumber, plaintext, findings });
-    else checkPageRows(plaintext, { table, findings, expect: { rows: segmentAt(sample, number - sample.firstNumber).items } });
+    if (isPage) {
+      const isGood = error === undefined && checkPage(table, { page: number - pages.firstNumber, plaintext, findings });
+      await copies.addPage(isGood ? plaintext : undefined);
+    } else if (error !== undefined || number < pages.firstNumber) continue;
+    else if (number < sample.firstNumber) await expectCopy('filter', number - filter.firstNumber, plaintext);
+    else {
+      const index = number - sample.firstNumber;
+      if (checkPageRows(plaintext, { table, findings, expect: { rows: segmentAt(sample, index).items } }))
+        await expectCopy('sample', index, plaintext);
+    }
   }
 }
 
@@ -132,12 +146,17 @@ function segmentsOf(run: SegmentRun): NumberedSegment[] {
   return Array.from({ length: segmentCount(run) }, (_, index) => segmentAt(run, index));
 }
 
-function checkPage(table: OpenTable, { page, plaintext, findings }: { page: number; plaintext: Uint8Array; findings: Findings }): void {
+/** Whether the page is good. */
+function checkPage(table: OpenTable, { page, plaintext, findings }: { page: number; plaintext: Uint8Array; findings: Findings }): boolean {
   const { firstNames } = table.contents;
   const nameOf = (index: number) => firstNames.subarray(index * NAME_SIZE_BYTES, (index + 1) * NAME_SIZE_BYTES);
   const isLast = (page + 1) * NAME_SIZE_BYTES === firstNames.length;
   const { items: rows } = segmentAt(table.segments.pages, page);
-  checkPageRows(plaintext, { table, findings, expect: { rows, firstName: nameOf(page), below: isLast ? undefined : nameOf(page + 1) } });
+  return checkPageRows(plaintext, {
+    table,
+    findings,
+    expect: { rows, firstName: nameOf(page), below: isLast ? undefined : nameOf(page + 1) },
+  });
 }
 
 function checkPageRows(
@@ -147,10 +166,12 @@ function checkPageRows(
     findings,
     expect: { rows, firstName, below },
   }: { table: OpenTable; findings: Findings; expect: { rows: number; firstName?: Uint8Array | undefined; below?: Uint8Array | undefined } },
-): void {
+): boolean {
   try {
     checkRows(plaintext, { packs: table.packs.length, objectName: table.object.name, rows, firstName, below });
+    return true;
   } catch (error) {
     findings.addError(error, { object: table.object.name });
+    return false;
   }
 }

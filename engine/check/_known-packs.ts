@@ -1,5 +1,6 @@
 import { objectPrefixes, type PackId, type PackKind, type PackRow, parseObjectName } from '../../repo-format/mod.ts';
 import type { CallOptions, Storage } from '../storage/mod.ts';
+import type { Findings } from './_findings.ts';
 
 /** All that is known of a pack. */
 export interface KnownPack {
@@ -59,12 +60,15 @@ export class KnownPacks {
   }
 
   /** Reads which packs are in the store: one listing for each role. An error of it is an error, never "nothing there". */
-  async list(storage: Storage, { signal }: CallOptions): Promise<void> {
+  async list(storage: Storage, { findings, signal }: { findings: Findings } & CallOptions): Promise<void> {
     for (const prefix of [objectPrefixes.writerPacks, objectPrefixes.collectorPacks]) {
+      const foreign: string[] = [];
       for await (const { name, sizeBytes } of storage.list(prefix, { signal })) {
         const parsed = parseObjectName(name);
         if (parsed?.type === 'pack') this.get(parsed.id).storedSizeBytes = sizeBytes;
+        else foreign.push(name);
       }
+      if (foreign.length > 0) findings.addForeign(prefix, foreign);
     }
   }
 }

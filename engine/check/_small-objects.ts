@@ -58,7 +58,7 @@ export async function checkSmallObjects(repository: Repository, findings: Findin
   await tell(findings, objectNames.format, () => readFormatFile(repository.storage, { signal }));
   await checkKeys(repository, findings, signal);
   for (const { prefix, kind, decode } of kinds) {
-    const names = await namesBelow(repository, prefix, signal);
+    const names = await namesBelow(repository, prefix, { findings, signal });
     await pLimit(checkLimits.concurrentReads).map(names, (name) =>
       tell(findings, name, async () => {
         const payload = await readPayload(repository, name, { kind, signal });
@@ -110,7 +110,7 @@ function undefinedIfAbsent(error: unknown): undefined {
 /** A slot's secret part is known to be whole only to who has its key: of the others it is seen that they are slots of this repository. */
 async function checkKeys(repository: Repository, findings: Findings, signal: AbortSignal | undefined): Promise<void> {
   const { access, keys, storage } = repository;
-  for (const name of await namesBelow(repository, objectPrefixes.keySlots, signal)) {
+  for (const name of await namesBelow(repository, objectPrefixes.keySlots, { findings, signal })) {
     await tell(findings, name, async () => {
       const slot = decodeKeySlot(await storage.get(name, undefined, { limitBytes: limits.clearObjectSizeBytes, signal }), name);
       if (!equalBytes(slot.repositoryId, keys.repositoryId))
@@ -118,7 +118,7 @@ async function checkKeys(repository: Repository, findings: Findings, signal: Abo
     });
   }
   if (access === null) return;
-  for (const name of await namesBelow(repository, objectPrefixes.keyrings, signal)) {
+  for (const name of await namesBelow(repository, objectPrefixes.keyrings, { findings, signal })) {
     const parsed = parseObjectName(name);
     if (parsed?.type !== 'keyring' || (keys.grants === 'metadata' && parsed.grants === 'full')) continue;
     const isDerived = keys.grants === 'full' && parsed.grants === 'metadata';
@@ -130,9 +130,16 @@ async function checkKeys(repository: Repository, findings: Findings, signal: Abo
   }
 }
 
-async function namesBelow({ storage }: Repository, prefix: string, signal: AbortSignal | undefined): Promise<string[]> {
+/** The objects of a kind. Of others that are there, such as what a copying program has left, is told: everybody leaves them alone (NAME-1). */
+async function namesBelow(
+  { storage }: Repository,
+  prefix: string,
+  { findings, signal }: { findings: Findings; signal: AbortSignal | undefined },
+): Promise<string[]> {
   const names: string[] = [];
-  for await (const { name } of storage.list(prefix, { signal })) if (parseObjectName(name) !== null) names.push(name);
+  const foreign: string[] = [];
+  for await (const { name } of storage.list(prefix, { signal })) (parseObjectName(name) === null ? foreign : names).push(name);
+  if (foreign.length > 0) findings.addForeign(prefix, foreign);
   return names;
 }
 

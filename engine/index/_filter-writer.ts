@@ -5,12 +5,12 @@ const blocksPerSegment = limits.filterSegmentSizeBytes / filterLayout.blockSizeB
 
 /** Makes a filter of rows in the order of their names, which is that of its blocks: memory holds one segment. */
 export class FilterWriter {
-  readonly #object: SegmentedObjectWriter;
+  readonly #object: Pick<SegmentedObjectWriter, 'append'>;
   readonly #blocks: number;
   readonly #segment = new Uint8Array(limits.filterSegmentSizeBytes);
   #firstBlock = 0;
 
-  constructor(object: SegmentedObjectWriter, blocks: number) {
+  constructor(object: Pick<SegmentedObjectWriter, 'append'>, blocks: number) {
     this.#object = object;
     this.#blocks = blocks;
   }

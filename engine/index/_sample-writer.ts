@@ -10,14 +10,14 @@ const pageSizeBytes = limits.rowsPerPage * rowSizeBytes;
  */
 export class SampleWriter {
   rows = 0;
-  readonly #object: SegmentedObjectWriter;
+  readonly #object: Pick<SegmentedObjectWriter, 'append'>;
   readonly #limitBytes: number;
   #gathered: Uint8Array[] = [];
   #isWhole = true;
   /** Bytes of the last page. */
   #sizeBytes = pageSizeBytes;
 
-  constructor(object: SegmentedObjectWriter, limitBytes: number) {
+  constructor(object: Pick<SegmentedObjectWriter, 'append'>, limitBytes: number) {
     this.#object = object;
     this.#limitBytes = limitBytes;
   }

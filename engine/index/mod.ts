@@ -1,4 +1,6 @@
 /** Which pack has which chunk: the tables in the store, and the chunks that the running backup has written. */
+export { FilterWriter } from './_filter-writer.ts';
+export { SampleWriter } from './_sample-writer.ts';
 export { type BaseIndex, type BaseTable, basePackRows, countRows, listedPacks, openBaseIndex, readBaseIndex } from './base-index.ts';
 export { ChunkTable, claimed, notFound, tableFull } from './chunk-table.ts';
 export { Deduplicator, unresolved } from './deduplicator.ts';

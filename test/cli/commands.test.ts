@@ -598,6 +598,57 @@ t.test('check: damage names files and snapshots, and ends with check-failed, exi
   ]);
 });
 
+t.test('repair: what was saved and what is lost, as text and as JSON', async (t) => {
+  const seen: unknown[] = [];
+  const check = await checking({}).overrides!.check!({} as never);
+  const loss = { path: Buffer.from('/srv/data/big'), message: '5 of 9 bytes were lost', lostBytes: 5, lostEntries: 0 };
+  const pack = {
+    pack: firstId as never,
+    newPack: secondId as never,
+    isReadable: true,
+    savedBlocks: 3,
+    savedChunks: 7,
+    savedBytes: 2048,
+    elsewhereChunks: 1,
+    lostBlocks: 1,
+    lostChunks: 2,
+  };
+  const copied = {
+    original: snapshotInfo(firstId),
+    outcome: 'copied',
+    losses: [loss],
+    lossCount: 12,
+    lostBytes: 5,
+    isMarked: true,
+  } as const;
+  const repairing = (outcome: 'sound' | 'repaired' | 'dry-run'): Case => ({
+    overrides: {
+      repair: async (_repository, options) => {
+        seen.push(options);
+        const none = { outcome, check, listedPacks: 0, salvaged: [], missingPacks: 0, snapshots: [], left: [], durationMs: 1 };
+        const copy = outcome === 'repaired' ? (secondId as SnapshotId) : null;
+        return outcome === 'sound'
+          ? none
+          : { ...none, listedPacks: 2, missingPacks: 1, salvaged: [pack], snapshots: [{ ...copied, copy }] };
+      },
+    },
+  });
+  t.match(await lagan(['repair'], repairing('sound')), { exitCode: 0, stdout: /^nothing to mend, in / });
+  t.match(await lagan(['repair', '-n', '--mark-originals'], repairing('dry-run')), {
+    exitCode: 6,
+    stdout:
+      /^pack 11111111: 3 blocks \(2\.00 KiB\) would be copied to a new pack; 1 chunk is in other packs, too; 1 block with 2 chunks cannot be opened\nsnapshot .*a copy would be made with what is left; the damaged one would be removed\n {2}\/srv\/data\/big: 5 of 9 bytes were lost\n {2}and 11 other losses/,
+    stderr: /^error: not everything could be mended: 1 snapshot lost something\nhint: /m,
+  });
+  t.match(seen.at(-1), { dryRun: true, markOriginals: true });
+  t.match(await json(t, ['repair', '--read-data', '--workers', '2'], repairing('repaired')), [
+    { type: 'salvaged', savedBlocks: 3 },
+    { type: 'repaired', snapshot: firstId, copy: secondId, losses: [{ path: '/srv/data/big', lostBytes: 5 }] },
+    { type: 'summary', outcome: 'repaired', snapshots: 1, snapshotsWithLosses: 1, left: 0 },
+  ]);
+  t.match(seen.at(-1), { dryRun: false, readData: true, workers: 2 });
+});
+
 t.test('stats, key and cache as text and as JSON', async (t) => {
   const statistics = {
     snapshots: 2,
