@@ -1,7 +1,15 @@
 /** Which snapshots and files need what is lost. */
-import type { Content, Entry, NodeReference, PackId, SnapshotId } from '../../repo-format/mod.ts';
+import {
+  type Content,
+  type Entry,
+  isLaganError,
+  type NodeReference,
+  type PackId,
+  type PackKind,
+  type SnapshotId,
+} from '../../repo-format/mod.ts';
 import { NameMap } from '../names/mod.ts';
-import type { MovedChunks } from '../packs/mod.ts';
+import type { MovedChunks, PackReader } from '../packs/mod.ts';
 import type { SnapshotInfo } from '../repository/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
 import { isDamage, type OpenFinding } from './_findings.ts';
@@ -19,14 +27,23 @@ interface Place {
 /** Walks snapshots for the files that rely on lost packs and chunks; what is whole in one snapshot is not walked again in the next. */
 export class AffectedFiles {
   readonly #trees: TreeReader;
+  readonly #packReader: PackReader;
   readonly #hurt: Hurt;
   readonly #packs: KnownPacks;
   readonly #moved: MovedChunks;
   readonly #breathe: () => Promise<void> | undefined;
   readonly #known = new NameMap();
 
-  constructor(parts: { trees: TreeReader; hurt: Hurt; packs: KnownPacks; moved: MovedChunks; breathe: () => Promise<void> | undefined }) {
+  constructor(parts: {
+    trees: TreeReader;
+    packReader: PackReader;
+    hurt: Hurt;
+    packs: KnownPacks;
+    moved: MovedChunks;
+    breathe: () => Promise<void> | undefined;
+  }) {
     this.#trees = parts.trees;
+    this.#packReader = parts.packReader;
     this.#hurt = parts.hurt;
     this.#packs = parts.packs;
     this.#moved = parts.moved;
@@ -42,7 +59,7 @@ export class AffectedFiles {
   async #visit(reference: NodeReference, place: Place): Promise<boolean> {
     if (this.#known.get(reference.name, 0) === isWhole) return false;
     await this.#breathe();
-    const finding = await this.#findingOf(reference.pack, reference.name);
+    const finding = await this.#findingOf(reference.pack, reference.name, 'metadata-pack');
     if (finding !== undefined) {
       finding.hurts(place.snapshot, place.path.length === 0 ? Buffer.from('/') : place.path);
       return true;
@@ -69,21 +86,29 @@ export class AffectedFiles {
     return this.#visitContent(entry.content, placeOf(entry, folder));
   }
 
-  /** The finding by which a chunk is lost, if it is: also in the pack that has it now, if its own was replaced; and in every other that the index says has it. */
-  async #findingOf(pack: PackId, name: Uint8Array): Promise<OpenFinding | undefined> {
+  /** The finding by which a chunk is lost, if it is: also in the pack that has it now, if its own was replaced. It is not if another pack has it, too. */
+  async #findingOf(pack: PackId, name: Uint8Array, kind: PackKind): Promise<OpenFinding | undefined> {
     let finding = this.#hurt.findingOf(pack, name);
-    if (finding === undefined && !this.#isHurt(pack)) return undefined;
-    const isHere = finding === undefined && this.#packs.get(pack).storedSizeBytes !== undefined;
-    if (isHere) return undefined;
-    for await (const other of this.#moved.packsOf(name, pack)) {
-      const there = this.#hurt.findingOf(other, name);
-      if (there === undefined && this.#packs.get(other).storedSizeBytes !== undefined) {
-        finding?.spares();
-        return undefined;
+    if (finding === undefined && this.#isHurt(pack) && this.#packs.get(pack).storedSizeBytes === undefined) {
+      for await (const now of this.#moved.packsOf(name, pack)) {
+        finding = this.#hurt.findingOf(now, name);
+        break;
       }
-      finding ??= there;
     }
-    return finding;
+    if (finding === undefined || !(await this.#isElsewhere(pack, name, kind))) return finding;
+    finding.spares();
+    return undefined;
+  }
+
+  /** False also where the key does not let it be seen. */
+  async #isElsewhere(pack: PackId, name: Uint8Array, kind: PackKind): Promise<boolean> {
+    try {
+      for await (const other of this.#packReader.otherHolders(name, pack, kind))
+        if (this.#hurt.findingOf(other.pack, name) === undefined) return true;
+    } catch (error) {
+      if (!isLaganError(error, 'no-key')) throw error;
+    }
+    return false;
   }
 
   /** Whether anything of a pack, or of those that replaced it, is lost. */
@@ -103,7 +128,7 @@ export class AffectedFiles {
     if (content.form === 'node') return this.#visitContentNode(content.node, place);
     let hurts = false;
     for (const extent of content.extents) {
-      const finding = extent.kind === 'data' ? await this.#findingOf(extent.pack, extent.name) : undefined;
+      const finding = extent.kind === 'data' ? await this.#findingOf(extent.pack, extent.name, 'pack') : undefined;
       finding?.hurts(place.snapshot, place.path);
       hurts ||= finding !== undefined;
     }
@@ -111,7 +136,7 @@ export class AffectedFiles {
   }
 
   async #visitContentNode(reference: NodeReference, place: Place): Promise<boolean> {
-    const finding = await this.#findingOf(reference.pack, reference.name);
+    const finding = await this.#findingOf(reference.pack, reference.name, 'metadata-pack');
     finding?.hurts(place.snapshot, place.path);
     const node = finding === undefined ? await this.#node(reference) : undefined;
     if (node?.kind !== 'content') return finding !== undefined;

@@ -372,6 +372,7 @@ export class CheckRun {
     if (this.#hurt.isEmpty) return;
     const affected = new AffectedFiles({
       trees: this.#trees,
+      packReader: this.#packReader,
       hurt: this.#hurt,
       packs: this.#packs,
       moved: this.#moved,

@@ -1,7 +1,7 @@
 /** Copies what can still be opened of damaged packs into new ones, unless other packs have it. */
-import type { PackId } from '../../repo-format/mod.ts';
+import type { PackId, PackKind } from '../../repo-format/mod.ts';
 import { movedChunks } from '../index/mod.ts';
-import { type MovedChunks, type NamedBlock, PackWriter, type StoredPack } from '../packs/mod.ts';
+import { type NamedBlock, PackReader, PackWriter, type StoredPack } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import { type DamagedPack, DamagedPackReader } from './_saved-blocks.ts';
 import type { SalvagedPack } from './result.ts';
@@ -34,14 +34,15 @@ export class Salvage {
   readonly #repository: Repository;
   readonly #options: SalvageOptions;
   readonly #reader: DamagedPackReader;
-  readonly #moved: MovedChunks;
+  readonly #packs: PackReader;
 
   /** Code: no-key, where the key grants metadata only. */
   constructor(repository: Repository, options: SalvageOptions) {
     this.#repository = repository;
     this.#options = options;
     this.#reader = new DamagedPackReader(repository);
-    this.#moved = movedChunks(repository);
+    const { storage, keys } = repository;
+    this.#packs = new PackReader({ storage, keys, moved: movedChunks(repository) });
   }
 
   /** Saves what there is in a damaged pack. Codes: those of the storage. */
@@ -70,7 +71,8 @@ export class Salvage {
       if (found.block === null) {
         counts.lostBlocks++;
         counts.lostChunks += found.lostChunks ?? 0;
-      } else if (await this.#isElsewhere(found.block, pack)) counts.elsewhereChunks += found.block.chunkLengths.length;
+      } else if (await this.#isElsewhere(found.block, { pack, kind: opened.kind }))
+        counts.elsewhereChunks += found.block.chunkLengths.length;
       else {
         const block = { ...found.block, names: found.block.names.slice() };
         if (!pretends) await writer.write(block);
@@ -87,15 +89,15 @@ export class Salvage {
   }
 
   /** Every chunk of the block is in a good pack, too. */
-  async #isElsewhere({ names }: NamedBlock, pack: PackId): Promise<boolean> {
+  async #isElsewhere({ names }: NamedBlock, where: { pack: PackId; kind: PackKind }): Promise<boolean> {
     for (let offset = 0; offset < names.length; offset += nameSizeBytes) {
-      if (!(await this.#hasGoodPack(names.slice(offset, offset + nameSizeBytes), pack))) return false;
+      if (!(await this.#hasGoodPack(names.slice(offset, offset + nameSizeBytes), where))) return false;
     }
     return true;
   }
 
-  async #hasGoodPack(name: Uint8Array, pack: PackId): Promise<boolean> {
-    for await (const other of this.#moved.packsOf(name, pack)) if (this.#options.isGood(other)) return true;
+  async #hasGoodPack(name: Uint8Array, { pack, kind }: { pack: PackId; kind: PackKind }): Promise<boolean> {
+    for await (const other of this.#packs.otherHolders(name, pack, kind)) if (this.#options.isGood(other.pack)) return true;
     return false;
   }
 }
