@@ -1,5 +1,5 @@
 /** Makes repaired copies of snapshots, as a writer does: a session for each, its packs, its index table, its commit. */
-import { idToBytes, type NodeReference, type Snapshot, type SnapshotId } from '../../repo-format/mod.ts';
+import { idToBytes, type NodeReference, type Snapshot, type SnapshotId, type Time } from '../../repo-format/mod.ts';
 import { BackupSession, isPassed, originOf, type StoredTree } from '../backup/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { program } from '../program/mod.ts';
@@ -69,12 +69,18 @@ function copyOf(
     session: session.session.id,
     generation: session.session.generation,
     program,
+    started: nextTime(original.started),
     tags,
     description,
     statistics: { ...original.statistics, ...trees.counts, errors: original.statistics.errors + trees.lossCount },
     errors: [...lost, ...original.errors].slice(0, repairLimits.listedLosses),
     extensions: { ...original.extensions, origin: { snapshot: idToBytes(id) } },
   };
+}
+
+/** A nanosecond later: so the copy is newer than its original, for whoever asks for the latest snapshot and for the next backup. */
+function nextTime({ seconds, nanoseconds }: Time): Time {
+  return nanoseconds === 999_999_999 ? { seconds: seconds + 1, nanoseconds: 0 } : { seconds, nanoseconds: nanoseconds + 1 };
 }
 
 function isSameNode(left: NodeReference | null, right: NodeReference): boolean {
