@@ -41,7 +41,11 @@ export const limits = {
 
   // node
   nodeSizeBytes: 16 * MiB,
+  /** From the first item of a node to the beginning of the last: a writer ends a node at 64 KiB, whatever the last item adds. */
+  nodeItemsSizeBytes: 1 * MiB,
   nodeHeight: 32,
+  /** Folders in each other, the top counted. A path has at most `pathSizeBytes`. */
+  folderDepth: 4_096,
   nameSizeBytes: 255,
   mode: 0o7777,
   userNameSizeBytes: 1_024,

@@ -20,7 +20,7 @@ const NODE_VERSION = 1;
 const kindNames: readonly (NodeKind | undefined)[] = [undefined, 'directory', 'content', 'pack-list'];
 /** Least size of an item: that of a pack id, a reference, an extent without data or the fields of an entry. */
 const leastItemSizes = { directory: 15, content: 2, 'pack-list': ID_SIZE_BYTES } as const;
-const userNames = new TextDecoder();
+const userNames = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Decodes a node whole. Codes: malformed, limit-exceeded. */
 export function decodeNode(bytes: Uint8Array, objectName?: string): Node {
@@ -48,13 +48,14 @@ export function encodeNode(node: Pick<Node, 'kind' | 'height' | 'items'>): Uint8
 }
 
 /**
- * Throws malformed if `child` is not the node that item `index` of the inner node `parent` promises: kind, height, last name or last pack.
- * A reader that checks this descends at most `limits.nodeHeight` times.
+ * Throws malformed if `child` is not the node that item `index` of the inner node `parent` promises: kind, height, last name or last pack, and nothing in it comes before
+ * the end of its elder sibling. A reader that checks this descends at most `limits.nodeHeight` times.
  */
 export function expectChild(parent: Node, index: number, child: Node, objectName?: string): void {
-  const found = { kind: child.kind, height: child.height, last: lastKeyOf(child) };
-  const expected = { kind: parent.kind, height: parent.height - 1, last: parent.leaf ? null : innerKeyOf(parent.items[index]!) };
-  if (found.kind === expected.kind && found.height === expected.height && found.last === expected.last) return;
+  const found = { kind: child.kind, height: child.height, last: keyAt(child, child.items.length - 1) };
+  const expected = { kind: parent.kind, height: parent.height - 1, last: keyAt(parent, index) };
+  const isRight = found.kind === expected.kind && found.height === expected.height && found.last === expected.last;
+  if (isRight && (index === 0 || comesAfter(keyAt(child, 0), keyAt(parent, index - 1)))) return;
   throw new LaganError('malformed', `${objectName ?? 'node'}: child ${index} of a node is another one`, {
     object: objectName,
     offset: 0,
@@ -63,17 +64,17 @@ export function expectChild(parent: Node, index: number, child: Node, objectName
   });
 }
 
-/** Name (hex) of the last entry, or the last pack; null in contents, whose items have no order of their own. */
-function lastKeyOf(node: Node): string | null {
-  const last = node.items[node.items.length - 1]!;
-  if (!node.leaf) return innerKeyOf(last as InnerDirectoryItem | InnerContentItem | InnerPackListItem);
-  if (node.kind === 'directory') return toHex((last as Entry).name);
-  return node.kind === 'pack-list' ? (last as PackId) : null;
+/** Name (hex) of an entry or the pack, of an inner item the last one below it; null in contents, whose items have no order of their own. */
+function keyAt(node: Node, index: number): string | null {
+  if (node.kind === 'content') return null;
+  const item = node.items[index]!;
+  if (typeof item === 'string') return item;
+  if ('lastPack' in item) return item.lastPack;
+  return toHex('lastName' in item ? item.lastName : item.name);
 }
 
-function innerKeyOf(item: InnerDirectoryItem | InnerContentItem | InnerPackListItem): string | null {
-  if ('lastName' in item) return toHex(item.lastName);
-  return 'lastPack' in item ? item.lastPack : null;
+function comesAfter(key: string | null, previous: string | null): boolean {
+  return key === null || previous === null || key > previous;
 }
 
 function addItem(writer: NodeWriter, item: Node['items'][number]): void {
@@ -119,9 +120,17 @@ function readStrings(reader: ByteReader): string[] {
     const at = reader.offset;
     const bytes = reader.byteString(limits.userNameSizeBytes, 'user or group name');
     if (bytes.length === 0) throw reader.malformed('an empty string in the table', { expected: 'at least 1 byte', found: 0, at });
-    strings[index] = userNames.decode(bytes);
+    strings[index] = decodeText(reader, bytes, at);
   }
   return strings;
+}
+
+function decodeText(reader: ByteReader, bytes: Uint8Array, at: number): string {
+  try {
+    return userNames.decode(bytes);
+  } catch {
+    throw reader.malformed('a user or group name that is not UTF-8', { expected: 'UTF-8', at });
+  }
 }
 
 function readItemCount(reader: ByteReader, kind: NodeKind): number {
@@ -143,16 +152,26 @@ function readItems(reader: ByteReader, { kind, height, count, tables }: ItemsToR
   if (kind === 'directory') return height === 0 ? readEntries(reader, count, tables) : readInnerDirectory(reader, count, tables);
   if (kind === 'pack-list') return height === 0 ? readPackList(reader, count) : readInnerPackList(reader, count, tables);
   const items = new Array<Extent | InnerContentItem>(count);
+  const end = reader.offset + limits.nodeItemsSizeBytes;
   for (let index = 0; index < count; index++) {
+    expectBefore(reader, end);
     items[index] = height === 0 ? readContentItem(reader, tables.packs) : readInnerContent(reader, tables.packs);
   }
   return items;
 }
 
+/** A small item takes much more memory than bytes: a node of 16 MiB of them would take a gigabyte. */
+function expectBefore(reader: ByteReader, end: number): void {
+  if (reader.offset <= end) return;
+  throw reader.malformed('a node that should have ended', { expected: `items that begin within ${limits.nodeItemsSizeBytes} bytes` });
+}
+
 function readEntries(reader: ByteReader, count: number, tables: NodeTables): Entry[] {
   const entries = new Array<Entry>(count);
+  const end = reader.offset + limits.nodeItemsSizeBytes;
   let previous: Uint8Array | null = null;
   for (let index = 0; index < count; index++) {
+    expectBefore(reader, end);
     const entry = readEntry(reader, tables, previous);
     entries[index] = entry;
     previous = entry.name;
@@ -162,8 +181,10 @@ function readEntries(reader: ByteReader, count: number, tables: NodeTables): Ent
 
 function readInnerDirectory(reader: ByteReader, count: number, { packs }: NodeTables): InnerDirectoryItem[] {
   const items = new Array<InnerDirectoryItem>(count);
+  const end = reader.offset + limits.nodeItemsSizeBytes;
   let previous: Uint8Array | null = null;
   for (let index = 0; index < count; index++) {
+    expectBefore(reader, end);
     const lastName = readName(reader, previous);
     items[index] = { lastName, entriesBelow: readCount(reader, 'entries below'), node: readReference(reader, packs) };
     previous = lastName;
@@ -177,15 +198,21 @@ function readInnerContent(reader: ByteReader, packs: readonly PackId[]): InnerCo
 
 function readPackList(reader: ByteReader, count: number): PackId[] {
   const packs = new Array<PackId>(count);
+  const end = reader.offset + limits.nodeItemsSizeBytes;
   let previous = '';
-  for (let index = 0; index < count; index++) previous = packs[index] = readAscendingPack(reader, previous);
+  for (let index = 0; index < count; index++) {
+    expectBefore(reader, end);
+    previous = packs[index] = readAscendingPack(reader, previous);
+  }
   return packs;
 }
 
 function readInnerPackList(reader: ByteReader, count: number, { packs }: NodeTables): InnerPackListItem[] {
   const items = new Array<InnerPackListItem>(count);
+  const end = reader.offset + limits.nodeItemsSizeBytes;
   let previous = '';
   for (let index = 0; index < count; index++) {
+    expectBefore(reader, end);
     const lastPack = readAscendingPack(reader, previous);
     items[index] = { lastPack, packsBelow: readCount(reader, 'packs below'), node: readReference(reader, packs) };
     previous = lastPack;

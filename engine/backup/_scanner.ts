@@ -1,5 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Content, DirectoryEntry, Entry, FileEntry, LaganError, NodeReference, PackId } from '../../repo-format/mod.ts';
+import {
+  type Content,
+  type DirectoryEntry,
+  type Entry,
+  type FileEntry,
+  type LaganError,
+  limits,
+  type NodeReference,
+  type PackId,
+} from '../../repo-format/mod.ts';
 import { isDamage } from '../packs/mod.ts';
 import { PathPatterns } from '../patterns/mod.ts';
 import {
@@ -219,6 +228,7 @@ export class Scanner {
     const path = join(frame.folder, name);
     const before = found.map((entry) => (entry?.type === 'directory' ? entry : undefined));
     const unchanged = before.find((entry) => entry !== undefined && isSameStatus(entry, status));
+    if (this.#frames.length >= limits.folderDepth || path.length >= limits.pathSizeBytes) return this.#addTooDeep(path, frame, name);
     const descriptor = this.#stack.tryEnter(name);
     if (descriptor < 0) return this.#addUnreadable(path, { name, status, errno: -descriptor });
     const fields = unchanged ?? entryFields(status, name, this.#told(path, readExtras(descriptor, status.device)));
@@ -272,6 +282,13 @@ export class Scanner {
         entryFields(status, name, this.#told(path, readExtrasAt(this.#stack.current, name, status.device))),
         fault,
       );
+  }
+
+  /** No reader goes down there. */
+  #addTooDeep(path: Uint8Array, { names: { status } }: Frame, name: Uint8Array): Promise<void> {
+    const message = `a snapshot has at most ${limits.folderDepth} folders in each other, and paths of ${limits.pathSizeBytes} bytes`;
+    const extras = this.#told(path, readExtrasAt(this.#stack.current, name, status.device));
+    return this.#addEmptyFolder(path, entryFields(status, name, extras), { code: 'limit-exceeded', message });
   }
 
   /** The fault is kept in the entry, so that a restore does not take the folder for an empty one, nor the next backup for an unchanged one. */

@@ -6,6 +6,7 @@ import {
   type Content,
   type ContentInner,
   type ContentLeaf,
+  type DirectoryEntry,
   type DirectoryInner,
   type DirectoryLeaf,
   type Entry,
@@ -22,7 +23,7 @@ import {
 import { nodeDropped } from '../memory/mod.ts';
 import { NameMap } from '../names/mod.ts';
 import { locateChunk, type PackReader } from '../packs/mod.ts';
-import type { TreeReader } from '../trees/mod.ts';
+import { Descent, type TreeReader } from '../trees/mod.ts';
 import type { ChunkSet } from './_chunk-set.ts';
 import { type Findings, isDamage, packMissing } from './_findings.ts';
 import type { Hurt } from './_hurt.ts';
@@ -37,6 +38,8 @@ interface Expected<Kind extends NodeKind = NodeKind> {
   /** Entries, bytes or packs below it. */
   readonly below?: number | undefined;
   readonly lastName?: Uint8Array | undefined;
+  /** Last name of the node before it. */
+  readonly afterName?: Uint8Array | undefined;
   readonly lastPack?: PackId | undefined;
 }
 
@@ -75,6 +78,7 @@ export class TreeChecker {
   /** Name of a node and its pack → number of the set of packs that it and all below it rely on. A node may be in several packs, and each must be there. */
   readonly #seen = new NameMap();
   readonly #sets = new PackSets();
+  #descent = new Descent(null);
 
   constructor(options: TreeCheckerOptions) {
     this.#options = options;
@@ -82,6 +86,7 @@ export class TreeChecker {
 
   /** Walks a tree; returns the ordinals of all packs that it relies on. */
   async check(root: NodeReference): Promise<Uint32Array> {
+    this.#descent = new Descent(root);
     return this.#visit(root, { kind: 'directory' });
   }
 
@@ -125,8 +130,10 @@ export class TreeChecker {
       for (const entry of node.items) await this.#visitEntry(entry, visit);
       return;
     }
+    let afterName: Uint8Array | undefined;
     for (const { node: child, entriesBelow: below, lastName } of node.items) {
-      addAll(visit.relied, await this.#visit(child, { kind: 'directory', height: node.height - 1, below, lastName }));
+      addAll(visit.relied, await this.#visit(child, { kind: 'directory', height: node.height - 1, below, lastName, afterName }));
+      afterName = lastName;
     }
   }
 
@@ -142,13 +149,27 @@ export class TreeChecker {
 
   async #visitEntry(entry: Entry, visit: Visit): Promise<void> {
     if (entry.type === 'directory') {
-      if (entry.node !== null) addAll(visit.relied, await this.#visit(entry.node, { kind: 'directory' }));
+      if (entry.node !== null) addAll(visit.relied, await this.#visitFolder(entry, entry.node, visit));
     } else if (entry.type === 'file') {
       if (visit.isNew) this.files++;
       const { content } = entry;
       if (content.form === 'inline') await this.#visitExtents(content.extents, visit);
       else if (content.form === 'node') addAll(visit.relied, await this.#visitContent(entry, content));
     }
+  }
+
+  async #visitFolder(entry: DirectoryEntry, node: NodeReference, { isNew }: Visit): Promise<Uint32Array> {
+    const { findings, hurt, isFirst } = this.#options;
+    try {
+      this.#descent.enter(entry);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      if (isNew && isFirst) hurt.chunks(node.pack, node.name, findings.addError(error, { object: objectNames.pack(node.pack) }));
+      return new Uint32Array(0);
+    }
+    const relied = await this.#visit(node, { kind: 'directory' });
+    this.#descent.leave();
+    return relied;
   }
 
   async #visitContent({ size, extensions, name }: FileEntry, content: Extract<Content, { form: 'node' }>): Promise<Uint32Array> {
@@ -263,6 +284,8 @@ function expectNode(node: Node, expected: Expected, { pack }: NodeReference): vo
   expect('its height', expected.height, node.height);
   expect('what is below it', expected.below, below(node));
   if (expected.lastName !== undefined) expect('its last name', textOf(expected.lastName), textOf(lastName(node)));
+  if (expected.afterName !== undefined && Buffer.compare(firstName(node), expected.afterName) <= 0)
+    expect('its first name', `after ${textOf(expected.afterName)}`, textOf(firstName(node)));
   if (node.kind === 'pack-list') {
     const last = node.leaf ? node.items.at(-1) : node.items.at(-1)?.lastPack;
     expect('its last pack', expected.lastPack, last);
@@ -282,6 +305,11 @@ function below(node: Node): number {
 function lastName(node: Node): Uint8Array {
   if (node.kind !== 'directory') return new Uint8Array(0);
   return node.leaf ? node.items.at(-1)!.name : node.items.at(-1)!.lastName;
+}
+
+function firstName(node: Node): Uint8Array {
+  if (node.kind !== 'directory') return new Uint8Array(0);
+  return node.leaf ? node.items[0]!.name : node.items[0]!.lastName;
 }
 
 function textOf(bytes: Uint8Array): string {

@@ -28,8 +28,8 @@ export async function openHead(
   storage: Storage,
   { name, keys, signal }: { name: string; keys: SealingKeys } & CallOptions,
 ): Promise<TableHead> {
-  const { object, contents: plaintext } = await openSegmentedObject(storage, { name, kind: 'index-table', keys, signal });
-  const contents = decodeIndexContents(plaintext, name);
+  const { object, contents: plaintext, contentsOffset } = await openSegmentedObject(storage, { name, kind: 'index-table', keys, signal });
+  const contents = decodeIndexContents(plaintext, name, contentsOffset);
   return { object, contents, segments: indexSegments(contents) };
 }
 

@@ -81,7 +81,9 @@ export async function sealNewSlot(
 export async function unlock(slots: readonly KeySlot[], secrets: readonly Secret[], { needs }: { needs: Grants }): Promise<OpenedSlot> {
   const tried: KeySlot[] = [];
   const obstacles: LaganError[] = [];
-  const likeliestFirst = slots.toSorted((left, right) => Number(right.grants === 'full') - Number(left.grants === 'full'));
+  const likeliestFirst = slots.toSorted(
+    (left, right) => costOf(left) - costOf(right) || Number(right.grants === 'full') - Number(left.grants === 'full'),
+  );
   for (const [secret, slot] of secrets.flatMap((secret) => likeliestFirst.map((slot) => [secret, slot] as const))) {
     const attempt = await tryOpen(slot, secret);
     if (attempt === 'not-for-it') continue;
@@ -92,6 +94,11 @@ export async function unlock(slots: readonly KeySlot[], secrets: readonly Secret
     obstacles.unshift(metadataOnly(slot));
   }
   throw obstacles[0] ?? noSlotOpens(tried, { slots, secrets });
+}
+
+/** Work for the key of a slot. The cheap ones come first: whoever can add a slot to the store could otherwise make everybody wait for his. */
+function costOf(slot: KeySlot): number {
+  return slot.kind === 'password' ? slot.kdf.memoryKiB * slot.kdf.passes : 0;
 }
 
 /** The access key; an error if this slot cannot be tried at all, which must not keep others from being tried. */

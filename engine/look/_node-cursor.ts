@@ -1,4 +1,4 @@
-import { type Entry, LaganError, type NodeReference, objectNames } from '../../repo-format/mod.ts';
+import { type Entry, expectChild, LaganError, type Node, type NodeReference, objectNames } from '../../repo-format/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
 
 /** A node that is still to be walked. */
@@ -6,6 +6,8 @@ interface Pending {
   readonly node: NodeReference;
   /** Undefined for a root that was not read yet. */
   readonly height: number | undefined;
+  /** The node above, and which of its items this is. */
+  readonly parent?: { readonly node: Node; readonly index: number };
 }
 
 /**
@@ -60,14 +62,16 @@ export class NodeCursor {
   }
 
   async #open(): Promise<void> {
-    const { node: reference } = this.#pending.pop()!;
+    const { node: reference, parent } = this.#pending.pop()!;
     const node = await this.#trees.node(reference);
+    if (parent !== undefined) expectChild(parent.node, parent.index, node, objectNames.pack(reference.pack));
     if (node.kind !== 'directory') throw wrongKind(reference, node.kind);
     if (node.leaf) {
       this.#leaf = node.items;
       this.#index = 0;
     } else {
-      for (const child of node.items.toReversed()) this.#pending.push({ node: child.node, height: node.height - 1 });
+      for (let index = node.items.length - 1; index >= 0; index--)
+        this.#pending.push({ node: node.items[index]!.node, height: node.height - 1, parent: { node, index } });
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { DirectoryEntry, Entry, NodeReference } from '../../repo-format/mod.ts';
-import type { TreeReader } from '../trees/mod.ts';
+import { Descent, type TreeReader } from '../trees/mod.ts';
 import { joinPath } from './_paths.ts';
 import type { Breather } from './interruption.ts';
 
@@ -38,6 +38,7 @@ export async function* walkTree(
   { breather, enters = () => true, onLeave }: TreeWalkOptions,
 ): AsyncGenerator<WalkedEntry> {
   const open: OpenFolder[] = [openFolder(trees, top)];
+  const descent = new Descent(top.node);
   for (let folder = open.at(-1); folder !== undefined; folder = open.at(-1)) {
     const entry = folder.leaf[folder.index++];
     if (entry === undefined) {
@@ -45,6 +46,7 @@ export async function* walkTree(
       const { value, done } = await folder.leaves.next();
       if (done === true) {
         open.pop();
+        descent.leave();
         if (folder.entry !== undefined) onLeave?.({ path: folder.path, entry: folder.entry });
       } else {
         folder.leaf = value;
@@ -54,7 +56,9 @@ export async function* walkTree(
     }
     const path = joinPath(folder.path, entry.name);
     yield { path, entry };
-    if (entry.type === 'directory' && enters({ path, entry })) open.push(openFolder(trees, { node: entry.node, path, entry }));
+    if (entry.type !== 'directory' || !enters({ path, entry })) continue;
+    descent.enter(entry);
+    open.push(openFolder(trees, { node: entry.node, path, entry }));
   }
 }
 

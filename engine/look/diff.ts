@@ -1,7 +1,7 @@
 import { type DirectoryEntry, type Entry, isLaganError, LaganError } from '../../repo-format/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
-import type { TreeReader } from '../trees/mod.ts';
+import { Descent, type TreeReader } from '../trees/mod.ts';
 import { hasSameContent, hasSameMetadata } from './_compare-entries.ts';
 import { isSameNode, NodeCursor } from './_node-cursor.ts';
 import { joinPath, partsOfPath, pathOfParts, textOfPath } from './_paths.ts';
@@ -67,6 +67,8 @@ class Comparison {
   readonly #trees: TreeReader;
   readonly #breather: Breather;
   readonly #open: OpenFolder[] = [];
+  /** Of both sides. */
+  #descents: readonly Descent[] = [];
 
   constructor(trees: TreeReader, breather: Breather) {
     this.#trees = trees;
@@ -82,6 +84,7 @@ class Comparison {
       const [older, newer] = [await before?.peek(), await after?.peek()];
       if (older === undefined && newer === undefined) {
         this.#open.pop();
+        for (const descent of this.#descents) descent.leave();
         continue;
       }
       const order = older === undefined ? 1 : newer === undefined ? -1 : Buffer.compare(older.name, newer.name);
@@ -103,11 +106,18 @@ class Comparison {
     path: Uint8Array,
     { before, after }: { before: DirectoryEntry['node'] | undefined; after: DirectoryEntry['node'] | undefined },
   ): void {
+    this.#descend(path, [before ?? null, after ?? null]);
     this.#open.push({
       path,
       before: before === undefined ? undefined : new NodeCursor(this.#trees, before),
       after: after === undefined ? undefined : new NodeCursor(this.#trees, after),
     });
+  }
+
+  #descend(path: Uint8Array, nodes: readonly DirectoryEntry['node'][]): void {
+    const above = this.#open.at(-1)?.path;
+    if (above === undefined) this.#descents = nodes.map((node) => new Descent(node));
+    else for (const [side, node] of nodes.entries()) this.#descents[side]!.enter({ name: path.subarray(above.length + 1), node });
   }
 
   #openBelow(path: Uint8Array, before: Entry | undefined, after: Entry | undefined): void {

@@ -5,6 +5,7 @@ import {
   footerLayout,
   isLaganError,
   LaganError,
+  limits,
   type ObjectKind,
   objectIdOf,
   objectKey,
@@ -159,14 +160,14 @@ export interface SegmentedObject {
 }
 
 /**
- * Opens a pack or an index table: header, footer and contents are read (usually by one request) and authenticated.
+ * Opens a pack or an index table: header, footer and contents are read (usually by one request) and authenticated. What comes before the contents must end at `contentsOffset`.
  *
- * Errors: `not-found`, `malformed`, `authentication-failed`, `no-key`, and what the store says.
+ * Errors: `not-found`, `malformed`, `limit-exceeded`, `authentication-failed`, `no-key`, and what the store says.
  */
 export async function openSegmentedObject(
   storage: Storage,
   expected: { name: string; kind: ObjectKind; keys: SealingKeys; signal?: AbortSignal },
-): Promise<{ object: SegmentedObject; contents: Uint8Array }> {
+): Promise<{ object: SegmentedObject; contents: Uint8Array; contentsOffset: number }> {
   const { name, kind, keys, signal } = expected;
   const { bytes: tail, objectSizeBytes: sizeBytes } = await storage.getEnd(name, tailSizeBytes, { signal });
   const smallest = sealedLayout.headerSizeBytes + footerLayout.sizeBytes;
@@ -183,7 +184,8 @@ export async function openSegmentedObject(
       : await storage.get(name, { offset: 0, length: sealedLayout.headerSizeBytes }, { signal });
   const { epoch } = parseSealedHeader(header, { kind, repositoryId: keys.repositoryId, objectId: objectIdOf(name) }, name);
   const object = { name, header: header.slice(), key: objectKey(keys.classKey(kind, epoch), header), sizeBytes };
-  const place = parseSealedFooter(tail.subarray(-footerLayout.sizeBytes), { fileSizeBytes: sizeBytes, objectName: name });
+  const limit = (kind === 'index-table' ? limits.indexContentsSizeBytes : limits.packContentsSizeBytes) + sealedLayout.tagSizeBytes;
+  const place = parseSealedFooter(tail.subarray(-footerLayout.sizeBytes), { fileSizeBytes: sizeBytes, limit, objectName: name });
   const tailStart = sizeBytes - tail.length;
   const sealed =
     place.offset >= tailStart
@@ -196,7 +198,7 @@ export async function openSegmentedObject(
     sealed,
     { aead: aead() },
   );
-  return { object, contents };
+  return { object, contents, contentsOffset: place.offset };
 }
 
 /** Opens a segment as it is stored; `into` is where the plaintext goes, by default a new buffer. Errors: `authentication-failed`, `malformed`. */

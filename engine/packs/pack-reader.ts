@@ -165,8 +165,8 @@ export class PackReader {
   async #load(pack: PackId, kind: PackKind): Promise<OpenPack> {
     const name = objectNames.pack(pack);
     try {
-      const { object, contents } = await openSegmentedObject(this.#storage, { name, kind, keys: this.#keys });
-      return indexContents({ pack, kind, object, blocks: decodePackContents(contents, name, { kind }) });
+      const { object, contents, contentsOffset } = await openSegmentedObject(this.#storage, { name, kind, keys: this.#keys });
+      return indexContents({ pack, kind, object, blocks: decodePackContents(contents, name, { kind, contentsOffset }) });
     } catch (cause) {
       throw orPackMissing(cause, pack);
     }

@@ -1,4 +1,4 @@
-import { decodeNode, type Entry, LaganError, type Node, type NodeReference, objectNames } from '../../repo-format/mod.ts';
+import { decodeNode, type Entry, expectChild, LaganError, type Node, type NodeReference, objectNames } from '../../repo-format/mod.ts';
 import { buffersDropped } from '../memory/mod.ts';
 import type { PackReader } from '../packs/mod.ts';
 
@@ -13,6 +13,12 @@ export interface DirectoryLeaf {
 
 type DirectoryNode = Extract<Node, { kind: 'directory' }>;
 
+interface ReadNode {
+  readonly node: DirectoryNode;
+  /** Undefined for an inner node. */
+  readonly leaf: DirectoryLeaf | undefined;
+}
+
 /** Reads directories leaf by leaf. Errors: `pack-missing`, `chunk-missing`, and those of a damaged pack. */
 export class DirectoryLeaves {
   readonly #packs: PackReader;
@@ -24,24 +30,36 @@ export class DirectoryLeaves {
   /** The leaves in the order of their entries' names. `null` is the empty directory. */
   async *of(root: NodeReference | null): AsyncGenerator<DirectoryLeaf> {
     if (root === null) return;
-    const { node, leaf } = await this.#read(root);
-    if (leaf !== undefined) yield leaf;
-    else for (const child of innerItems(node)) yield* this.of(child.node);
+    yield* this.#below(await this.#read(root));
   }
 
   /** The leaf that holds the entry of that name, and its number in it. */
   async find(root: NodeReference | null, name: Uint8Array): Promise<{ leaf: DirectoryLeaf; index: number } | undefined> {
     if (root === null) return undefined;
-    const { node, leaf } = await this.#read(root);
-    if (leaf !== undefined) {
-      const index = leaf.items.findIndex((entry) => Buffer.compare(entry.name, name) === 0);
-      return index < 0 ? undefined : { leaf, index };
+    let { node, leaf } = await this.#read(root);
+    while (leaf === undefined) {
+      const child = innerItems(node).findIndex(({ lastName }) => Buffer.compare(lastName, name) >= 0);
+      if (child < 0) return undefined;
+      ({ node, leaf } = await this.#child(node, child));
     }
-    const child = innerItems(node).find(({ lastName }) => Buffer.compare(lastName, name) >= 0);
-    return child === undefined ? undefined : this.find(child.node, name);
+    const index = leaf.items.findIndex((entry) => Buffer.compare(entry.name, name) === 0);
+    return index < 0 ? undefined : { leaf, index };
   }
 
-  async #read(reference: NodeReference): Promise<{ node: DirectoryNode; leaf: DirectoryLeaf | undefined }> {
+  async *#below({ node, leaf }: ReadNode): AsyncGenerator<DirectoryLeaf> {
+    if (leaf !== undefined) yield leaf;
+    else for (const index of innerItems(node).keys()) yield* this.#below(await this.#child(node, index));
+  }
+
+  /** A child of an inner node, if it is what its parent says. */
+  async #child(parent: DirectoryNode, index: number): Promise<ReadNode> {
+    const reference = innerItems(parent)[index]!.node;
+    const child = await this.#read(reference);
+    expectChild(parent, index, child.node, objectNames.pack(reference.pack));
+    return child;
+  }
+
+  async #read(reference: NodeReference): Promise<ReadNode> {
     const object = objectNames.pack(reference.pack);
     const bytes = (await this.#packs.chunk(reference.name, reference.pack, 'metadata-pack')).slice();
     buffersDropped(4 * bytes.length);

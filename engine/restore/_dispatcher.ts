@@ -161,9 +161,11 @@ export class Dispatcher {
   }
 }
 
+/** One leaf alone, however large, does not fill a batch: it would go along with each of its entries. */
 function isFull({ entries, sizeBytes, parts, leafBytes }: Batch): boolean {
   const { batchEntries, batchBytes, batchParts, batchLeafBytes } = restoreLimits;
-  return entries.length >= 2 * batchEntries || sizeBytes >= batchBytes || parts.length >= batchParts || leafBytes >= batchLeafBytes;
+  const isFullOfLeaves = parts.length >= batchParts || (parts.length > 1 && leafBytes >= batchLeafBytes);
+  return entries.length >= 2 * batchEntries || sizeBytes >= batchBytes || isFullOfLeaves;
 }
 
 /** The pack in which the content of a file begins. */

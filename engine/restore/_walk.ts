@@ -1,7 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
-import type { DirectoryEntry, Entry, FileEntry, LaganError, NodeReference } from '../../repo-format/mod.ts';
+import {
+  type DirectoryEntry,
+  type Entry,
+  type FileEntry,
+  isLaganError,
+  type LaganError,
+  type NodeReference,
+} from '../../repo-format/mod.ts';
 import { objectDropped } from '../memory/mod.ts';
-import type { TreeReader } from '../trees/mod.ts';
+import { Descent, type TreeReader } from '../trees/mod.ts';
 import { Deletion } from './_deletion.ts';
 import type { DirectoryLeaf, DirectoryLeaves } from './_directory-leaves.ts';
 import { Dispatcher, type LeafPlace, type RestorePool } from './_dispatcher.ts';
@@ -64,11 +71,13 @@ export class RestoreWalk {
   readonly #dispatcher: Dispatcher;
   readonly #links: LinkGroups;
   readonly #frames: Frame[] = [];
+  readonly #descent: Descent;
   readonly #segmented = new Set<Promise<void>>();
   #sliceEnd = performance.now() + restoreLimits.walkSliceMs;
 
   constructor(options: WalkOptions) {
     this.#options = options;
+    this.#descent = new Descent(options.tree);
     const { purpose, rules, report, pool } = options;
     const root = new TargetFolder({
       parent: undefined,
@@ -252,6 +261,7 @@ export class RestoreWalk {
       report.done(entry.filesBelow, entry.bytesBelow);
       return;
     }
+    if (!this.#mayDescend(folder, entry)) return;
     const { readError } = entry.extensions;
     if (readError !== undefined)
       report.fault({ path: this.#pathOf(folder), code: 'incomplete', message: `it is incomplete in the snapshot: ${readError.message}` });
@@ -259,9 +269,23 @@ export class RestoreWalk {
     this.#frames.push(this.#frameOf(folder, { node: entry.node, taken, isWhole }));
   }
 
+  /** False, and reported, if the tree goes too deep. One that leads into itself was forged: the restore would go round until the disk is full, so it ends here. */
+  #mayDescend(folder: TargetFolder, entry: DirectoryEntry): boolean {
+    try {
+      this.#descent.enter(entry);
+      return true;
+    } catch (error) {
+      if (!isLaganError(error, 'limit-exceeded')) throw error;
+      this.#options.report.error(this.#pathOf(folder), error);
+      this.#folders.release(folder);
+      return false;
+    }
+  }
+
   #leave(frame: Frame): void {
     frame.deletion?.close();
     this.#frames.pop();
+    this.#descent.leave();
     this.#folders.release(frame.folder);
   }
 

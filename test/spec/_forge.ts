@@ -7,7 +7,7 @@ import { createRepository, openRepository, type Repository } from '../../engine/
 import { InMemory } from '../../engine/storage/mod.ts';
 import * as format from '../../repo-format/mod.ts';
 
-const secret = { kind: 'key-file', secret: new Uint8Array(32).fill(7) } as const;
+export const secret = { kind: 'key-file', secret: new Uint8Array(32).fill(7) } as const;
 
 export interface ForgedBlock {
   readonly chunks: readonly Uint8Array[];
@@ -18,6 +18,15 @@ export interface ForgedBlock {
   readonly row?: Partial<format.PackBlock>;
   /** Names, where they differ from those of the chunks. */
   readonly names?: readonly Uint8Array[];
+  /** All of the block, instead of what the other fields make. */
+  readonly plaintext?: Uint8Array;
+}
+
+export interface ForgedPack {
+  /** Default: a new one of a writer's pack. */
+  readonly id?: format.PackId;
+  /** The plaintext of the table of contents. */
+  readonly contents?: Uint8Array;
 }
 
 type Hasher = Awaited<ReturnType<typeof createBLAKE3>>;
@@ -70,33 +79,50 @@ export class Forge {
     return bytes;
   }
 
-  async pack(kind: format.PackKind, blocks: readonly ForgedBlock[]): Promise<format.PackId> {
-    const idBytes = randomBytes(16);
-    idBytes[0]! &= 0x7f;
-    const id = format.idFromBytes(idBytes);
-    const name = format.objectNames.pack(id);
+  /** The same repository at a place of its own. */
+  async fork(): Promise<Forge> {
+    const storage = new InMemory();
+    for await (const { name } of this.storage.list('')) await storage.create(name, [await this.storage.get(name)]);
+    return new Forge({ storage, repositoryId: this.repositoryId, epoch: this.epoch, master: this.#master, hashers: this.#hashers });
+  }
+
+  async pack(
+    kind: format.PackKind,
+    blocks: readonly ForgedBlock[],
+    { id = newPackId(), contents }: ForgedPack = {},
+  ): Promise<format.PackId> {
+    const rows: format.PackBlock[] = [];
+    let offset: number = format.sealedLayout.headerSizeBytes;
+    const segments = blocks.map((block) => {
+      const row = this.#row(block, kind);
+      const prefix = () => format.encodeBlockPrefix({ codec: row.codec, rawLength: row.rawLength, chunkLengths: row.chunkLengths });
+      const plaintext = block.plaintext ?? format.concatBytes([prefix(), block.payload ?? format.concatBytes(block.chunks)]);
+      rows.push({ ...row, offset, sealedLength: plaintext.length + format.sealedLayout.tagSizeBytes, ...block.row });
+      offset += plaintext.length + format.segmentOverheadBytes;
+      return plaintext;
+    });
+    await this.segmented(format.objectNames.pack(id), kind, { segments, contents: contents ?? format.encodePackContents(rows) });
+    return id;
+  }
+
+  /** Stores a pack or an index table of such plaintexts. */
+  async segmented(
+    name: string,
+    kind: format.ObjectKind,
+    { segments, contents }: { segments: readonly Uint8Array[]; contents: Uint8Array },
+  ): Promise<void> {
     const header = format.sealedHeader(this.#header(name, kind));
     const key = format.objectKey(this.#classKey(kind), header);
     const parts = [header];
-    const rows: format.PackBlock[] = [];
     let offset = header.length;
-    const append = (number: number, plaintext: readonly Uint8Array[]) => {
-      const sealed = format.sealSegment(key, header, { number, offset }, plaintext);
-      parts.push(sealed);
-      offset += sealed.length;
-      return sealed.length - 4;
+    const append = (number: number, plaintext: Uint8Array) => {
+      parts.push(format.sealSegment(key, header, { number, offset }, [plaintext]));
+      offset += parts.at(-1)!.length;
     };
-    for (const [number, block] of blocks.entries()) {
-      const start = offset;
-      const row = this.#row(block, kind);
-      const prefix = format.encodeBlockPrefix({ codec: row.codec, rawLength: row.rawLength, chunkLengths: row.chunkLengths });
-      const sealedLength = append(number, [prefix, block.payload ?? format.concatBytes(block.chunks)]);
-      rows.push({ ...row, offset: start, sealedLength, ...block.row });
-    }
-    const contents = offset;
-    const length = append(format.contentsSegmentNumber, [format.encodePackContents(rows)]);
-    await this.storage.create(name, [...parts, format.sealedFooter({ offset: contents, length })]);
-    return id;
+    for (const [number, plaintext] of segments.entries()) append(number, plaintext);
+    const place = { offset, length: contents.length + format.sealedLayout.tagSizeBytes };
+    append(format.contentsSegmentNumber, contents);
+    await this.storage.create(name, [...parts, format.sealedFooter(place)]);
   }
 
   /** Stores nodes as one pack and gives a reference to each. */
@@ -163,6 +189,12 @@ export function emptySnapshot(session: format.SessionId): format.Snapshot {
     errors: [],
     extensions: {},
   };
+}
+
+function newPackId(): format.PackId {
+  const bytes = randomBytes(16);
+  bytes[0]! &= 0x7f;
+  return format.idFromBytes(bytes);
 }
 
 async function readMaster(storage: InMemory, repositoryId: Uint8Array): Promise<{ epoch: number; master: Uint8Array }> {

@@ -77,6 +77,14 @@ class Reader:
     def bytes(self, limit):
         return self.raw(self.varint(limit))
 
+    def text(self, limit):
+        data = self.bytes(limit)
+        try:
+            require(data, f'{self.what}: an empty text')
+            return data.decode()
+        except UnicodeDecodeError:
+            require(False, f'{self.what}: a text that is not UTF-8')
+
     def time(self):
         return self.svarint(), self.varint(999_999_999)
 
@@ -363,19 +371,21 @@ class Repository:
     # Nodes (spec/node.md)
 
     def node(self, reference, kind, parent=None):
-        """The leaf items below, in order. `parent`: (height, last name) that the node must fit."""
+        """The leaf items below, in order. `parent`: (height, last name, last name of the node before) that the node must fit."""
         pack, name = reference
         reader = Reader(self.chunk(name, pack, 6), f'node {name.hex()}')
         require(reader.u8() == kind and reader.u8() == 1, f'{reader.what}: another kind of node')
         height = reader.varint(32)
         require(parent is None or height == parent[0], f'{reader.what}: height {height}')
         packs = [reader.raw(16) for _ in range(bounded(reader, 16))]
-        strings = [reader.bytes(1024) for _ in range(bounded(reader, 1))]
+        strings = [reader.text(1024) for _ in range(bounded(reader, 1))]
         count = bounded(reader, 1)
         require(count > 0, f'{reader.what}: no items')
-        previous = None
+        previous = parent[2] if parent else None
         items = []
+        first = reader.at
         for _ in range(count):
+            require(reader.at <= first + 2**20, f'{reader.what}: a node that should have ended')
             if height > 0:
                 last = read_last(reader, kind)
                 below = reader.varint()
@@ -390,8 +400,10 @@ class Repository:
         if height == 0:
             yield from items
             return
+        after = None
         for last, below, child in items:
-            yield from self.node(child, kind, (height - 1, last))
+            yield from self.node(child, kind, (height - 1, last, after))
+            after = last
 
     def entries(self, reference):
         return self.node(reference, 1) if reference else iter(())

@@ -1,5 +1,5 @@
 /** Tree nodes. */
-import { concat, counting, join, type Part, prefixed, svarint, text, u8, type Vector, varint } from '../_vector.ts';
+import { concat, counting, filled, join, type Part, prefixed, svarint, text, u8, type Vector, varint } from '../_vector.ts';
 import { dataExtent, directoryResult, entry, fifoResult, inlineFile, leaf, nodeParts, reference, vector } from './_nodes.ts';
 import { nameC, nameD, packA, packB } from './_pieces.ts';
 
@@ -18,6 +18,28 @@ function structure(): Vector[] {
       comment: 'height 33',
       offset: 2,
       parts: nodeParts({ height: 33, items: [entry({})] }),
+    }),
+    vector('string-empty', {
+      covers: 'NODE-14',
+      comment: 'an empty string in the table',
+      parts: nodeParts({ strings: [text('')], items: [entry({})] }),
+    }),
+    vector('string-not-utf-8', {
+      covers: 'NODE-14',
+      comment: 'a user name in Latin-1',
+      parts: nodeParts({ strings: [Uint8Array.of(0x4a, 0xf6, 0x72, 0x67)], items: [entry({ userName: 1 })] }),
+    }),
+    vector('ok-string-byte-order-mark', {
+      expect: 'ok',
+      covers: 'NODE-14',
+      comment: 'U+FEFF is a letter like any other',
+      result: directoryResult([{ ...fifoResult, userName: '\ufeffroot' }]),
+      parts: nodeParts({ packs: [], strings: [text('\ufeffroot')], items: [entry({ userName: 1 })] }),
+    }),
+    vector('items-beyond-1-mib', {
+      covers: 'NODE-2',
+      comment: 'an item begins 1 MiB and 2 bytes after the first',
+      parts: [...nodeParts({ kind: 2, packs: [], count: 524_290, items: [] }), ['holes of one byte', filled(1_048_580, 1)]],
     }),
     vector('no-items', { covers: 'NODE-3', comment: 'no item', parts: nodeParts({ items: [] }) }),
     vector('trailing', { covers: 'NODE-4', comment: 'a byte after the last item', parts: [...good, ['one byte more', u8(0)]] }),
