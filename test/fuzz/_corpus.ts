@@ -1,9 +1,9 @@
-/** Inputs that are kept: each ran code that no vector and no input before it ran, or once was a finding. */
-import { createHash } from 'node:crypto';
+/**
+ * Inputs that are kept, a line for each: the target's name and the bytes in hex. Each ran code that no vector and no input before it ran, or once was a finding.
+ * No decoder is imported here: coverage begins before they are loaded.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
-
-export const corpusFolder = path.join(import.meta.dirname, 'corpus');
 
 export interface KeptInput {
   /** Of the target: container and vector. */
@@ -11,19 +11,25 @@ export interface KeptInput {
   readonly bytes: Uint8Array;
 }
 
-/** `corpus/<container>/<vector>.<first digits of the SHA-256>`. */
-export function readCorpus(folder = corpusFolder): KeptInput[] {
-  if (!fs.existsSync(folder)) return [];
-  const files = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
-  return files
-    .filter((file) => fs.statSync(path.join(folder, file)).isFile())
-    .map((file) => ({ target: file.slice(0, file.lastIndexOf('.')), bytes: new Uint8Array(fs.readFileSync(path.join(folder, file))) }));
+export const corpusFile = path.join(import.meta.dirname, 'corpus.txt');
+/** Longer ones are not kept: others run the same code. */
+const greatestKeptBytes = 1024;
+
+export function readCorpus(): KeptInput[] {
+  if (!fs.existsSync(corpusFile)) return [];
+  const lines = fs
+    .readFileSync(corpusFile, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+  return lines.map((line) => {
+    const space = line.indexOf(' ');
+    return { target: line.slice(0, space), bytes: new Uint8Array(Buffer.from(line.slice(space + 1), 'hex')) };
+  });
 }
 
-/** Returns the file. */
-export function keepInput({ target, bytes }: KeptInput, folder = corpusFolder): string {
-  const file = path.join(folder, `${target}.${createHash('sha256').update(bytes).digest('hex').slice(0, 10)}`);
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  fs.writeFileSync(file, bytes);
-  return file;
+/** Adds inputs, in the order of their targets. */
+export function keepInputs(inputs: readonly KeptInput[]): void {
+  const small = inputs.filter(({ bytes }) => bytes.length <= greatestKeptBytes);
+  const lines = [...readCorpus(), ...small].map(({ target, bytes }) => `${target} ${Buffer.from(bytes).toString('hex')}`);
+  fs.writeFileSync(corpusFile, `${[...new Set(lines)].sort().join('\n')}\n`);
 }

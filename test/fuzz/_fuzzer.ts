@@ -22,7 +22,7 @@ export interface FuzzerOptions {
 }
 
 /** Looked at together: reading the coverage takes longer than many decoders. */
-const batchLimits = { inputs: 512, cpuMs: 100 } as const;
+const batchLimits = { inputs: 2048, cpuMs: 100 } as const;
 /** All memory of the process. Inputs have at most some KiB, and nothing that they claim may be taken before it is there. */
 export const memoryLimitBytes = 1024 * 1024 * 1024;
 const patienceCpuMs = 10_000;
@@ -70,7 +70,9 @@ export class Fuzzer {
   }
 
   #change(pool: readonly Input[]): Input {
-    const { target, bytes } = this.#chance.of(pool);
+    // Half of the time one of the latest: what comes after the code that was just reached.
+    const recent = pool.slice(-8);
+    const { target, bytes } = this.#chance.of(this.#chance.below(2) === 0 ? recent : pool);
     return { target, bytes: mutated(bytes, this.#chance, this.#chance.of(pool).bytes) };
   }
 

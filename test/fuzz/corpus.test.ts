@@ -16,7 +16,7 @@ t.test('every decoder: the inputs that were kept give a value that encodes again
 });
 
 t.test('the fuzzer: finds a decoder that fails on some bytes which only coverage leads to', async (t) => {
-  const [{ parseTrap }] = [await import('./_trap.ts')];
+  const { parseTrap } = await import('./_trap.ts');
   const seed = new Uint8Array(8);
   const findings: string[] = [];
   const fuzzer = new Fuzzer(
@@ -30,6 +30,6 @@ t.test('the fuzzer: finds a decoder that fails on some bytes which only coverage
     [],
   );
   fuzzer.begin();
-  for (let batch = 0; batch < 400 && findings.length === 0; batch++) fuzzer.step();
+  for (let batch = 0; batch < 200 && findings.length === 0; batch++) fuzzer.step();
   t.same(findings.slice(0, 1), ['found'], `after ${fuzzer.executions} executions`);
 });

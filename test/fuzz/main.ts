@@ -1,11 +1,10 @@
 /**
  * `npm run fuzz`: a coverage-guided fuzzer of all decoders. Begins with the vectors and the inputs that were kept, and changes what ran new code.
- * `--minutes` (default 1), `--seed` (default: the time), `--keep` puts inputs that ran new code into test/fuzz/corpus. Exit code 1 after a finding.
+ * `--minutes` (default 1), `--seed` (default: the time), `--keep` puts inputs that ran new code, and findings, into test/fuzz/corpus.txt. Exit code 1 after a finding.
  */
-import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { corpusFolder, keepInput, readCorpus } from './_corpus.ts';
+import { type KeptInput, keepInputs, readCorpus } from './_corpus.ts';
 import { Coverage } from './_coverage.ts';
 import type { Finding } from './_fuzzer.ts';
 
@@ -25,23 +24,22 @@ const targets = fuzzTargets();
 const byName = new Map(targets.map((target) => [target.name, target]));
 const kept = readCorpus().flatMap(({ target, bytes }) => (byName.has(target) ? [{ target: byName.get(target)!, bytes }] : []));
 const findings = new Map<string, Finding>();
-let news = 0;
+const news: KeptInput[] = [];
 const fuzzer = new Fuzzer(
   {
     targets,
     coverage,
     seed,
-    onNew: ({ target, bytes }) => {
-      news++;
-      if (values.keep) keepInput({ target: target.name, bytes });
-    },
+    onNew: ({ target, bytes }) => news.push({ target: target.name, bytes }),
     onFinding: (finding) => {
       // One of each message for each container.
       const key = `${finding.target.name.split('/')[0]}: ${finding.error.message.replace(/[0-9a-f]{4,}|\d+/g, '…')}`;
       if (findings.has(key)) return;
       findings.set(key, finding);
-      const file = keepInput({ target: finding.target.name, bytes: finding.bytes }, path.join(corpusFolder, '..', 'findings'));
-      console.log(`FINDING ${key}\n  ${file}\n  ${finding.error.cause instanceof Error ? finding.error.cause.stack : finding.error.stack}`);
+      news.push({ target: finding.target.name, bytes: finding.bytes });
+      console.log(
+        `FINDING ${key}\n${finding.target.name} ${Buffer.from(finding.bytes).toString('hex')}\n${finding.error.cause instanceof Error ? finding.error.cause.stack : finding.error.stack}`,
+      );
     },
   },
   kept,
@@ -50,7 +48,7 @@ const fuzzer = new Fuzzer(
 const began = performance.now();
 const seconds = () => (performance.now() - began) / 1000;
 const state = () =>
-  `${Math.round(seconds())} s, ${fuzzer.executions} executions, ${fuzzer.inputs} inputs (${news} new), ${coverage.size} characters run, ${findings.size} findings`;
+  `${Math.round(seconds())} s, ${fuzzer.executions} executions, ${fuzzer.inputs} inputs (${news.length} new), ${coverage.size} characters run, ${findings.size} findings`;
 console.log(`seed ${seed}: ${targets.length} vectors and ${kept.length} kept inputs`);
 fuzzer.begin();
 let shownAt = 0;
@@ -62,4 +60,5 @@ while (seconds() < minutes * 60) {
   console.log(state());
 }
 console.log(`end: ${state()}`);
+if (values.keep) keepInputs(news);
 process.exitCode = findings.size > 0 ? 1 : 0;
