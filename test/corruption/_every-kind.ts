@@ -68,6 +68,7 @@ export const kindsOfObjects: readonly string[] = [
   'hold',
   'deletion-mark',
   'damage-report',
+  'verification',
   'base-index',
   'catalogue',
   'lost-list',
@@ -129,8 +130,9 @@ async function forgeTheRest({ storage, keys }: Repository): Promise<void> {
     const classKey = keys.classKey(kind, keys.newestEpoch);
     await storage.create(name, [format.sealObject({ ...fields, salt: noise(32, name), classKey }, payload)]);
   };
-  const report = { time: { seconds: 1, nanoseconds: 2 }, host: 'host', findings: [] };
-  await seal(format.objectNames.damageReport(id), 'damage-report', format.encodeDamageReport(report));
+  const seen = { time: { seconds: 1, nanoseconds: 2 }, host: 'host' };
+  await seal(format.objectNames.damageReport(id), 'damage-report', format.encodeDamageReport({ ...seen, findings: [] }));
+  await seal(format.objectNames.verification(id), 'verification', format.encodeVerification({ ...seen, packs: [] }));
   await seal(format.objectNames.lostList(id), 'lost-list', format.encodeLostList({ chunks: [], packs: [] }));
   await seal(
     format.objectNames.checkpoint(0, session, 1),

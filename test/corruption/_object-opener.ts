@@ -8,6 +8,7 @@ const smallObjects = {
   'deletion-mark': format.decodeDeletionMark,
   annotation: format.decodeAnnotation,
   'damage-report': format.decodeDamageReport,
+  verification: format.decodeVerification,
   snapshot: format.decodeSnapshot,
   checkpoint: format.decodeSnapshot,
   root: format.decodeRoot,

@@ -119,7 +119,17 @@ t.test('check and restore: an object that is gone is missed if anything relies o
     'pack of collector, metadata-pack': 'check: pack-missing',
   };
   /** Nothing in the repository says that there was one. Of the keyring the full form is used here, and the sample's last list was made for it alone. */
-  const notMissed = ['annotation', 'hold', 'deletion-mark', 'checkpoint', 'damage-report', 'snapshot', 'keyring', 'lost-list'];
+  const notMissed = [
+    'annotation',
+    'hold',
+    'deletion-mark',
+    'checkpoint',
+    'damage-report',
+    'verification',
+    'snapshot',
+    'keyring',
+    'lost-list',
+  ];
   t.same([...Object.keys(missed), ...notMissed].sort(), [...newest.keys()].sort());
   for (const [kind, { name }] of newest) {
     const { noticed, wrong } = await outcomeWith((objects) => objects.delete(name), name);

@@ -32,6 +32,7 @@ const places: Readonly<Record<string, Place>> = {
   'deletion-mark': small('deletion-mark', () => format.objectNames.deletionMark(newId())),
   annotation: placeAnnotation,
   'damage-report': small('damage-report', () => format.objectNames.damageReport(newId())),
+  verification: small('verification', () => format.objectNames.verification(newId())),
   catalogue: small('catalogue', () => format.objectNames.catalogue(newId())),
   'lost-list': small('lost-list', () => format.objectNames.lostList(newId())),
 };
