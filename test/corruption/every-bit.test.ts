@@ -109,7 +109,7 @@ t.test('check and restore: an object that is gone is missed if anything relies o
     format: 'open: malformed',
     configuration: 'open: object-missing',
     'key-slot': 'open: no-key',
-    root: 'check: pack-missing',
+    root: 'restore: pack-missing',
     catalogue: 'check: object-missing',
     'base-index': 'check: object-missing',
     'session-index': 'check: object-missing',
