@@ -134,7 +134,12 @@ class PooledThread<Setup, Job, Result> implements PooledWorker<Job, Result> {
   #end: { readonly error: unknown } | undefined;
 
   constructor(module: URL, start: WorkerStart<Setup>) {
-    this.#thread = new Worker(module, { workerData: start, resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMiB } });
+    // Modules that the process was told to import (by a test runner, a tracer) are nothing to a thread that computes.
+    this.#thread = new Worker(module, {
+      workerData: start,
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMiB },
+    });
     this.#thread.on('message', (reply: JobReply<Result>) => this.#receive(reply));
     this.#thread.on('error', (error) => this.#fail(error));
     this.#thread.on('exit', () => this.#fail(new Error('a worker thread has ended')));
