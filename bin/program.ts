@@ -31,6 +31,18 @@ export const commandList: readonly CommandEntry[] = [
   { name: 'diff', summary: 'show what differs between two snapshots', group: groups.look, load: () => import('./commands/diff.ts') },
   { name: 'cat', summary: 'print a file of a snapshot', group: groups.look, load: () => import('./commands/cat.ts') },
   { name: 'dump', summary: 'print a snapshot as a tar archive', group: groups.look, load: () => import('./commands/dump.ts') },
+  {
+    name: 'export',
+    summary: 'write a snapshot as a tar archive that can be imported',
+    group: groups.work,
+    load: () => import('./commands/export.ts'),
+  },
+  {
+    name: 'import',
+    summary: 'take over snapshots of kopia, restic or borg, or a tar archive',
+    group: groups.work,
+    load: () => import('./commands/import.ts'),
+  },
   { name: 'tag', summary: 'change tags and description of snapshots', group: groups.care, load: () => import('./commands/tag.ts') },
   { name: 'forget', summary: 'remove snapshots by rules, or by hand', group: groups.care, load: () => import('./commands/forget.ts') },
   { name: 'pin', summary: 'protect snapshots from being removed', group: groups.care, load: () => import('./commands/pin.ts') },

@@ -18,11 +18,17 @@ export type {
   Finding,
   FindOptions,
   FoundEntry,
+  GivenContent,
+  GivenEntry,
+  GivenFields,
+  ImportedFrom,
+  ImportedLabels,
   KeepReason,
   KeySlotInfo,
   Loss,
   MaintainResult,
   NewSlot,
+  OpenedFile,
   PlannedGroup,
   PlannedSnapshot,
   ProbeResult,
@@ -58,6 +64,7 @@ export type Engine = Pick<
   | 'addKey'
   | 'annotateSnapshot'
   | 'backup'
+  | 'backupEntries'
   | 'backupStream'
   | 'cacheClear'
   | 'cacheLimit'
@@ -71,6 +78,7 @@ export type Engine = Pick<
   | 'forgetSnapshots'
   | 'heldSnapshots'
   | 'holdSnapshots'
+  | 'importedFrom'
   | 'inspectPlace'
   | 'isHolding'
   | 'keyText'

@@ -1,10 +1,12 @@
 /**
  * Entries of a snapshot as a tar archive in the POSIX pax format. Fixed header blocks are made by the `tar` package; the records of
  * the extended headers are made here, because they are bytes: names that are not UTF-8 and values of extended attributes go in as they
- * are, which is how GNU tar writes and reads them. Holes are written as zeros.
+ * are, which is how GNU tar writes and reads them. Holes are written as zeros, or, where an entry says where its data is, as GNU tar's sparse
+ * files (version 1.0). With `detail: 'all'` the archive also has what a snapshot has beyond tar, in records whose names begin with `LAGAN.`.
  */
 import { Header } from 'tar/header';
 import type { Entry } from './engine.ts';
+import type { DataRange } from './tar-header.ts';
 import { bytesOfText } from './text.ts';
 import type { Time } from './times.ts';
 
@@ -15,7 +17,16 @@ const ownerFieldBytes = 31;
 const maximumOwner = 0o7777777;
 const maximumSizeOrTime = 0o77777777777;
 
-type TarType = 'File' | 'Directory' | 'SymbolicLink' | 'Link' | 'FIFO' | 'CharacterDevice' | 'BlockDevice' | 'ExtendedHeader';
+type TarType =
+  | 'File'
+  | 'Directory'
+  | 'SymbolicLink'
+  | 'Link'
+  | 'FIFO'
+  | 'CharacterDevice'
+  | 'BlockDevice'
+  | 'ExtendedHeader'
+  | 'GlobalExtendedHeader';
 
 const tarTypes: Record<Exclude<Entry['type'], 'socket'>, TarType> = {
   file: 'File',
@@ -30,18 +41,24 @@ const tarTypes: Record<Exclude<Entry['type'], 'socket'>, TarType> = {
 export interface TarEntry {
   readonly path: Uint8Array;
   readonly entry: Entry;
-  /** Content of a regular file. */
+  /** Content of a regular file: all of it, or, with `data`, what lies there. */
   readonly content?: AsyncIterable<Uint8Array>;
+  /** Where a file with holes has data. */
+  readonly data?: readonly DataRange[];
+  /** How much of a file that could not be read completely is content. */
+  readonly knownBytes?: number;
 }
 
 export class TarWriter {
   readonly #write: (bytes: Uint8Array) => Promise<void>;
+  readonly #detail: 'plain' | 'all';
   /** Where the first name of each file with several names is. */
   readonly #linked = new Map<string, Uint8Array>();
   #offset = 0;
 
-  constructor(write: (bytes: Uint8Array) => Promise<void>) {
+  constructor(write: (bytes: Uint8Array) => Promise<void>, { detail = 'plain' }: { detail?: 'plain' | 'all' } = {}) {
     this.#write = write;
+    this.#detail = detail;
   }
 
   get sizeBytes(): number {
@@ -50,22 +67,52 @@ export class TarWriter {
 
   /**
    * Adds an entry. Returns how many bytes of its content were missing and became zeros. A further name of a file that is there
-   * already becomes a hard link. Sockets have no place in a tar archive: a RangeError.
+   * already becomes a hard link. Sockets have no place in a plain tar archive: a RangeError. In one of all details they are empty files that
+   * say what they are.
    */
-  async add({ path, entry, content }: TarEntry): Promise<number> {
-    if (entry.type === 'socket') throw new RangeError('a tar archive cannot hold a socket');
+  async add({ path, entry, content, data, knownBytes }: TarEntry): Promise<number> {
+    if (entry.type === 'socket' && this.#detail === 'plain') throw new RangeError('a tar archive cannot hold a socket');
     const link = this.#linkOf(path, entry);
-    const type = link ? 'Link' : tarTypes[entry.type];
+    const type = link ? 'Link' : entry.type === 'socket' ? 'File' : tarTypes[entry.type];
     const name = entry.type === 'directory' ? Buffer.concat([path, Buffer.from('/')]) : path;
     const target = link ?? (entry.type === 'symlink' ? entry.target : undefined);
-    const size = type === 'File' && entry.type === 'file' ? entry.size : 0;
-    await this.#header({ name, target, type, size, entry });
-    return type === 'File' && content ? this.#content(content, size) : 0;
+    const isFile = type === 'File' && entry.type === 'file';
+    const records = this.#detail === 'all' ? detailRecords(entry, knownBytes) : [];
+    if (isFile && data) return this.#sparse({ name, target, type, size: entry.size, entry, records }, { data, content });
+    const size = isFile ? entry.size : 0;
+    await this.#header({ name, target, type, size, entry, records });
+    return isFile && content ? this.#content(content, size) : 0;
+  }
+
+  /** Text about the whole archive, in front of all entries: programs that do not know it pass it over. */
+  async comment(text: string): Promise<void> {
+    const records = extendedRecord(Buffer.from('comment'), Buffer.from(text));
+    await this.#put(headerBlock({ path: 'PaxHeaders/archive', type: 'GlobalExtendedHeader', mode: 0o644, size: records.length }));
+    await this.#put(records);
+    await this.#pad();
   }
 
   /** Two empty blocks end the archive. */
   async end(): Promise<void> {
     await this.#put(new Uint8Array(2 * blockSizeBytes));
+  }
+
+  async #sparse(
+    parts: HeaderParts,
+    { data, content }: { data: readonly DataRange[]; content: AsyncIterable<Uint8Array> | undefined },
+  ): Promise<number> {
+    const map = sparseMap(data, parts.size);
+    const dataBytes = data.reduce((sum, { start, end }) => sum + end - start, 0);
+    const records = [
+      ...parts.records,
+      ['GNU.sparse.major', '1'],
+      ['GNU.sparse.minor', '0'],
+      ['GNU.sparse.name', parts.name],
+      ['GNU.sparse.realsize', String(parts.size)],
+    ] as const;
+    await this.#header({ ...parts, name: Buffer.from('GNUSparseFile.0/file'), size: map.length + dataBytes, records });
+    await this.#put(map);
+    return this.#content(content ?? nothing(), dataBytes);
   }
 
   #linkOf(path: Uint8Array, { type, inode, extensions }: Entry): Uint8Array | undefined {
@@ -131,12 +178,16 @@ interface HeaderParts {
   readonly type: TarType;
   readonly size: number;
   readonly entry: Entry;
+  /** Further ones of the extended header. */
+  readonly records: readonly ExtendedRecord[];
 }
+
+type ExtendedRecord = readonly [key: Uint8Array | string, value: Uint8Array | string];
 
 const zeros = new Uint8Array(65_536);
 
 /** The records of the extended header: whatever the fixed one cannot hold exactly. */
-function extendedRecords({ name, target, size, entry }: HeaderParts): Uint8Array {
+function extendedRecords({ name, target, size, entry, records: further }: HeaderParts): Uint8Array {
   const records: Uint8Array[] = [];
   const add = (key: Uint8Array | string, value: Uint8Array | string) =>
     void records.push(extendedRecord(Buffer.from(key), Buffer.from(value)));
@@ -149,8 +200,37 @@ function extendedRecords({ name, target, size, entry }: HeaderParts): Uint8Array
   if (!fits(bytesOfText(entry.groupName), ownerFieldBytes)) add('gname', bytesOfText(entry.groupName));
   if (!isPlainTime(entry.mtime)) add('mtime', decimalTime(entry.mtime));
   for (const { name: attribute, value } of entry.extensions.xattrs ?? []) add(attributeKey(attribute), value);
+  for (const [key, value] of further) add(key, value);
   return Buffer.concat(records);
 }
+
+/** What a snapshot has of an entry beyond tar, and the times that POSIX names but a plain archive needs not. */
+function detailRecords({ type, ctime, extensions }: Entry, knownBytes: number | undefined): ExtendedRecord[] {
+  const { accessTime, birthTime, flags, projectId, readError, unknown = [] } = extensions;
+  return [
+    ['ctime', decimalTime(ctime)],
+    ...optional('atime', accessTime && decimalTime(accessTime)),
+    ...optional('LAGAN.type', type === 'socket' ? type : undefined),
+    ...optional('LAGAN.birthtime', birthTime && decimalTime(birthTime)),
+    ...optional('LAGAN.flags', flags === undefined ? undefined : String(flags)),
+    ...optional('LAGAN.project', projectId === undefined ? undefined : String(projectId)),
+    ...optional('LAGAN.readerror', readError && JSON.stringify({ ...readError, ...(knownBytes !== undefined && { knownBytes }) })),
+    ...unknown.map(({ type, value }) => [`LAGAN.extension.${type}`, value] as const),
+  ];
+}
+
+function optional(key: string, value: string | undefined): ExtendedRecord[] {
+  return value === undefined ? [] : [[key, value]];
+}
+
+/** Where the data of a sparse file is, in decimal digits, filled up to whole blocks. The end is said by an empty stretch. */
+function sparseMap(data: readonly DataRange[], size: number): Uint8Array {
+  const ranges = data.at(-1)?.end === size ? data : [...data, { start: size, end: size }];
+  const text = `${ranges.length}\n${ranges.map(({ start, end }) => `${start}\n${end - start}\n`).join('')}`;
+  return Buffer.concat([Buffer.from(text), Buffer.alloc((blockSizeBytes - (text.length % blockSizeBytes)) % blockSizeBytes)]);
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 /** `length key=value\n`, where the length counts itself. */
 function extendedRecord(key: Uint8Array, value: Uint8Array): Uint8Array {

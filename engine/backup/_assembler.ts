@@ -44,6 +44,8 @@ export interface AssemblerOptions {
   readonly betweenTokens: () => Promise<void> | undefined;
   readonly onFault: (path: Uint8Array, fault: ReadFault) => void;
   readonly onFile: (size: number) => void;
+  /** What is kept of an entry, if not all of it. */
+  readonly asKept?: (entry: Entry) => Entry;
   readonly limits: BackupLimits;
 }
 
@@ -136,8 +138,9 @@ export class Assembler {
     }
   }
 
-  #addEntry(entry: Entry, unchanged: boolean, isAbove = false): Promise<void> | undefined {
+  #addEntry(given: Entry, unchanged: boolean, isAbove = false): Promise<void> | undefined {
     const directory = this.#open.at(-1)!;
+    const entry = this.#options.asKept?.(given) ?? given;
     if (directory.above && !isAbove && !unchanged) this.changed = true;
     this.#countEntry(directory, entry, unchanged);
     this.#relyOn(entry);

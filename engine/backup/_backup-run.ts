@@ -11,6 +11,7 @@ import {
 import { program } from '../program/mod.ts';
 import { userName } from '../system/mod.ts';
 import type { AssemblyCounts } from './_assembler.ts';
+import { importedExtension } from './_imported.ts';
 import { backupLimits } from './_limits.ts';
 import { ProgressReporter } from './_progress.ts';
 import type { ScanFault } from './_scanner.ts';
@@ -116,14 +117,14 @@ export class BackupRun {
     session: BackupSession,
     { paths, source, parent, counts }: { paths: readonly Uint8Array[]; source: string; parent: SnapshotId | null; counts: AssemblyCounts },
   ): Snapshot {
-    const { tags = [], description = '', time } = this.#options;
+    const { tags = [], description = '', time, imported } = this.#options;
     return {
       session: session.session.id,
       generation: session.session.generation,
-      started: timeOf(time ?? this.#started),
-      ended: timeOf(time ?? new Date()),
+      started: imported?.started ?? timeOf(time ?? this.#started),
+      ended: imported?.ended ?? timeOf(time ?? new Date()),
       host: this.host,
-      user: currentUser(),
+      user: imported?.user ?? currentUser(),
       paths,
       tags,
       description,
@@ -136,7 +137,7 @@ export class BackupRun {
       partial: false,
       statistics: this.#statistics(session, counts),
       errors: this.#errors.map(fitForSnapshot),
-      extensions: {},
+      extensions: importedExtension(imported?.from),
     };
   }
 

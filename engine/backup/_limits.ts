@@ -37,6 +37,11 @@ export const backupLimits = {
   /** How long a stream waits for a collection that is deciding about packs that it needs, and how often it looks. */
   decisionPatienceMs: 10 * 60_000,
   decisionPollMs: 250,
+  /** Entries of an archive that are sorted in memory; more of them wait in a temporary file. */
+  sortedEntriesBytes: 64 * 1024 * 1024,
+  /** Files of an archive whose content is on its way to the worker, and bytes of them. */
+  filesUnderWay: 128,
+  pieceBytesUnderWay: 4 * 1024 * 1024,
   /** Errors that the snapshot lists by path (all are counted). */
   listedErrors: 1_000,
   /** Packs of a worker that are on their way to the store while it fills another: with one the line is idle whenever the workers wait for answers at the same time. */

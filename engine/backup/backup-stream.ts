@@ -259,8 +259,9 @@ class StreamBackup {
     { continues, ...more }: Partial<Snapshot> & { continues: readonly SessionId[] },
   ): Snapshot {
     const [parent, counts] = [this.#parent?.id ?? null, this.#counts(size)];
-    const extensions = continues.length === 0 ? {} : { continues: continues.map(idToBytes) };
-    return { ...this.#parts.run.snapshot(session, { paths: this.#paths, source: this.#source, parent, counts }), ...more, extensions };
+    const plain = this.#parts.run.snapshot(session, { paths: this.#paths, source: this.#source, parent, counts });
+    const extensions = continues.length === 0 ? plain.extensions : { ...plain.extensions, continues: continues.map(idToBytes) };
+    return { ...plain, ...more, extensions };
   }
 
   #counts(bytes: number): AssemblyCounts {

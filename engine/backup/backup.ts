@@ -19,6 +19,7 @@ import {
 import { closeDescriptor, type Descriptor, openRoot, statPath } from '../system/mod.ts';
 import { Assembler, type AssemblyCounts } from './_assembler.ts';
 import { BackupRun, type EarlierCounts } from './_backup-run.ts';
+import { asRestored } from './_imported.ts';
 import { type BackupLimits, backupLimits } from './_limits.ts';
 import { isPassed } from './_passed.ts';
 import { Scanner } from './_scanner.ts';
@@ -44,7 +45,7 @@ export async function backupWithin(repository: Repository, options: BackupOption
   const run = new BackupRun(options);
   try {
     const repositoryFolder = folderOf(repository);
-    const sources = resolvePaths(options.paths, { run, repositoryFolder });
+    const sources = options.root === undefined ? resolvePaths(options.paths, { run, repositoryFolder }) : recordedPaths(options.paths);
     const source = sourceIdentity(
       run.host,
       sources.map(({ absolute }) => absolute),
@@ -124,11 +125,11 @@ async function storeSnapshot(repository: Repository, plan: Plan): Promise<Backup
   const { options, run, session, sources, source, parents } = plan;
   const parent = parents.parent?.id ?? null;
   const paths = sources.map(({ absolute }) => new Uint8Array(Buffer.from(absolute, 'latin1')));
-  const snapshotOf = (counts: AssemblyCounts, more: Partial<Snapshot>): Snapshot => ({
-    ...run.snapshot(session, { paths, source, parent, counts }),
-    extensions: parents.continues.length === 0 ? {} : { continues: parents.continues.map(idToBytes) },
-    ...more,
-  });
+  const snapshotOf = (counts: AssemblyCounts, more: Partial<Snapshot>): Snapshot => {
+    const plain = run.snapshot(session, { paths, source, parent, counts });
+    const continues = parents.continues.length === 0 ? {} : { continues: parents.continues.map(idToBytes) };
+    return { ...plain, extensions: { ...plain.extensions, ...continues }, ...more };
+  };
   const checkpoint = async (assembler: Assembler): Promise<void> => {
     const { number, ...stored } = await session.checkpoint(() => assembler.partialTree());
     const snapshot = snapshotOf(assembler.counts, { ...stored, partial: true });
@@ -166,9 +167,10 @@ async function scanAndAssemble(
     betweenTokens: () => run.betweenTokens(session, () => checkpoint(assembler)),
     onFault: (path, { code, message }) => run.fault({ path, code, message }),
     onFile: (size) => run.progress.fileDone(size),
+    ...(plan.options.root !== undefined && { asKept: asRestored }),
     limits: session.limits,
   });
-  const root = openRoot('/');
+  const root = openRoot(plan.options.root ?? '/');
   const scanning = scannerOf(plan, { root, queue })
     .run()
     .catch((error: unknown) => {
@@ -195,9 +197,10 @@ function scannerOf(
   { root, queue }: { root: Descriptor; queue: TokenQueue<Token> },
 ): Scanner {
   const { excludes = {}, oneFileSystem = false, ignoreCtime = false, ignoreInode = false } = options;
+  const wholeRoot = { isSource: true, children: new Map() };
   return new Scanner({
     root,
-    sources: sourceTree(sources),
+    sources: options.root === undefined ? sourceTree(sources) : wholeRoot,
     previous,
     reader: session.reader,
     dispatcher: session.dispatcher,
@@ -248,6 +251,11 @@ function resolvePaths(
       { hint: 'give at least one path that exists' },
     );
   return sources;
+}
+
+/** Paths that were backed up elsewhere: nothing is looked for. */
+function recordedPaths(paths: readonly (string | Uint8Array)[]): ResolvedSource[] {
+  return paths.map((path) => ({ given: Buffer.from(path), absolute: Buffer.from(path).toString('latin1') }));
 }
 
 interface Parents {

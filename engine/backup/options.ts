@@ -1,4 +1,4 @@
-import type { SnapshotId, SnapshotStatistics } from '../../repo-format/mod.ts';
+import type { SnapshotId, SnapshotStatistics, Time } from '../../repo-format/mod.ts';
 import type { Compression } from '../packs/mod.ts';
 import type { ExcludeRules } from './excludes.ts';
 import type { BackupProgress } from './progress.ts';
@@ -10,6 +10,24 @@ export interface ReadError {
   /** `vanished`, `replaced`, `shorter`, `grew`, or the system's name (`EACCES`). */
   readonly code: string;
   readonly message: string;
+}
+
+/** The backup, of another program or another repository, of which a snapshot is made. */
+export interface ImportedFrom {
+  /** What made it: `restic`, `tar`, … */
+  readonly program: string;
+  /** What that program calls its repository, and the backup in it. The same backup is known again by these. */
+  readonly repository: string;
+  readonly snapshot: string;
+}
+
+/** What a snapshot that is made of another backup says of it. */
+export interface ImportedLabels {
+  /** Left out if nobody could know the backup again. */
+  readonly from?: ImportedFrom | undefined;
+  readonly started: Time;
+  readonly ended: Time;
+  readonly user: string;
 }
 
 /** What all backups have, whatever their source. */
@@ -27,6 +45,8 @@ export interface CommonBackupOptions {
   readonly dryRun?: boolean;
   /** The time that the snapshot says; default: now. */
   readonly time?: Date;
+  /** The snapshot is made of another backup: its times and user count, not those of now. */
+  readonly imported?: ImportedLabels;
   /** Threads that read, compress and seal. Default: one for each processor. */
   readonly workers?: number;
   readonly onProgress?: (progress: BackupProgress) => void;
@@ -38,6 +58,11 @@ export interface CommonBackupOptions {
 
 export interface BackupOptions extends CommonBackupOptions {
   readonly paths: readonly (string | Uint8Array)[];
+  /**
+   * A folder that stands for `/`, into which another backup was restored: all of it is read, and `paths` (absolute) are only what the snapshot says. Of inodes and
+   * the times that a restore cannot set nothing is kept: so equal files have equal entries, whenever they were restored.
+   */
+  readonly root?: string;
   readonly excludes?: ExcludeRules;
   readonly oneFileSystem?: boolean;
   /** What to compare with: the newest snapshot of the same host and paths (`auto`), nothing, or a snapshot by its id. */

@@ -15,6 +15,13 @@ export interface StreamOptions {
   readonly end?: number | undefined;
 }
 
+/** A part of a file: bytes that were stored, or a hole. */
+export interface FileStretch {
+  readonly kind: 'data' | 'hole';
+  readonly start: number;
+  readonly end: number;
+}
+
 /** The content of a file in a snapshot, by offset. */
 export interface OpenedFile {
   /** As the file's entry says. */
@@ -25,6 +32,8 @@ export interface OpenedFile {
   read(offset: number, length: number): Promise<Uint8Array>;
   /** The content in order, in pieces of up to about 1 MiB, holes as zeros. The pieces are shared: they must not be changed. */
   stream(options?: StreamOptions): AsyncIterable<Uint8Array>;
+  /** Data and holes in turn, in order. The last ends where the content does. No data is read for it. */
+  stretches(): AsyncIterable<FileStretch>;
 }
 
 /**
@@ -79,6 +88,20 @@ class SnapshotFile implements OpenedFile {
       const joined: Uint8Array | undefined = held === undefined ? piece : joinAdjacent(held, piece);
       if (joined === undefined) yield held!;
       held = joined ?? piece;
+    }
+    if (held !== undefined) yield held;
+  }
+
+  async *stretches(): AsyncGenerator<FileStretch> {
+    const breather = new Breather(this.#signal);
+    let held: FileStretch | undefined;
+    for await (const leaf of this.#reading.trees.extents(this.#entry.content)) {
+      await breather.breathe();
+      for (const { kind: extentKind, start, length } of leaf) {
+        const kind = extentKind === 'hole' ? 'hole' : 'data';
+        if (held !== undefined && held.kind !== kind) yield held;
+        held = { kind, start: held?.kind === kind ? held.start : start, end: start + length };
+      }
     }
     if (held !== undefined) yield held;
   }

@@ -244,6 +244,28 @@ t.test('dump: refuses a terminal, tells of sockets and of files that are incompl
   t.match(await json(t, ['dump', 'latest', '-o', 'x.tar'], { cwd, tree }), [{ type: 'warning' }, { type: 'warning' }, { type: 'summary' }]);
 });
 
+t.test('export and import tar: an archive that says what it was made of', async (t) => {
+  const cwd = scratchFolder(t);
+  const tree = [walked('/srv', directoryEntry('srv')), walked('/srv/s', socketEntry('s')), walked('/srv/a', fileEntry('a'))];
+  t.match(await json(t, ['export', 'latest', '-o', 'x.tar'], { cwd, tree }), [{ type: 'summary', entries: 3, skippedSockets: 0 }]);
+  const calls: Calls = [];
+  t.match(await json(t, ['import', 'tar', 'x.tar', '--tag', 'old'], { cwd, calls }), [
+    { type: 'import', outcome: 'imported', host: 'web1', from: { program: 'lagan', snapshot: secondId }, snapshot: secondId },
+    { type: 'summary', outcome: 'imported', imported: 1, present: 0, failed: 0 },
+  ]);
+  t.match(calls.find(({ name }) => name === 'backupEntries')?.options, {
+    entries: ['srv/', 'srv/s', 'srv/a'],
+    tags: ['old'],
+    host: 'web1',
+    imported: { user: 'root', started: { seconds: 1_700_086_400 } },
+  });
+  const from = { program: 'lagan', repository: '0'.repeat(32), snapshot: secondId };
+  const overrides = { importedFrom: () => from };
+  t.match(await json(t, ['import', 'tar', 'x.tar'], { cwd, overrides }), [{ outcome: 'present', snapshot: null }, { present: 1 }]);
+  t.match(await json(t, ['import', 'tar', 'x.tar', '--again', '-n'], { cwd, overrides }), [{ outcome: 'dry-run' }, { imported: 1 }]);
+  t.match(await lagan(['--json', 'import', 'tar', 'none.tar'], { cwd }), { exitCode: 1, error: { code: 'io' } });
+});
+
 const restored = { files: 2, directories: 1, others: 1, bytes: 7, skipped: 1, deleted: 2, verified: 2, errors: 0 };
 
 function restoring(calls: Calls, more: Partial<RestoreResult> = {}): Case {

@@ -152,6 +152,14 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
         errors: [],
         durationMs: 5,
       }),
+    backupEntries: async (_repository, { entries, ...given }) => {
+      const paths: string[] = [];
+      for await (const { path } of entries()) paths.push(Buffer.from(path).toString());
+      const snapshotId = given.dryRun ? null : (secondId as SnapshotInfo['id']);
+      const result = { snapshotId, parent: null, unchangedFromParent: false, statistics, errors: [], durationMs: 5 };
+      return noted('backupEntries', { ...given, entries: paths }, result);
+    },
+    importedFrom: () => null,
     maintenanceIsDue: async () => false,
     walkSnapshot: (_repository, _snapshot, given) => walk(tree, given?.path, given?.recursive ?? true),
     findEntries: (_repository, infos, given) => noted('findEntries', given ?? {}, findNamed(tree, infos, given?.patterns ?? [])),
@@ -161,6 +169,9 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
       readError: undefined,
       read: async () => new Uint8Array(),
       stream: () => content(options.contents?.[Buffer.from(entry.name).toString()] ?? 'hello'),
+      stretches: async function* () {
+        yield { kind: 'data', start: 0, end: 5 };
+      },
     }),
     diffSnapshots: async function* () {
       yield* options.differences ?? [];

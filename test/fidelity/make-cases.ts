@@ -43,11 +43,11 @@ export interface MadeCases {
   readonly leftOut: { readonly name: string; readonly reason: string }[];
 }
 
-/** Makes all cases that can be made here below `root`; `outside` takes what must not be in the backup. */
-export function makeCases(root: Descriptor, outside: Descriptor): MadeCases {
+/** Makes the cases (all, by default) that can be made here below `root`; `outside` takes what must not be in the backup. */
+export function makeCases(root: Descriptor, outside: Descriptor, wanted: readonly FidelityCase[] = cases): MadeCases {
   const result: MadeCases = { made: [], leftOut: [] };
   const isRoot = process.geteuid!() === 0;
-  for (const one of cases) {
+  for (const one of wanted) {
     const reason = one.needs !== undefined && !isRoot ? `needs root` : makeCase(one, root, outside);
     if (reason === undefined) result.made.push(one);
     else result.leftOut.push({ name: one.name, reason });
