@@ -24,7 +24,11 @@ export const borg: Peer = {
   },
 
   restore: (commands, { name = '' }, folder) =>
-    commands.run({ parameters: ['extract', '--sparse', '--numeric-ids', archiveOf(name)], cwd: folder, warningCodes: [1] }),
+    commands.run({
+      parameters: ['extract', '--sparse', '--numeric-ids', archiveOf(name)],
+      cwd: folder,
+      isPartial: (exitCode) => exitCode === 1,
+    }),
 };
 
 function snapshotOf(fields: JsonFields): PeerSnapshot {

@@ -48,6 +48,9 @@ function chosenSnapshot(snapshots: readonly PeerSnapshot[], text: string): PeerS
   return found;
 }
 
+/** Of a snapshot of which the peer could not restore all. */
+const incompleteTag = 'incomplete';
+
 export async function importFromPeer(context: Context, peer: Peer, options: PeerImportOptions & { chosen: Chosen }): Promise<void> {
   context.output.goOnWhenClosed();
   const opened = await openRepository(context, options.dryRun ? 'read' : 'write');
@@ -102,7 +105,8 @@ async function importOne(
     for (const warning of warnings) await context.output.warning(`${peer.name}: ${warning}`, { code: 'partial' });
     if (warnings.length > 0) context.endWith('partial');
     if (!peer.keepsFoldersAbove) await neutralFoldersAbove(folder, snapshot.paths);
-    const result = await backUp(context, opened, { folder, snapshot, from });
+    const tags = [...snapshot.tags, ...(warnings.length > 0 ? [incompleteTag] : [])];
+    const result = await backUp(context, opened, { folder, snapshot: { ...snapshot, tags }, from });
     if (result.errors.length > 0) context.endWith('partial');
     await pin(context, opened, { peer, snapshot, result });
     return result;

@@ -1,6 +1,7 @@
 /** kopia: a snapshot is of one folder or file, and has names, modes, owners, links and times of modification. */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { isLaganError } from '../shared/errors.ts';
 import { JsonFields } from './json-fields.ts';
 import type { Peer, PeerSnapshot } from './peer.ts';
 
@@ -27,7 +28,15 @@ export const kopia: Peer = {
     const target = join(folder, Buffer.from(paths[0]!).toString());
     await mkdir(dirname(target), { recursive: true });
     const strict = process.geteuid?.() === 0 ? ['--no-ignore-permission-errors'] : [];
-    return commands.run({ parameters: ['snapshot', 'restore', id, target, '--write-sparse-files', '--no-progress', ...strict] });
+    const parameters = ['snapshot', 'restore', id, target, '--write-sparse-files', '--no-progress', ...strict];
+    try {
+      return await commands.run({ parameters });
+    } catch (error) {
+      // It stops at the first file that it cannot restore, and says nothing of those that it was told to pass over.
+      if (!isLaganError(error, 'io')) throw error;
+      await commands.run({ parameters: [...parameters, '--ignore-errors'] });
+      return [error.message, 'there may be more files that it could not restore: it was run again with --ignore-errors'];
+    }
   },
 };
 
@@ -52,7 +61,8 @@ function snapshotOf(fields: JsonFields): PeerSnapshot {
   };
 }
 
-/** That of a Windows machine becomes one: `C:\Users` is `/C:/Users`. */
+/** That of a Windows machine becomes one: `C:\Users` is `/C:/Users`. Nothing leads out of the folder that it is restored below. */
 function absolute(path: string): string {
-  return path.startsWith('/') ? path : `/${path.replaceAll('\\', '/')}`;
+  const names = (path.startsWith('/') ? path : path.replaceAll('\\', '/')).split('/');
+  return `/${names.filter((name) => name !== '' && name !== '.' && name !== '..').join('/')}`;
 }

@@ -36,8 +36,8 @@ export interface Command {
   readonly parameters: readonly string[];
   /** Default: that of Lagan. */
   readonly cwd?: string;
-  /** Exit codes by which it says that it did its work but for some warnings. */
-  readonly warningCodes?: readonly number[];
+  /** Of an exit code that is not 0, and the last lines of standard error: whether it did its work but for some files. */
+  readonly isPartial?: (exitCode: number, lines: readonly string[]) => boolean;
 }
 
 /** Runs the peer's program. */

@@ -22,7 +22,11 @@ export const restic: Peer = {
     return JsonFields.parse('restic', answer).at('total_size').count();
   },
 
-  restore: (commands, { id }, folder) => commands.run({ parameters: ['restore', id, '--target', folder, '--sparse', '--quiet'] }),
+  restore: (commands, { id }, folder) =>
+    commands.run({
+      parameters: ['restore', id, '--target', folder, '--sparse', '--quiet'],
+      isPartial: (exitCode, lines) => exitCode === 1 && lines.some((line) => /There were \d+ errors/.test(line)),
+    }),
 };
 
 function snapshotOf(fields: JsonFields): PeerSnapshot {

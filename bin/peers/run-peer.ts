@@ -38,7 +38,7 @@ interface Started extends Command {
 async function runPeer(
   context: Context,
   peer: Peer,
-  { parameters, cwd = context.io.cwd, warningCodes = [], env, output }: Started,
+  { parameters, cwd = context.io.cwd, isPartial = () => false, env, output }: Started,
 ): Promise<{ output: string; warnings: readonly string[] }> {
   const child = spawn(peer.name, parameters, { cwd, env, stdio: ['ignore', output === 'kept' ? 'pipe' : 'ignore', 'pipe'] });
   const end = () => child.kill();
@@ -52,7 +52,7 @@ async function runPeer(
       child.on('close', (status, signal) => resolve(status ?? `it was ended by ${signal}`));
     });
     if (context.signal.aborted) throw interrupted();
-    const isDone = reason === 0 || warningCodes.includes(Number(reason));
+    const isDone = reason === 0 || (typeof reason === 'number' && isPartial(reason, problems.lines));
     if (isDone) return { output: said.text, warnings: reason === 0 ? [] : problems.lines };
     throw failure(peer, parameters, { reason, lines: problems.lines });
   } finally {

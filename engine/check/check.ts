@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { LaganError } from '../../repo-format/mod.ts';
+import { accessAllowed, LaganError } from '../../repo-format/mod.ts';
 import { uncachedStorage } from '../cache/mod.ts';
 import { type Repository, readRoot } from '../repository/mod.ts';
 import { CheckRun } from './_check-run.ts';
@@ -41,7 +41,9 @@ async function withRun<Result>(
   }
   const storage = uncachedStorage(repository.storage);
   const current = { ...repository, storage, root: await readRoot({ ...repository, storage }, { signal }) };
-  const run = new CheckRun(current, { readData, workers, maxDurationMs, record, onFinding, signal });
+  // What a newer version forbids old ones is any writing, this small one too.
+  const mayRecord = record === true && accessAllowed(repository.configuration.features) === 'write';
+  const run = new CheckRun(current, { readData, workers, maxDurationMs, record: mayRecord, onFinding, signal });
   const timer = onProgress && setInterval(() => onProgress(run.progress), checkLimits.progressIntervalMs);
   try {
     return await look(run);

@@ -16,6 +16,9 @@ function blocks(kind: 'before' | 'values' | 'drill'): string[] {
   return [...document.matchAll(/^```sh (\w+)\n(.*?)^```$/gms)].flatMap(([, found, text]) => (found === kind ? [text!] : []));
 }
 
+/** Some twenty commands, each a process of its own, on a machine that may be busy. */
+const timeout = 300_000;
+
 /** What the document's values stand for here: the same variables, with other values. */
 function values(given: Readonly<Record<string, string>>): string {
   const names = [
@@ -114,11 +117,11 @@ t.test('the document has all the blocks of the drill', async (t) => {
   );
 });
 
-t.test('drill: with nothing but the store and the recovery key, the newest data of every source comes back', async (t) => {
+t.test('drill: with nothing but the store and the recovery key, the newest data of every source comes back', { timeout }, async (t) => {
   await drill(t, join(scratchFolder(t), 'store'), {});
 });
 
-t.test('drill: the same from a bucket', { skip: findVersitygw() === undefined ? noServer : false }, async (t) => {
+t.test('drill: the same from a bucket', { timeout, skip: findVersitygw() === undefined ? noServer : false }, async (t) => {
   const server = await startVersitygw(findVersitygw()!, scratchFolder(t));
   t.teardown(() => server.stop());
   server.makeBucket('drill');
