@@ -1,5 +1,5 @@
 /** `lagan repair`: mends what is damaged. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
 import type { Loss, RepairedSnapshot, RepairResult, SalvagedPack } from '../shared/engine.ts';
 import { LaganError } from '../shared/errors.ts';
@@ -16,7 +16,7 @@ import { formatDuration } from '../shared/times.ts';
 interface RepairCommandOptions {
   readonly dryRun?: boolean;
   readonly readData?: boolean;
-  readonly markOriginals?: boolean;
+  readonly markOriginals?: 'whole' | 'all';
   readonly workers?: number;
 }
 
@@ -29,7 +29,12 @@ export function define(command: Command): void {
     )
     .option('-n, --dry-run', 'only say what would be done')
     .option('--read-data', 'read and verify all data first, not only what is known to be damaged')
-    .option('--mark-originals', 'remove the damaged snapshots of which a repaired copy was made, as lagan forget does')
+    .addOption(
+      new Option(
+        '--mark-originals <which>',
+        'remove damaged snapshots of which there is a repaired copy, as lagan forget does: whole, if it lost nothing, or all',
+      ).choices(['whole', 'all']),
+    )
     .action(async (_options: object, self: Command) => run(contextOf(self), self.opts()));
   command.addOption(countOption('--workers <count>', 'threads that read', { minimum: 1, maximum: 256 }));
   addExamples(command, [
@@ -77,6 +82,8 @@ async function report(context: Context, result: RepairResult, elapsedMs: number)
   });
   for (const line of linesOf(result, { would, lost, lostBytes })) await output.summary(line);
   await output.summary(`${outcome === 'sound' && check.errors.length === 0 ? 'nothing to mend' : 'done'}, in ${formatDuration(elapsedMs)}`);
+  if (snapshots.some(({ isMarked, outcome }) => !isMarked && (outcome === 'copied' || outcome === 'known')))
+    output.note('lagan repair --mark-originals whole removes the damaged snapshots whose copies lost nothing');
   if (lost + left.length > 0) throw notAllMended({ lost, left: left.length });
 }
 

@@ -146,10 +146,11 @@ class Repair {
   }
 
   async #markOriginal(repaired: SnapshotCopy): Promise<RepairedSnapshot> {
-    const { dryRun = false, markOriginals = false, signal } = this.#options;
+    const { dryRun = false, markOriginals, signal } = this.#options;
     const { original } = repaired;
+    const isWanted = markOriginals === 'all' || (markOriginals === 'whole' && repaired.lossCount === 0);
     const copy = dryRun && repaired.outcome === 'copied' ? null : repaired.copy;
-    if (!markOriginals || repaired.outcome === 'lost') return { ...repaired, copy, isMarked: false };
+    if (!isWanted || repaired.outcome === 'lost') return { ...repaired, copy, isMarked: false };
     if (original.heldUntil !== undefined) return { ...repaired, copy, outcome: 'held', isMarked: false };
     if (!dryRun) await markSnapshots(this.#repository, [original.id], { reason: `repaired as ${copy}`, signal });
     return { ...repaired, copy, isMarked: true };

@@ -8,8 +8,11 @@ export interface RepairOptions extends CallOptions {
   readonly dryRun?: boolean | undefined;
   /** All data is read and verified first. Otherwise the structure is checked, and the packs are read that it, or a report of damage, says are damaged. */
   readonly readData?: boolean | undefined;
-  /** Damaged snapshots of which a repaired copy was made are marked for deletion. */
-  readonly markOriginals?: boolean | undefined;
+  /**
+   * Which damaged snapshots are marked for deletion, of those of which there is a repaired copy: `whole` those whose copy lost nothing, `all` the others, too. What is lost could still come back
+   * with a backup of the source as long as they are there. Default: none.
+   */
+  readonly markOriginals?: 'whole' | 'all' | undefined;
   /** Threads that read packs. Default: one for each processor. */
   readonly workers?: number | undefined;
   readonly onProgress?: ((progress: CheckProgress) => void) | undefined;

@@ -212,10 +212,10 @@ t.test('repair: a dry run says the same, and writes nothing', async (t) => {
   for (const damage of damages) {
     const repository = await openDamaged(sample, damage);
     const before = await namesIn(repository);
-    const dry = await repair(repository, { readData: true, dryRun: true, markOriginals: true });
+    const dry = await repair(repository, { readData: true, dryRun: true, markOriginals: 'all' });
     t.same(await namesIn(repository), before, 'nothing is written');
     t.equal(dry.outcome, 'dry-run');
-    const real = await repair(repository, { readData: true, markOriginals: true });
+    const real = await repair(repository, { readData: true, markOriginals: 'all' });
     const facts = ({ snapshots, salvaged, listedPacks, missingPacks }: typeof dry) => ({
       snapshots: snapshots.map(({ original, outcome, lossCount, lostBytes, isMarked }) => [
         original.id,
@@ -236,7 +236,7 @@ t.test('repair: originals are marked if that is asked for, unless they are pinne
   const repository = await openDamaged(sample, (objects) => flip(objects, data!.name, data!.blocks[1]!.offset + 50));
   const [first] = sample.snapshots;
   await holdSnapshots(repository, [first!.id], { until: null, reason: 'test' });
-  const { snapshots } = await repair(repository, { readData: true, markOriginals: true });
+  const { snapshots } = await repair(repository, { readData: true, markOriginals: 'all' });
   const held = snapshots.filter(({ original }) => original.id === first!.id);
   t.ok(held.every(({ outcome, isMarked }) => outcome === 'held' && !isMarked));
   const marked = (await listMarks(repository)).flatMap(({ value }) => value.snapshots);
@@ -251,7 +251,7 @@ t.test('repair: originals are marked if that is asked for, unless they are pinne
 
 t.test('repair: after it a collection keeps what the copies need', async (t) => {
   const repository = await openDamaged(sample, (objects) => footers['the footer is damaged']!(objects, data!));
-  await repair(repository, { readData: true, markOriginals: true });
+  await repair(repository, { readData: true, markOriginals: 'all' });
   const copies = await newCopies(repository);
   for (let run = 0; run < 3; run++) await maintain(repository);
   const now = await newCopies(repository);
