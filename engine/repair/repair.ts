@@ -110,6 +110,7 @@ class Repair {
       const number = tables++;
       return objectNames.sessionIndex(session.generation, session.id, number, number);
     };
+    // Packs that no table lists may be taken over if they are seen after the root was read, which neither condemns nor dooms them (decision 013): they are read now.
     const packs = unlistedPacks.filter((pack) => !damagedPacks.has(pack) && !session.excludedPacks.has(pack));
     // A pack that turns out to be damaged now is found by the next repair.
     await storeTablesOfPacks(repository, { packs, nextName, onDamage: () => undefined, signal });
