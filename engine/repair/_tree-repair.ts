@@ -18,7 +18,7 @@ import {
 } from '../../repo-format/mod.ts';
 import type { BackupSession } from '../backup/mod.ts';
 import { isDamage } from '../packs/mod.ts';
-import { recordingPacks, TreeBuilder } from '../trees/mod.ts';
+import { Descent, recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import { repairLimits } from './_limits.ts';
 import type { Loss } from './result.ts';
 
@@ -69,6 +69,7 @@ export class TreeRepair {
   readonly #session: BackupSession;
   readonly #damage: TreeDamage;
   readonly #breathe: () => Promise<void> | undefined;
+  #descent = new Descent(null);
 
   constructor(session: BackupSession, { damage, breathe }: { damage: TreeDamage; breathe: () => Promise<void> | undefined }) {
     this.#session = session;
@@ -78,6 +79,7 @@ export class TreeRepair {
 
   /** Returns the root node of the copy; null if nothing is left. */
   async copy(tree: NodeReference): Promise<NodeReference | null> {
+    this.#descent = new Descent(tree);
     return (await this.#copyFolder(tree, root)).node;
   }
 
@@ -127,9 +129,24 @@ export class TreeRepair {
   async #copyDirectory(entry: DirectoryEntry, path: Buffer): Promise<DirectoryEntry> {
     this.counts.directories++;
     if (entry.node === null) return entry;
+    if (!this.#enters(entry, path))
+      return withReadError({ ...entry, node: null, filesBelow: 0, bytesBelow: 0 }, 'the folder leads into itself');
     const { node, files, bytes, lostEntries } = await this.#copyFolder(entry.node, path);
+    this.#descent.leave();
     const copied = { ...entry, node, filesBelow: files, bytesBelow: bytes };
     return lostEntries === 0 ? copied : withReadError(copied, 'entries of the folder were lost in the repository');
+  }
+
+  /** False for a folder that leads into itself, or too deep. */
+  #enters(entry: DirectoryEntry, path: Buffer): boolean {
+    try {
+      this.#descent.enter(entry);
+      return true;
+    } catch (error) {
+      undefinedIfLost(error);
+      this.#lose(path, { message: 'the folder leads into itself, or too deep' });
+      return false;
+    }
   }
 
   async #copyFile(entry: FileEntry, path: Buffer): Promise<FileEntry> {
@@ -139,7 +156,7 @@ export class TreeRepair {
     if (content.form === 'none' || this.#keep(content)) return entry;
     const open: OpenContent = { target: this.#session.dispatcher.newContent(), lostBytes: 0 };
     if (content.form === 'inline') await this.#copyExtents(content.extents, open);
-    else await this.#copyContentNode(content.node, { length: entry.size, open });
+    else await this.#copyContentNode(content.node, { length: entry.size, height: content.height, open });
     const copied = { ...entry, content: await open.target.finish() };
     for (const pack of open.target.packs) this.packs.add(pack);
     const { lostBytes } = open;
@@ -176,15 +193,18 @@ export class TreeRepair {
   }
 
   /** `length`: of all that is below the node. */
-  async #copyContentNode(reference: NodeReference, { length, open }: { length: number; open: OpenContent }): Promise<void> {
+  async #copyContentNode(
+    reference: NodeReference,
+    { length, height, open }: { length: number; height: number; open: OpenContent },
+  ): Promise<void> {
     const waiting = this.#breathe();
     if (waiting !== undefined) await waiting;
     const node = await this.#node(reference, 'content');
-    if (node === undefined) {
+    if (node?.height !== height) {
       open.lostBytes += length;
       if (length > 0) await open.target.add([{ kind: 'hole', length }]);
     } else if (node.leaf) await this.#copyExtents(node.items, open);
-    else for (const item of node.items) await this.#copyContentNode(item.node, { length: item.bytesBelow, open });
+    else for (const item of node.items) await this.#copyContentNode(item.node, { length: item.bytesBelow, height: node.height - 1, open });
   }
 
   async #childOf(
