@@ -7,7 +7,10 @@ import { decodeIndexContents, indexSegments, type SegmentRun, segmentAt, segment
 import { makeSample, namesBelow, openDamaged } from '../../corruption/sample-repository.ts';
 
 const sample = await makeSample(t.testdir());
-const [table] = namesBelow(sample.objects, 'writer/index/');
+/** The largest. */
+const [table] = namesBelow(sample.objects, 'writer/index/').sort(
+  (left, right) => sample.objects.get(right)!.length - sample.objects.get(left)!.length,
+);
 
 /** Seals the table anew with segments that were changed. */
 async function forge({ storage, keys }: Repository, change: (part: 'filter' | 'sample', segment: Uint8Array) => void): Promise<void> {
