@@ -85,11 +85,6 @@ t.test('repair: what is lost is said, first by a dry run; the rest is kept', asy
   t.match(await lagan('maintain'), { exitCode: 0 });
   t.match(await lagan('check', '--read-data'), { exitCode: 0 });
 });
-  t.match(await lagan('repair', '--read-data', '--mark-originals', 'whole'), {
-    stdout: /with all that it had; the damaged one is removed\n/,
-  });
-  t.match(await lagan('snapshots', '--json'), { exitCode: 0 });
-});
 
 t.test('repair: the whole index is lost', async (t) => {
   const { lagan, repository, data } = await makeHome(t);
