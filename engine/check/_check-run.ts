@@ -39,6 +39,7 @@ import type { PackReport } from './_pack-verifier.ts';
 import { readingOrder } from './_reading-order.ts';
 import { checkSmallObjects } from './_small-objects.ts';
 import { TreeChecker } from './_tree-checker.ts';
+import { keptForUnfinished } from './_unfinished.ts';
 import type { Finding } from './findings.ts';
 import type { ReadData } from './read-data.ts';
 import type { CheckProgress, CheckResult, Diagnosis } from './result.ts';
@@ -135,7 +136,7 @@ export class CheckRun {
     await this.#data.finish();
     await this.#memory?.flush({ signal });
     await this.#tellVanished();
-    this.#noteUnindexed();
+    await this.#noteUnindexed();
     await this.#findAffected(snapshots);
     await this.#report();
     return this.#result(snapshots);
@@ -335,14 +336,16 @@ export class CheckRun {
     );
   }
 
-  #noteUnindexed(): void {
+  async #noteUnindexed(): Promise<void> {
     // A damaged pack was told of: it cannot say what it has.
     const unindexed = this.#unindexed().filter(({ id }) => !this.#hurt.has(id));
-    const [used, litter] = [unindexed.filter(({ usedAs }) => usedAs !== undefined), unindexed.filter(({ usedAs }) => usedAs === undefined)];
+    const [used, unused] = [unindexed.filter(({ usedAs }) => usedAs !== undefined), unindexed.filter(({ usedAs }) => usedAs === undefined)];
     if (used.length > 0 && this.#hasAllTables) {
       const message = `${used.length} packs that snapshots rely on are in no index table: a table is missing. The files can be restored, but what they hold is stored again by the next backup`;
       this.#findings.add({ code: 'object-missing', message, object: objectPrefixes.sessionIndexes });
     }
+    const kept = unused.length === 0 ? new Set() : await keptForUnfinished(this.#repository, { signal: this.#signal });
+    const litter = unused.filter(({ id }) => !kept.has(id));
     if (litter.length > 0) {
       const bytes = litter.reduce((sum, { storedSizeBytes }) => sum + storedSizeBytes!, 0);
       const message = `${litter.length} packs (${bytes} bytes) are in no index table and in no snapshot: they belong to a backup that is running, or to one that was interrupted`;
