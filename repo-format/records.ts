@@ -5,6 +5,7 @@
 import { Field } from './_fields.ts';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import type { Time } from './entry.ts';
+import { LaganError } from './errors.ts';
 import { idToBytes, NAME_SIZE_BYTES, type PackId, type SessionId, type SnapshotId } from './ids.ts';
 import { limits } from './limits.ts';
 
@@ -85,6 +86,8 @@ export interface LostList {
   readonly packs: readonly PackId[];
   /** Of condemned packs: all that these need of the packs that were replaced is in the replacements. */
   readonly marked: readonly MarkedSession[];
+  /** Of lost packs: how many of `chunks` were in each of `packs`, in the same order. Empty: it is not said. */
+  readonly counts: readonly number[];
 }
 
 export function encodeHold({ snapshots, until, reason }: Hold): Uint8Array {
@@ -159,21 +162,43 @@ export function decodeCatalogue(payload: Uint8Array, objectName?: string): Catal
   };
 }
 
-/** A list without marked sessions is written without that key. */
-export function encodeLostList({ chunks, packs, marked = [] }: Omit<LostList, 'marked'> & Partial<LostList>): Uint8Array {
+/** A list without marked sessions or counts is written without that key. */
+export function encodeLostList({
+  chunks,
+  packs,
+  marked = [],
+  counts = [],
+}: Pick<LostList, 'chunks' | 'packs'> & Partial<LostList>): Uint8Array {
   return encodeRecord({
     chunks,
     packs: packs.map(idToBytes),
+    ...(counts.length > 0 && { counts }),
     ...(marked.length > 0 && { marked: marked.map(({ session, number }) => ({ session: idToBytes(session), number })) }),
   });
 }
 
 export function decodeLostList(payload: Uint8Array, objectName?: string): LostList {
   const root = readRecord(payload, objectName);
+  const chunks = readChunks(root);
+  const packs = readPacks(root);
+  const counts =
+    root.at('counts').orNull((field) => field.list(limits.packsPerRecord, (count) => count.uint(limits.chunksPerRecord))) ?? [];
+  const counted = counts.reduce((sum, count) => sum + count, 0);
+  if (counts.length > 0 && (counts.length !== packs.length || counted !== chunks.length))
+    throw new LaganError(
+      'malformed',
+      `a list counts ${counted} chunks of ${counts.length} packs, and names ${chunks.length} of ${packs.length}`,
+      {
+        object: objectName,
+        expected: chunks.length,
+        found: counted,
+      },
+    );
   return {
-    chunks: readChunks(root),
-    packs: readPacks(root),
+    chunks,
+    packs,
     marked: root.at('marked').orNull((field) => field.list(limits.snapshotsPerRecord, readMarkedSession)) ?? [],
+    counts,
   };
 }
 

@@ -11,4 +11,4 @@ export { StoredIndex } from './stored-index.ts';
 export { closeTable, type OpenedTable, openTable, type StoredTable } from './stored-table.ts';
 export { type MergedRows, type MergeOptions, mergeIndexTables, openMergedRows } from './table-merger.ts';
 export { writeIndexTable } from './table-writer.ts';
-export { storeTablesOfPacks, type TablesOfPacksOptions } from './tables-of-packs.ts';
+export { readStoredPack, storeTablesOfPacks, type TablesOfPacksOptions } from './tables-of-packs.ts';

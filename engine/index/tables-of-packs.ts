@@ -38,7 +38,8 @@ export async function storeTablesOfPacks(
   return names;
 }
 
-async function readStoredPack(
+/** A pack as its own contents tell. A damaged one is told of: undefined. Codes: not-found, and those of the storage. */
+export async function readStoredPack(
   { storage, keys }: Repository,
   pack: PackId,
   onDamage: (error: LaganError) => void,

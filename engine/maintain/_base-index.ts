@@ -16,6 +16,8 @@ export interface Fold extends CallOptions {
   readonly changed: boolean;
   /** Packs that were condemned and are needed: they are listed from now on, though perhaps no table does. */
   readonly rescued: readonly PackId[];
+  /** Packs that are lost: what the index says of them no longer counts. */
+  readonly lost: ReadonlySet<PackId>;
   /** Is told of packs that cannot be read: they are not listed. */
   readonly onDamage: (error: LaganError) => void;
 }
@@ -23,17 +25,21 @@ export interface Fold extends CallOptions {
 /** The base index of step C. Under the root of a recovery it lists every pack that is there, and no other. */
 export async function foldIndex(
   repository: Repository,
-  { root, tables, base, listed: needed, damage }: Pick<Survey, 'root' | 'tables' | 'base' | 'listed' | 'damage'>,
-  { without, changed, rescued, onDamage, signal }: Fold,
+  { root, tables, base, listed: needed, damage, losses, returned }: Survey,
+  { without, changed, rescued: allRescued, lost, onDamage, signal }: Fold,
 ): Promise<ObjectReference | null> {
   const names = tables.map(({ name }) => name);
+  // What was called lost and is good is listed again; so is what has chunks that were lost.
+  const again = [...losses.before.keys()].filter((pack) => losses.sound.has(pack));
+  const rescued = [...allRescued, ...again].filter((pack) => !lost.has(pack));
   const isRecovery = isRecoveryRoot(root);
   const listed = isRecovery || rescued.length > 0 ? await packsListedIn(repository, root, names) : new Set<PackId>();
   // Asked for after the tables were listed: what they name was there before them.
   const present = isRecovery ? await listPresentPacks(repository.storage, { signal }) : undefined;
-  const unlisted = [...(present ?? rescued)].filter((pack) => !listed.has(pack));
+  const unlisted = new Set([...(present ?? rescued)].filter((pack) => !listed.has(pack) && !lost.has(pack)));
+  for (const pack of returned.unlisted) unlisted.add(pack);
   const gone = present === undefined ? [] : [...listed].filter((pack) => !present.has(pack));
-  const added = await storeTablesOf(repository, root, { packs: unlisted, onDamage });
+  const added = await storeTablesOf(repository, root, { packs: [...unlisted], onDamage });
   // Of packs that were to be replaced and stay the names lead to copies, which nothing else may need.
   const back = rescued.filter((pack) => base.replaced.has(pack));
   const first = await storeTablesOf(repository, root, { packs: back, onDamage });
@@ -45,7 +51,12 @@ export async function foldIndex(
     rescued: new Set(back),
     isListed: (pack) => !knowsAll || needed.has(pack),
   });
-  return storeBaseIndex(repository, root, { first, tables: [...names, ...added], without: new Set([...without, ...gone]), replaced });
+  return storeBaseIndex(repository, root, {
+    first,
+    tables: [...names, ...added],
+    without: new Set([...without, ...gone, ...lost]),
+    replaced,
+  });
 }
 
 /** What changes from the old base index to the new one. */

@@ -34,10 +34,12 @@ import {
   replaceRoot,
   type StandingSnapshot,
   storeCatalogue,
+  storeLostPacks,
   storePackList,
 } from '../repository/mod.ts';
 import { foldIndex } from './_base-index.ts';
 import { maintainLimits } from './_limits.ts';
+import { lostAfter } from './_lost-list.ts';
 import type { PackCensus } from './_rollback.ts';
 import type { Survey } from './_survey.ts';
 
@@ -101,9 +103,10 @@ export async function decide(
     [root.condemned, root.doomed].map((list) => readPackList(repository, list, { signal })),
   );
   // What damaged snapshots need is not known: all is rescued.
-  const lost = damage.length > 0 ? [] : condemned!.filter((pack) => !needed.has(pack));
-  const doomed = new Set([...doomedBefore!, ...lost]);
+  const unneeded = damage.length > 0 ? [] : condemned!.filter((pack) => !needed.has(pack));
+  const doomed = new Set([...doomedBefore!, ...unneeded]);
   const rescued = condemned!.filter((pack) => needed.has(pack) || (!doomed.has(pack) && base.replaced.has(pack)));
+  const lost = lostAfter(survey);
   const snapshots = await catalogueEntries(repository, survey, { signal });
   const checkpoints = survey.checkpoints.map(
     ({ id: session, generation, number }): CatalogueCheckpoint => ({ session, generation, number }),
@@ -112,22 +115,24 @@ export async function decide(
     phase: 'open',
     pastFloor: root.floor,
     condemned: null,
-    doomed: lost.length === 0 ? root.doomed : await storePackList(repository, root, { packs: [...doomed], signal }),
+    doomed: unneeded.length === 0 ? root.doomed : await storePackList(repository, root, { packs: [...doomed], signal }),
     catalogue:
       snapshots.length + checkpoints.length === 0
         ? null
         : await storeCatalogue(repository, root, { catalogue: { snapshots, checkpoints }, signal }),
     baseIndex: await foldIndex(repository, survey, {
       without: doomed,
-      changed: lost.length > 0,
+      changed: unneeded.length > 0 || survey.losses.lost.size + survey.returned.unlisted.length > 0,
       rescued,
+      lost: new Set(lost.keys()),
       onDamage,
       signal,
     }),
+    lost: await storeLostPacks(repository, root, { lost, signal }),
     signal,
   });
   const folded = survey.snapshots.filter(({ generation }) => generation >= lowestGeneration(root)).length;
-  return { root: next, rescued: condemned!.length - lost.length, foldedTables: tables.length, foldedSnapshots: folded };
+  return { root: next, rescued: condemned!.length - unneeded.length, foldedTables: tables.length, foldedSnapshots: folded };
 }
 
 /** The stored snapshots are put in, so that one read lists them all, as long as there is room. One that was put in before stays in: its own object is deleted. */

@@ -6,7 +6,7 @@
  *   superseded, and begins anew when it misses them; and if the store shows an older root again, what it lacks can be seen.
  * - Checkpoints, before that, where the session has a newer one or has committed.
  * - What no root refers to and none can ever refer to (see `idForSuccessor`).
- * - Marks and annotations of snapshots that are gone; verifications of which nothing is left to say; roots but the highest.
+ * - Marks and annotations of snapshots that are gone; damage reports that were dealt with; verifications of which nothing is left to say; roots but the highest.
  *
  * What belongs to the catalogue is never among it: a snapshot that was too large to be put in, a checkpoint that keeps packs, with
  * its session's index tables.
@@ -39,6 +39,7 @@ import {
   rootNumberOf,
 } from '../repository/mod.ts';
 import { maintainLimits } from './_limits.ts';
+import { type Losses, noLosses, packsOf } from './_losses.ts';
 import { superfluousVerifications } from './_verifications.ts';
 
 export interface Deleted {
@@ -49,6 +50,8 @@ export interface Deleted {
 }
 
 export interface DeletionOptions {
+  /** What the store has said of packs in damage reports; without it no report is removed. */
+  readonly losses?: Losses | undefined;
   readonly onDeleted: (objects: number, packBytes: number) => void;
   readonly signal: AbortSignal | undefined;
 }
@@ -65,6 +68,7 @@ export async function deleteSuperfluous(repository: Repository, root: Root, opti
   await deletion.deleteCommits(catalogue, lowest);
   await deletion.deleteCheckpoints(catalogue, lowest);
   await deletion.deleteTables(catalogue, lowest);
+  await deletion.deleteReports();
   await deletion.deleteUnreferenced(roots);
   await deletion.deleteVerifications();
   await deletion.deleteRoots();
@@ -205,6 +209,15 @@ class Deletion {
 
   async deleteVerifications(): Promise<void> {
     await this.#delete(await superfluousVerifications(this.#repository, { signal: this.#options.signal }));
+  }
+
+  /** Damage reports that say nothing new: the root names their packs, or these are good. */
+  async deleteReports(): Promise<void> {
+    const { losses = noLosses, signal } = this.#options;
+    if (losses.reports.length === 0) return;
+    const named = new Set(await readPackList(this.#repository, this.#root.lost, { signal }));
+    const isSettled = (pack: PackId) => named.has(pack) || losses.sound.has(pack);
+    await this.#delete(losses.reports.filter((report) => packsOf(report).every(isSettled)).map(({ name }) => name));
   }
 
   async deleteRoots(): Promise<void> {

@@ -21,6 +21,7 @@ import type { CallOptions } from '../storage/mod.ts';
 import { storeBaseIndex } from './_base-index.ts';
 import { type Copies, copyChunks, UnusablePack } from './_copy-chunks.ts';
 import { LiveNames } from './_live-names.ts';
+import { doubted } from './_losses.ts';
 import { NameFilter } from './_name-filter.ts';
 import { ContentWalk, costlyPacks, NewestSnapshots } from './_newest.ts';
 import { repackLimits } from './_repack-limits.ts';
@@ -71,7 +72,8 @@ export async function planRepack(repository: Repository, options: PlanOptions): 
   if (names.length === 0) return null;
   const index = await openMergedRows(storage, { keys, tables: names, withoutIn });
   const ordinals = usableOrdinals(index, options);
-  if (ordinals.length === 0) return null;
+  // Where a pack may be lost, the index is not to be trusted with what is copied: it gives one place for each chunk.
+  if (ordinals.length === 0 || hasDoubted(index, options)) return null;
   const hasNews = survey.snapshots.some(({ generation }) => generation >= lowestGeneration(root));
   const { scattered, costly, isNewest } = force || hasNews ? await findScattered(repository, index, options) : nothingScattered;
   const isCounting = isMarking || scattered.length > 0;
@@ -150,6 +152,13 @@ function usableOrdinals({ packs }: MergedRows, { survey: { needed, inTables }, c
     if (present.has(id) && !doomed.has(id) && needed.has(id) && !inTables.has(id)) usable.push(ordinal);
   }
   return usable;
+}
+
+function hasDoubted({ packs }: MergedRows, { census: { losses } }: PlanOptions): boolean {
+  const packsInDoubt = doubted(losses);
+  if (packsInDoubt.size === 0) return false;
+  for (let ordinal = 0; ordinal < packs.count; ordinal++) if (packsInDoubt.has(packs.at(ordinal).id)) return true;
+  return false;
 }
 
 function hasManySmall(

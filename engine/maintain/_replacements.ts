@@ -45,6 +45,18 @@ export function withReplaced(before: Replacements, now: Replacements): Replaceme
   return all;
 }
 
+/**
+ * Adds what has chunks of packs that are lost, or may be. Such a pack stands for itself, too, as long as something lists it: it may be there, and only some of it damaged.
+ */
+export function withHolders(before: Replacements, holders: Replacements): Replacements {
+  if (holders.size === 0) return before;
+  const now = [...holders].map(([pack, by]): [PackId, readonly PackId[]] => [
+    pack,
+    [...new Set([pack, ...(before.get(pack) ?? []), ...by])],
+  ]);
+  return withReplaced(before, new Map(now));
+}
+
 /** What is needed once packs are replaced. A table of an unfinished session needs the packs that it lists. */
 export function neededAfter(
   { listed, inTables }: { listed: ReadonlySet<PackId>; inTables: ReadonlySet<PackId> },

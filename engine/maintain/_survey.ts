@@ -29,6 +29,7 @@ import {
   readCatalogueRecord,
   readCheckpoint,
   readMarkedPackList,
+  readPackList,
   readStandingSnapshot,
   type SessionIndexTable,
   type StandingSnapshot,
@@ -36,7 +37,9 @@ import {
 import { maintainLimits } from './_limits.ts';
 import { expectCommitsListed } from './_listed-commits.ts';
 import { ListedPacks } from './_listed-packs.ts';
-import { type BaseIndex, followed, type Replacements, readBaseIndex } from './_replacements.ts';
+import { doubted, type Losses, noLosses } from './_losses.ts';
+import { type BaseIndex, followed, type Replacements, readBaseIndex, withHolders } from './_replacements.ts';
+import { findReturned, type Returned } from './_returned-chunks.ts';
 
 /** What a collector knows under one root. */
 export interface Survey {
@@ -65,11 +68,16 @@ export interface Survey {
   readonly needed: ReadonlySet<PackId>;
   /** Not empty: `needed` lacks what damaged snapshots need. Nothing may be freed then. */
   readonly damage: readonly LaganError[];
+  readonly losses: Losses;
+  /** Where chunks of lost packs are besides; `base.replaced` and `needed` know of it. */
+  readonly returned: Returned;
 }
 
 export interface SurveyOptions {
   /** Which snapshots and checkpoints: all that count, or only those of generations below this one. */
   readonly below?: number | undefined;
+  /** What is lost, and what packs there are, listed after the root was read. Default: nothing is lost. */
+  readonly lost?: { readonly losses: Losses; readonly present: ReadonlySet<PackId> } | undefined;
   readonly onSnapshot: () => void;
   /** Is told of damage that keeps nothing from being freed, too. */
   readonly onDamage: (error: LaganError) => void;
@@ -97,9 +105,15 @@ export async function survey(repository: Repository, root: Root, options: Survey
   const droppable = isRecoveryRoot(root) ? new Set<SnapshotId>() : await listDroppable(repository, { onDamage: options.onDamage, signal });
   const marked = new Set((await listMarks(repository, { onDamage: () => undefined, signal })).flatMap(({ value }) => value.snapshots));
   const snapshots = [...standing.values()].filter(({ id }) => !droppable.has(id));
-  const base = await readBaseIndex(repository, root);
+  const { losses = noLosses, present = noPacks } = options.lost ?? {};
+  const doomed = new Set(doubted(losses).size === 0 ? [] : await readPackList(repository, root.doomed, { signal }));
+  const returned = await findReturned(repository, root, { losses, tables, present, doomed, signal });
+  const { replaced: before } = await readBaseIndex(repository, root);
+  const base = { replaced: withHolders(before, returned.holders) };
   const { packs: condemned, marked: copied } = await readMarkedPackList(repository, root.condemned, { signal });
-  const leaving = new Set(condemned.filter((pack) => base.replaced.has(pack)));
+  const leaving = new Set(condemned.filter((pack) => isLeaving(pack, before, losses)));
+  // What was copied from stays where the copy may be lost.
+  const staying = condemned.filter((pack) => before.has(pack) && !leaving.has(pack));
   const marks = new Marking(repository, { damage, copied: leaving.size === 0 ? undefined : copied }, options);
   await marks.addSnapshots([...standing.values()], droppable);
   const unfinished = places.filter(({ id }) => !standing.has(id));
@@ -118,9 +132,17 @@ export async function survey(repository: Repository, root: Root, options: Survey
     base,
     listed: marks.listed,
     inTables: marks.inTables,
-    needed: marks.needed(base.replaced, leaving),
+    needed: new Set([...marks.needed(base.replaced, leaving), ...staying]),
     damage,
+    losses,
+    returned,
   };
+}
+
+/** Whether a condemned pack is being replaced, and all that replaces it may be relied on. */
+function isLeaving(pack: PackId, replaced: Replacements, { lost, unknown }: Losses): boolean {
+  const by = replaced.get(pack);
+  return by?.every((one) => one !== pack && !lost.has(one) && !unknown.has(one)) === true;
 }
 
 /** A snapshot, or a checkpoint with its number. */

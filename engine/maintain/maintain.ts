@@ -4,11 +4,12 @@ import { expectCollector, lowestGeneration, type Repository, readRoot } from '..
 import { condemn, condemnable, type Decision, decide, fence } from './_collection.ts';
 import { type Deleted, deleteSuperfluous } from './_deletion.ts';
 import { maintainLimits } from './_limits.ts';
+import { askForLosses, hasNews, type Losses, noLosses } from './_losses.ts';
 import { planRepack, type Repacked, type RepackPlan, repack } from './_repack.ts';
 import { repackLimits } from './_repack-limits.ts';
 import { neededAfter } from './_replacements.ts';
-import { expectNoRollback, type PackCensus } from './_rollback.ts';
-import { type Survey, survey } from './_survey.ts';
+import { expectNoRollback, listPackSizes, type PackCensus } from './_rollback.ts';
+import { type Survey, type SurveyOptions, survey } from './_survey.ts';
 import { type ChosenPack, type PackUse, unusedBytesOf } from './_unused.ts';
 import type { MaintainOptions, MaintainPhase, MaintainResult } from './options.ts';
 
@@ -44,6 +45,8 @@ class Maintenance {
   readonly #options: MaintainOptions;
   readonly #startedAt = performance.now();
   readonly #damage = new Map<string, LaganError>();
+  /** What the store has said of packs in reports, when it was asked last. */
+  #losses: Losses = noLosses;
   #plan: PlanSummary | undefined;
   #hasBegun = false;
   /** Something may be unused in packs that were not in the base index: once it lists them, they are looked at. */
@@ -84,6 +87,7 @@ class Maintenance {
 
   #delete(root: Root): Promise<Deleted> {
     return deleteSuperfluous(this.#repository, root, {
+      losses: this.#losses,
       onDeleted: (objects, bytes) => {
         this.#objectsDeleted += objects;
         this.#bytesDeleted += bytes;
@@ -101,7 +105,7 @@ class Maintenance {
 
   async #planDryRun(): Promise<Plan> {
     const root = await this.#readRoot();
-    return this.#planUnder(root, await expectNoRollback(this.#repository, root, this.#signal));
+    return this.#planUnder(root, await this.#takeCensus(root));
   }
 
   /** Goes on from the root as it is until there is nothing more to collect. Returns the root then, of phase `open`. */
@@ -114,7 +118,7 @@ class Maintenance {
       const isDone = root.phase === 'open' && this.#hasBegun && !this.#looksAgain;
       const isKnown = root.number === own?.number && (isDone || root.phase !== 'open');
       try {
-        const census = isKnown ? undefined : await expectNoRollback(this.#repository, root, this.#signal);
+        const census = isKnown ? undefined : await this.#takeCensus(root);
         if (isDone) return root;
         if (root.phase === 'condemned') own = await fence(this.#repository, root, this.#signal);
         else if (root.phase === 'fencing') own = await this.#decide(root);
@@ -175,7 +179,8 @@ class Maintenance {
 
   async #decide(root: Root): Promise<Root | null> {
     this.#tell('collect');
-    const found = await this.#survey(root, root.floor);
+    const lost = await this.#askForLosses(root);
+    const found = await this.#survey(root, { below: root.floor, lost });
     const onDamage = (error: LaganError) => this.#noteDamage(error);
     const decision: Decision = await decide(this.#repository, found, { onDamage, ...this.#signal });
     if (decision.root === null) return null;
@@ -216,9 +221,32 @@ class Maintenance {
     });
   }
 
-  #survey(root: Root, below?: number): Promise<Survey> {
+  async #takeCensus(root: Root): Promise<PackCensus> {
+    const census = await expectNoRollback(this.#repository, root, { onDamage: (error) => this.#noteDamage(error), ...this.#signal });
+    this.#losses = census.losses;
+    return census;
+  }
+
+  /** What is lost is asked under the root that fences: reports that were read before may not be all (ROOT-25). */
+  async #askForLosses(root: Root): Promise<SurveyOptions['lost']> {
+    let present: ReadonlySet<PackId> = new Set();
+    const listPresent = async () => {
+      const sizes = await listPackSizes(this.#repository, this.#signal);
+      present = new Set(sizes.keys());
+      return sizes;
+    };
+    this.#losses = await askForLosses(this.#repository, root, {
+      listPresent,
+      onDamage: (error) => this.#noteDamage(error),
+      ...this.#signal,
+    });
+    return { losses: this.#losses, present };
+  }
+
+  #survey(root: Root, { below, lost }: Pick<SurveyOptions, 'below' | 'lost'> = {}): Promise<Survey> {
     return survey(this.#repository, root, {
       below,
+      lost,
       onSnapshot: () => {
         this.#snapshotsRead++;
         this.#tell('survey');
@@ -306,7 +334,13 @@ function addReasons(counts: MaintainResult['repackReasons'], chosen: readonly Ch
 }
 
 /** A collection makes running backups begin anew from their last checkpoints: there must be a reason. */
-function isWorthwhile({ survey: { root, dropped, endedCheckpoints, tables, snapshots }, packs, repack: plan }: PlanSummary): boolean {
+function isWorthwhile({
+  survey: { root, dropped, endedCheckpoints, tables, snapshots },
+  census,
+  packs,
+  repack: plan,
+}: PlanSummary): boolean {
+  if (hasNews(census.losses)) return true;
   const unfolded = snapshots.filter(({ generation }) => generation >= lowestGeneration(root)).length;
   const leaving = packs.length + dropped.length + endedCheckpoints.length + (plan?.chosen.length ?? 0);
   return leaving > 0 || Math.max(tables.length, unfolded) >= maintainLimits.foldedObjects;

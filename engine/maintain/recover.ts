@@ -17,8 +17,9 @@ import type { CallOptions } from '../storage/mod.ts';
 import { storeBaseIndex } from './_base-index.ts';
 import { decide } from './_collection.ts';
 import { cataloguedEntries, type Inventory, takeInventory } from './_inventory.ts';
+import { askForLosses } from './_losses.ts';
 import { PackAudit } from './_pack-audit.ts';
-import { lookForRollback, type PackCensus } from './_rollback.ts';
+import { listPackSizes, lookForRollback, type PackCensus } from './_rollback.ts';
 import { survey } from './_survey.ts';
 import { storeTablesOf } from './_unlisted-packs.ts';
 import type { MaintainProgress } from './options.ts';
@@ -95,13 +96,15 @@ class Recovery {
   async run(): Promise<RecoverResult> {
     const { dryRun = false, force = false, beyond, signal } = this.#options;
     const root = await readRoot(this.#repository, { signal });
-    const { evidence, census } = await lookForRollback(this.#repository, root, { signal });
+    const { evidence, census } = await lookForRollback(this.#repository, root, { onDamage: this.#onDamage, signal });
     const inventory = await takeInventory(this.#repository, root, { present: census.present, onDamage: this.#onDamage, signal });
     const snapshots = await this.#readSnapshots(root, { census, inventory });
     const isNeeded = evidence !== null || force;
     const number = Math.max(inventory.highestNumber, beyond?.number ?? 0) + recoveryDistance;
     const generation = Math.max(inventory.highestGeneration, beyond?.generation ?? 0) + recoveryDistance;
-    if (isNeeded && !dryRun) await this.#recover({ ...root, number: number - 1, baseIndex: null }, { generation, census, inventory });
+    // A list of lost packs that is gone is no reason not to recover.
+    const lost = census.losses.before.size > 0 ? root.lost : null;
+    if (isNeeded && !dryRun) await this.#recover({ ...root, number: number - 1, baseIndex: null, lost }, { generation, census, inventory });
     return {
       outcome: !isNeeded ? 'sound' : dryRun ? 'dry-run' : 'recovered',
       evidence: evidence?.message ?? null,
@@ -142,7 +145,10 @@ class Recovery {
   async #decide(root: Root): Promise<void> {
     const { signal } = this.#options;
     const onSnapshot = () => this.#tell('collect');
-    const found = await survey(this.#repository, root, { below: root.floor, onSnapshot, onDamage: this.#onDamage, signal });
+    const present = await listPackSizes(this.#repository, { signal });
+    const losses = await askForLosses(this.#repository, root, { listPresent: async () => present, onDamage: this.#onDamage, signal });
+    const lost = { losses, present: new Set(present.keys()) };
+    const found = await survey(this.#repository, root, { below: root.floor, lost, onSnapshot, onDamage: this.#onDamage, signal });
     await decide(this.#repository, found, { onDamage: this.#onDamage, signal });
   }
 

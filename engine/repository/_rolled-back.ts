@@ -5,11 +5,16 @@ export interface RollbackEvidence {
   /** Name of the object that is missing, or should not be there. */
   readonly object: string;
   readonly message: string;
+  /** What to do, if not what is always to be done. */
+  readonly hint?: string;
 }
 
-export function rolledBack({ object, message }: RollbackEvidence): LaganError {
+export function rolledBack({ object, message, hint = recoverHint }: RollbackEvidence): LaganError {
   return new LaganError('rolled-back', `the store was set back to an older state: ${message}`, {
     object,
-    hint: 'nothing is written, collected or deleted, so that nothing is lost; stop all other programs that use the repository, then: lagan repository recover',
+    hint,
   });
 }
+
+const recoverHint =
+  'nothing is written, collected or deleted, so that nothing is lost; stop all other programs that use the repository, then: lagan repository recover';

@@ -30,7 +30,7 @@ import { createOwn, readSealed, seal } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
 import type { Repository } from './repository.ts';
 import { readRootSince } from './rollback.ts';
-import { readRoot } from './roots.ts';
+import { type LostPacks, readRoot } from './roots.ts';
 
 /** What a collector decides; number and nonces are given by {@link replaceRoot}. */
 export type RootChanges = Partial<Omit<Root, 'number' | 'nonce' | 'previous'>>;
@@ -83,6 +83,22 @@ export async function storePackList(
 ): Promise<ObjectReference | null> {
   if (packs.length === 0) return null;
   const payload = encodeLostList({ chunks: [], packs: packs.toSorted(), marked });
+  return storeReferenced(repository, root, { nameOf: objectNames.lostList, kind: 'lost-list', payload, signal });
+}
+
+/** Stores what is lost for the successor of `root` to refer to. Nothing lost needs no object. */
+export async function storeLostPacks(
+  repository: Repository,
+  root: Root,
+  { lost, signal }: { lost: LostPacks } & CallOptions,
+): Promise<ObjectReference | null> {
+  if (lost.size === 0) return null;
+  const entries = [...lost].sort(([left], [right]) => (left < right ? -1 : 1));
+  const payload = encodeLostList({
+    packs: entries.map(([pack]) => pack),
+    chunks: entries.flatMap(([, chunks]) => chunks),
+    counts: entries.map(([, chunks]) => chunks.length),
+  });
   return storeReferenced(repository, root, { nameOf: objectNames.lostList, kind: 'lost-list', payload, signal });
 }
 

@@ -4,7 +4,16 @@ export { inspectPlace, type PlaceContent } from './_place.ts';
 export { type RollbackEvidence, rolledBack } from './_rolled-back.ts';
 export { type AnnotateOptions, annotateSnapshot } from './annotate.ts';
 export type { Annotated } from './annotations.ts';
-export { idForSuccessor, listRoots, type RootChanges, replaceRoot, rootNumberOf, storeCatalogue, storePackList } from './collector.ts';
+export {
+  idForSuccessor,
+  listRoots,
+  type RootChanges,
+  replaceRoot,
+  rootNumberOf,
+  storeCatalogue,
+  storeLostPacks,
+  storePackList,
+} from './collector.ts';
 export { type CreateOptions, createRepository } from './create.ts';
 export { listDamageReports, listReportedPacks, type StoredReport, type WriteReportOptions, writeDamageReport } from './damage-reports.ts';
 export {
@@ -56,7 +65,7 @@ export {
 } from './repository.ts';
 export { resolveSnapshot } from './resolve-snapshot.ts';
 export { findRollback, readRootSince } from './rollback.ts';
-export { readMarkedPackList, readPackList, readRoot } from './roots.ts';
+export { type LostPacks, readLostPacks, readMarkedPackList, readPackList, readRoot } from './roots.ts';
 export {
   beginSession,
   type Checkpoint,

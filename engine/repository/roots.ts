@@ -108,6 +108,19 @@ export async function readMarkedPackList(
   return decodeLostList(await readReferenced(contextOf(repository), reference, { name, kind: 'lost-list', ...options }), name);
 }
 
+/** Packs that are lost, gone or damaged, each with the names of those of its chunks that are not back. */
+export type LostPacks = ReadonlyMap<PackId, readonly Uint8Array[]>;
+
+/** What a root calls lost. Codes: object-missing, and those of damage. */
+export async function readLostPacks(repository: Repository, { lost }: Pick<Root, 'lost'>, options: CallOptions = {}): Promise<LostPacks> {
+  if (lost === null) return new Map();
+  const name = objectNames.lostList(lost.id);
+  const payload = await readReferenced(contextOf(repository), lost, { name, kind: 'lost-list', ...options });
+  const { packs, chunks, counts } = decodeLostList(payload, name);
+  let first = 0;
+  return new Map(packs.map((pack, index) => [pack, chunks.slice(first, (first += counts[index] ?? 0))]));
+}
+
 async function newestNumber(
   storage: Storage,
   { atLeast, signal }: { atLeast: Root | undefined; signal: AbortSignal | undefined },

@@ -1,8 +1,8 @@
 /**
  * The writer's side of the collector's protocol (docs: collector's protocol; checked by a model):
  *
- * 1. read the root, keep its generation, leave out the packs that are condemned or doomed;
- * 2. list the index tables from floor on, then read the root again; anew if floor moved;
+ * 1. read the root, keep its generation, leave out the packs that are condemned, doomed or lost;
+ * 2. list the index tables from floor on and the damage reports, leave out the packs that those name; then read the root again; anew if floor moved or others are lost;
  * 3. packs, then index tables, then the commit, each durable before the next;
  * 4. read the root again: the snapshot stands if floor has not passed its generation, or if the catalogue lists it. Else it is lost, and the
  *    backup must begin anew.
@@ -31,6 +31,7 @@ import { contextOf } from './_context.ts';
 import { rolledBack } from './_rolled-back.ts';
 import { createSealed, readSealed } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
+import { listReportedPacks } from './damage-reports.ts';
 import type { Repository } from './repository.ts';
 import { expectNoRollback, readRootSince } from './rollback.ts';
 import { readPackList, readRoot, readUnderRoot } from './roots.ts';
@@ -68,7 +69,7 @@ export interface Session {
    * lists them, too: they were stored after the collection before began, so only this one can doom them, and then they are excluded.
    */
   readonly pendingTables: readonly SessionIndexTable[];
-  /** Packs that are condemned or doomed: nothing may be deduplicated against them. */
+  /** Packs that are condemned, doomed, lost, or reported to be lost: nothing may be deduplicated against them, so that what was in them is stored again. */
   readonly excludedPacks: ReadonlySet<PackId>;
 }
 
@@ -98,25 +99,30 @@ export async function beginSession(
   const begin = async (root: Root, listed: () => void): Promise<Session> => {
     const reading = Promise.all([
       listIndexTables(repository, root, { signal }),
-      ...[root.condemned, root.doomed].map((list) => readPackList(repository, list, { signal })),
+      listReportedPacks(repository, { signal }),
+      ...[root.condemned, root.doomed, root.lost].map((list) => readPackList(repository, list, { signal })),
     ]);
     reading.catch(() => undefined);
     // If what the root refers to is gone, this may know why.
     await expectNoRollback(repository, root, { signal });
-    const [tables, ...excluded] = await reading;
+    const [tables, reported, ...excluded] = await reading;
     listed();
     const [indexTables, pendingTables] = [
       tables.filter(({ generation }) => generation >= root.floor),
       tables.filter(({ generation }) => generation < root.floor),
     ];
     const id = idFromBytes<SessionId>(randomBytes(16));
-    const session = { id, generation: root.generation, root, indexTables, pendingTables, excludedPacks: new Set(excluded.flat()) };
+    const excludedPacks = new Set([...reported, ...excluded.flat()]);
+    const session = { id, generation: root.generation, root, indexTables, pendingTables, excludedPacks };
     onListed?.(session);
     return session;
   };
-  // Only floor matters for safety. But a session that relies on packs which were condemned since would have to begin anew all the sooner.
+  // For safety floor matters; and what is lost, since a report may have been removed in between, as the root names its packs. But a session that relies on packs which were condemned since would have to begin anew all the sooner.
   const sameView = (before: Root, after: Root) =>
-    before.floor === after.floor && before.generation === after.generation && before.phase === after.phase;
+    before.floor === after.floor &&
+    before.generation === after.generation &&
+    before.phase === after.phase &&
+    before.lost?.id === after.lost?.id;
   return readUnderRoot(repository, begin, { sameView, signal });
 }
 

@@ -1,0 +1,132 @@
+/**
+ * Packs that damage reports or the root call lost: what the store itself says of them. A request that fails says nothing, and neither does a listing: a pack is gone if the listing
+ * does not show it and a request says that it is not there; it is damaged if it was read and did not open. Source: spec/root.md, ROOT-24 to ROOT-28; docs/decisions/021-lost-chunks.md.
+ */
+import {
+  isLaganError,
+  type LaganError,
+  objectNames,
+  type PackId,
+  type PackKind,
+  parseSealedHeader,
+  type Root,
+  sealedLayout,
+} from '../../repo-format/mod.ts';
+import { isDamage } from '../packs/mod.ts';
+import { type LostPacks, listDamageReports, type Repository, readLostPacks, type StoredReport } from '../repository/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
+import { VerifiedBlocks } from './_verified-blocks.ts';
+
+export interface Losses {
+  /** What the root calls lost. */
+  readonly before: LostPacks;
+  readonly reports: readonly StoredReport[];
+  /** Packs that are gone or damaged, with the names of the chunks in damaged blocks; null: nothing can be read of it. */
+  readonly lost: ReadonlyMap<PackId, readonly Uint8Array[] | null>;
+  /** Of which nothing could be learned now. */
+  readonly unknown: ReadonlySet<PackId>;
+  /** There, and good. */
+  readonly sound: ReadonlySet<PackId>;
+}
+
+export const noLosses: Losses = { before: new Map(), reports: [], lost: new Map(), unknown: new Set(), sound: new Set() };
+
+/** Packs that may not be relied on. */
+export function doubted({ lost, unknown }: Pick<Losses, 'lost' | 'unknown'>): Set<PackId> {
+  return new Set([...lost.keys(), ...unknown]);
+}
+
+/** Whether a root is to call other packs lost than before. */
+export function hasNews({ before, lost, sound }: Losses): boolean {
+  return [...lost.keys()].some((pack) => !before.has(pack)) || [...before.keys()].some((pack) => sound.has(pack));
+}
+
+export interface LossOptions extends CallOptions {
+  /** Lists the packs in the store; is called if one is to be asked for. */
+  readonly listPresent: () => Promise<ReadonlyMap<PackId, number>>;
+  /** Is told of reports that are damaged: they report nothing. */
+  readonly onDamage: (error: LaganError) => void;
+}
+
+/** Codes: object-missing and not-found (another collector was faster), interrupted, and those of listings. */
+export async function askForLosses(repository: Repository, root: Root, { listPresent, onDamage, signal }: LossOptions): Promise<Losses> {
+  const [reports, before] = await Promise.all([
+    listDamageReports(repository, { onDamage, signal }),
+    readLostPacks(repository, root, { signal }),
+  ]);
+  const asked = new Set([...reports.flatMap(packsOf), ...before.keys()]);
+  if (asked.size === 0) return { ...noLosses, reports };
+  const present = await listPresent();
+  const store = new AskedStore(repository, signal);
+  const lost = new Map<PackId, readonly Uint8Array[] | null>();
+  const [unknown, sound] = [new Set<PackId>(), new Set<PackId>()];
+  for (const pack of asked) {
+    const answer = await store.ask(pack, { isListed: present.has(pack), missing: before.get(pack) });
+    if (answer === 'sound') sound.add(pack);
+    else if (answer === 'unknown') unknown.add(pack);
+    else lost.set(pack, answer);
+  }
+  return { before, reports, lost, unknown, sound };
+}
+
+/** The packs that a report names. */
+export function packsOf({ value }: StoredReport): PackId[] {
+  return value.findings.flatMap(({ pack }) => pack ?? []);
+}
+
+type Answer = 'sound' | 'unknown' | readonly Uint8Array[] | null;
+
+class AskedStore {
+  readonly #repository: Repository;
+  readonly #signal: AbortSignal | undefined;
+  #blocks: VerifiedBlocks | undefined;
+
+  constructor(repository: Repository, signal: AbortSignal | undefined) {
+    this.#repository = repository;
+    this.#signal = signal;
+  }
+
+  /** `missing`: if the root calls the pack lost, those of its chunks that are not back. Where all are, it need not be read again to stay on the list. */
+  async ask(pack: PackId, { isListed, missing }: { isListed: boolean; missing: readonly Uint8Array[] | undefined }): Promise<Answer> {
+    try {
+      const kind = await this.#kindOf(pack);
+      if (!isListed) return 'unknown';
+      return missing?.length === 0 ? [] : await this.#verify(pack, kind);
+    } catch (error) {
+      if (!isLaganError(error) || error.code === 'interrupted') throw error;
+      if (error.code === 'not-found') return isListed ? 'unknown' : null;
+      return isDamage(error) && error.code !== 'pack-missing' ? null : 'unknown';
+    }
+  }
+
+  async #kindOf(pack: PackId): Promise<PackKind> {
+    const name = objectNames.pack(pack);
+    const header = await this.#repository.storage.get(name, { offset: 0, length: sealedLayout.headerSizeBytes }, { signal: this.#signal });
+    return parseSealedHeader(header, {}, name).kind as PackKind;
+  }
+
+  /** Reads every block, and computes the names of its chunks anew. */
+  async #verify(pack: PackId, kind: PackKind): Promise<Answer> {
+    this.#blocks ??= new VerifiedBlocks(this.#repository);
+    const open = await this.#blocks.open(pack, kind);
+    const damaged: Uint8Array[] = [];
+    for (const [number, { names }] of open.blocks.entries()) {
+      if (!(await this.#isGood(this.#blocks, { open, number })))
+        for (let at = 0; at < names.length; at += 32) damaged.push(names.slice(at, at + 32));
+    }
+    return damaged.length === 0 ? 'sound' : damaged;
+  }
+
+  async #isGood(
+    blocks: VerifiedBlocks,
+    { open, number }: { open: Awaited<ReturnType<VerifiedBlocks['open']>>; number: number },
+  ): Promise<boolean> {
+    try {
+      for await (const _ of blocks.read(open, [number])) return true;
+      return false;
+    } catch (error) {
+      if (isDamage(error) && error.code !== 'pack-missing') return false;
+      throw error;
+    }
+  }
+}
