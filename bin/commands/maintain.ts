@@ -109,8 +109,17 @@ function changesOf(result: MaintainResult): string[] {
 }
 
 /** Why space is not freed, and what frees it. */
-function reasonsOf({ isUnderWay, heldSnapshots, unfinishedSessions, rescuedPacks, unusedBytes, damage }: MaintainResult): string[] {
+function reasonsOf({
+  isUnderWay,
+  heldSnapshots,
+  unfinishedSessions,
+  rescuedPacks,
+  unusedBytes,
+  damage,
+  ...lost
+}: MaintainResult): string[] {
   return [
+    ...lostLine(lost),
     ...(isUnderWay ? ['another maintenance is at it, or ended before it was done: lagan maintain goes on from there'] : []),
     ...(unusedBytes !== null && unusedBytes > 0
       ? [
@@ -135,6 +144,15 @@ function reasonsOf({ isUnderWay, heldSnapshots, unfinishedSessions, rescuedPacks
     ...(damage.length > 0
       ? ['nothing is freed as long as it is not known what damaged snapshots need: see lagan check, then forget them']
       : []),
+  ];
+}
+
+function lostLine({ lostPacks, lostChunks }: Pick<MaintainResult, 'lostPacks' | 'lostChunks'>): string[] {
+  if (lostChunks === 0) return [];
+  const packs = `${formatCountOf(lostPacks, 'pack')} ${plural(lostPacks, 'is', 'are')} gone or damaged`;
+  const chunks = `${formatCountOf(lostChunks, 'chunk')} of ${plural(lostPacks, 'it', 'them')} ${plural(lostChunks, 'is', 'are')} nowhere else`;
+  return [
+    `${packs}, and ${chunks}: back up sources that still have the files, and old snapshots are whole again; lagan repair saves the rest`,
   ];
 }
 

@@ -49,7 +49,8 @@ export async function foldIndex(
   const replaced = settled(base.replaced, {
     doomed: without,
     rescued: new Set(back),
-    isListed: (pack) => !knowsAll || needed.has(pack),
+    // Of what is lost only what is not back is looked for again: the entry must stay, whatever snapshots were looked at.
+    isListed: (pack) => !knowsAll || needed.has(pack) || lost.has(pack),
   });
   return storeBaseIndex(repository, root, {
     first,

@@ -38,7 +38,7 @@ export interface Inventory {
   readonly tables: readonly string[];
   /** The packs that `tables` list, whether or not they are there. */
   readonly listed: ReadonlySet<PackId>;
-  /** Packs that are gone, with those that replaced them, by the newest base index that says so. */
+  /** Packs that are gone, or were lost in part, with those that replaced them, by the newest base index that says so. */
   readonly replaced: Replacements;
 }
 
@@ -117,7 +117,8 @@ async function tablesThatSuffice(
   for (const name of names) {
     try {
       const { packs, replaced } = await openTable(storage, { name, keys, memory: undefined });
-      for (const { pack, by } of replaced) if (!present.has(pack) && !replacements.has(pack)) replacements.set(pack, by);
+      for (const { pack, by } of replaced)
+        if ((!present.has(pack) || by.includes(pack)) && !replacements.has(pack)) replacements.set(pack, by);
       if (packs.every(({ id }) => listed.has(id) || !present.has(id))) continue;
       for (const { id } of packs) listed.add(id);
       tables.push(name);

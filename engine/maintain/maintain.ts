@@ -1,6 +1,6 @@
 import { isLaganError, LaganError, type PackId, type Root } from '../../repo-format/mod.ts';
 import { uncachedStorage } from '../cache/mod.ts';
-import { expectCollector, lowestGeneration, type Repository, readRoot } from '../repository/mod.ts';
+import { expectCollector, type LostPacks, lowestGeneration, type Repository, readLostPacks, readRoot } from '../repository/mod.ts';
 import { condemn, condemnable, type Decision, decide, fence } from './_collection.ts';
 import { type Deleted, deleteSuperfluous } from './_deletion.ts';
 import { maintainLimits } from './_limits.ts';
@@ -73,12 +73,15 @@ class Maintenance {
   }
 
   async run(): Promise<MaintainResult> {
-    if (this.#options.dryRun) return this.#result(await this.#planDryRun(), undefined);
+    if (this.#options.dryRun) {
+      const plan = await this.#planDryRun();
+      return this.#result(plan, undefined, plan.census.losses.before);
+    }
     for (let attempt = 1; ; attempt++) {
       const root = await this.#collect();
       try {
         const deleted = await this.#delete(root);
-        return this.#result(this.#plan!, deleted);
+        return this.#result(this.#plan!, deleted, await readLostPacks(this.#repository, root, this.#signal));
       } catch (error) {
         if (attempt === maintainLimits.attempts || !(await this.#hasMoved(root, error))) throw error;
       }
@@ -275,7 +278,7 @@ class Maintenance {
     this.#options.onProgress?.({ phase, filesDone, bytesDone: phase === 'repack' ? this.#bytesCopied : this.#bytesDeleted });
   }
 
-  #result(plan: PlanSummary, deleted: Deleted | undefined): MaintainResult {
+  #result(plan: PlanSummary, deleted: Deleted | undefined, lost: LostPacks): MaintainResult {
     const { survey: found } = plan;
     const isDry = deleted === undefined;
     const wouldFold = isDry && isWorthwhile(plan);
@@ -291,6 +294,8 @@ class Maintenance {
       endedCheckpoints: isDry ? found.endedCheckpoints.length : this.#endedCheckpoints,
       ...this.#spaceOf(plan, deleted),
       rescuedPacks: this.#rescued,
+      lostPacks: lost.size,
+      lostChunks: [...lost.values()].reduce((sum, chunks) => sum + chunks.length, 0),
       foldedTables: wouldFold ? found.tables.length : this.#foldedTables,
       foldedSnapshots: wouldFold ? found.snapshots.filter(({ generation }) => generation >= lowest).length : this.#foldedSnapshots,
       deletedObjects: deleted?.objects ?? 0,

@@ -62,6 +62,9 @@ export interface MaintainResult {
   readonly unusedBytes: number | null;
   /** Packs of this collection that stay until the next because a backup came to need them. */
   readonly rescuedPacks: number;
+  /** Packs that the root calls lost, gone or damaged, and chunks of them that are nowhere else: backups store those again if their sources still have them. */
+  readonly lostPacks: number;
+  readonly lostChunks: number;
   /** Index tables of sessions, and snapshots, that were folded into base index and catalogue; in a dry run: that would be. */
   readonly foldedTables: number;
   readonly foldedSnapshots: number;

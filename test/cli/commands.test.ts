@@ -521,6 +521,8 @@ function maintaining(found: Partial<MaintainResult>): Case {
       repackedBytes: 0,
       unusedBytes: null,
       rescuedPacks: 0,
+      lostPacks: 0,
+      lostChunks: 0,
       foldedTables: 0,
       foldedSnapshots: 0,
       deletedObjects: 7,
@@ -560,6 +562,9 @@ t.test('maintain: what was freed, and why the rest was not', async (t) => {
   t.match(await lagan(['maintain'], maintaining({ ...none, heldSnapshots: 1, rescuedPacks: 1, neededPacks: 1 })), {
     stdout:
       /^freed nothing, in .*\n.* in 1 pack is needed by 3 snapshots\n1 forgotten snapshot removed; what it had is needed by others, too\n1 forgotten snapshot stays: it is pinned .*\n1 pack stays for the next run: /,
+  });
+  t.match(await lagan(['maintain'], maintaining({ lostPacks: 1, lostChunks: 300 })), {
+    stdout: /1 pack is gone or damaged, and 300 chunks of it are nowhere else: back up sources that still have the files/,
   });
   const repacked = { repackedPacks: 6, repackedBytes: 4096, repackReasons: { unused: 1, small: 2, scattered: 3 } };
   t.match(await lagan(['maintain', '-n'], maintaining(repacked)), {

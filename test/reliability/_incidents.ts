@@ -9,9 +9,11 @@ import { systemFileCalls } from '../../engine/storage/_file-calls.ts';
 import { InMemory, LocalFolder, type Storage } from '../../engine/storage/mod.ts';
 import { LaganError } from '../../repo-format/mod.ts';
 import { randomBytesOf } from '../engine/random.ts';
+import { copyOf } from '../engine/repository/sample.ts';
 import { forget } from '../simulation/engine-calls.ts';
 import { backUp, faultsOf, fill, makeSample, open, runWith, type Sample } from './_crash-points.ts';
-import { collectIn, faultsInTheEnd, stopEverywhere } from './_stops.ts';
+import { cacheOf, loseEachPack } from './_lost-packs.ts';
+import { collectIn, faultsInTheEnd, foldIn, stopEverywhere } from './_stops.ts';
 
 export interface Incident {
   readonly words: string;
@@ -145,6 +147,26 @@ export const incidents: Readonly<Record<string, Incident>> = {
         }
       }
       return listings > 3 ? [] : ['there were no listings'];
+    },
+  },
+  'kopia 3492': {
+    words:
+      'after a check a backup of the same source from a machine with a warm cache brings back what was lost, and old snapshots are restored again',
+    // There: a pack was gone; backups of the unchanged source found its chunks in index and cache, and never stored them again. Users were left with snapshots that could not be restored.
+    faults: async (folder) => {
+      const sample = await makeSample(folder, new InMemory());
+      const cache = cacheOf(sample);
+      fill(sample.source, version(0));
+      sample.expected.set(await backUp(withCache(await open(sample.storage), { folder: cache }), sample.source), version(0));
+      const folded = { ...sample, storage: await copyOf(sample.storage) };
+      await foldIn(folded.storage);
+      for (const before of [sample, folded])
+        for (const how of ['gone', 'damaged'] as const)
+          for (const collect of [false, true]) {
+            const faults = await loseEachPack(before, { how, collect, cache });
+            if (faults.length > 0) return faults;
+          }
+      return [];
     },
   },
   'kopia 4455': {

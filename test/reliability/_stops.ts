@@ -1,6 +1,8 @@
 /** A program that is stopped at one of its requests, whatever others do meanwhile, and what must hold afterwards: for each of its requests. */
+import { randomBytes } from 'node:crypto';
 import { check } from '../../engine/check/mod.ts';
 import type { Storage } from '../../engine/storage/mod.ts';
+import { idFromBytes, objectNames, type PackId } from '../../repo-format/mod.ts';
 import { collect } from '../simulation/engine-calls.ts';
 import { faultsOf, type Outcome, open, runWith, type Sample } from './_crash-points.ts';
 import { momentStep } from './_moments.ts';
@@ -16,6 +18,8 @@ export interface Stopped {
   readonly mayEnd: readonly Outcome[];
   /** Every so many requests. Default: see {@link momentStep}. */
   readonly step?: number;
+  /** What must hold in the end. Default: {@link faultsInTheEnd}. */
+  readonly faultsOf?: (sample: Sample) => Promise<string[]>;
 }
 
 /**
@@ -24,7 +28,7 @@ export interface Stopped {
  */
 export async function stopEverywhere(
   sample: Sample,
-  { operate, meanwhile, afterwards, mayEnd, step = momentStep }: Stopped,
+  { operate, meanwhile, afterwards, mayEnd, step = momentStep, faultsOf: faultsThen = faultsInTheEnd }: Stopped,
 ): Promise<{ faults: string[]; moments: number }> {
   for (let call = 1, moments = 0; ; call += step, moments++) {
     let others: Promise<void> | undefined;
@@ -46,7 +50,7 @@ export async function stopEverywhere(
     await others;
     await afterwards?.(copy);
     const faults = mayEnd.includes(outcome) ? [] : [`it ended with ${outcome}`];
-    faults.push(...(await faultsInTheEnd(copy)));
+    faults.push(...(await faultsThen(copy)));
     if (faults.length > 0) return { faults: faults.map((fault) => `stopped at call ${call} (${outcome}): ${fault}`), moments };
     if (others === undefined) return { faults, moments };
   }
@@ -61,6 +65,14 @@ export async function faultsInTheEnd(sample: Sample): Promise<string[]> {
 export async function litterOf({ storage }: Sample): Promise<string[]> {
   const { notes } = await check(await open(storage), { workers: 1 });
   return notes.filter(({ code }) => code === 'litter').map(({ message }) => message);
+}
+
+/** A collection for no other reason than to fold: the base index lists all packs then. */
+export async function foldIn(storage: Storage): Promise<void> {
+  const repository = await open(storage);
+  const litter = objectNames.pack(idFromBytes<PackId>(randomBytes(16).fill(0, 0, 1)));
+  await storage.create(litter, [randomBytes(10)]);
+  await collect(repository);
 }
 
 export async function collectIn(storage: Storage): Promise<void> {

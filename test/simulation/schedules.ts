@@ -7,23 +7,15 @@ import { backupWithin } from '../../engine/backup/backup.ts';
 import { recover } from '../../engine/maintain/mod.ts';
 import { holdSnapshots, listMarks, listSnapshots, markSnapshots, readRoot, unmarkSnapshots } from '../../engine/repository/mod.ts';
 import { type CallOptions, type CreateOutcome, InMemory, type Storage } from '../../engine/storage/mod.ts';
-import {
-  idFromBytes,
-  isLaganError,
-  LaganError,
-  objectNames,
-  objectPrefixes,
-  type PackId,
-  parseObjectName,
-  type SnapshotId,
-} from '../../repo-format/mod.ts';
-import { randomBytesOf } from '../engine/random.ts';
+import { isLaganError, LaganError, objectPrefixes, parseObjectName, type SnapshotId } from '../../repo-format/mod.ts';
 import { copyOf, namesIn } from '../engine/repository/sample.ts';
-import { type FaultPlan, FaultyStorage, type Operation } from '../engine/storage/faulty-storage.ts';
+import { FaultyStorage } from '../engine/storage/faulty-storage.ts';
 import { faultsOf, lostOf, makeSample, open, runWith, type Sample } from '../reliability/_crash-points.ts';
 import { backUpVersion, forgetAll, version, wornSample } from '../reliability/_incidents.ts';
 import { collectIn, faultsInTheEnd, litterOf, stopEverywhere } from '../reliability/_stops.ts';
+import { collectorsObjects, collectUntilRoot, expectCode, isCall, leaveLitter, once, setBack } from './_schedule-steps.ts';
 import { readSnapshot } from './engine-calls.ts';
+import { lostSchedules } from './lost-schedules.ts';
 import { type Contents, differenceOf } from './source-tree.ts';
 import { joined, PassingStorage } from './spoiled-storage.ts';
 
@@ -369,33 +361,11 @@ export const schedules: Readonly<Record<string, Schedule>> = {
     }, expectCode('rolled-back'));
     return faultsAfterSetBack(sample);
   },
+
+  ...lostSchedules,
 };
 
 type Known = [SnapshotId, Contents];
-
-/** Runs `act` at the call that `matches`, the `time`-th of them. */
-function once(matches: (operation: Operation, name: string) => boolean, act: () => void | Promise<void>, time = 1): FaultPlan['onCall'] {
-  let met = 0;
-  return async (operation, name) => {
-    if (matches(operation, name) && ++met === time) await act();
-  };
-}
-
-function isCall(wanted: Operation, prefix: string): (operation: Operation, name: string) => boolean {
-  return (operation, name) => operation === wanted && name.startsWith(prefix);
-}
-
-/** Runs a collection that dies when it has replaced the root so often. */
-async function collectUntilRoot(storage: Storage, replacements: number): Promise<void> {
-  const fault = { operation: 'create', name: /^collector\/roots/, call: replacements, when: 'after' } as const;
-  await collectIn(new FaultyStorage(storage, { faults: [fault] })).catch(expectCode('io'));
-}
-
-function expectCode(...codes: string[]): (error: unknown) => void {
-  return (error) => {
-    if (!isLaganError(error) || !codes.includes(error.code)) throw error;
-  };
-}
 
 /** Keeps objects whose names have a prefix back, and tells their creator that there is no answer. */
 class LateStorage extends PassingStorage {
@@ -445,14 +415,6 @@ async function unmarkAll(sample: Sample): Promise<void> {
     if (fate === 'kept') sample.expected.set(id, version(0));
 }
 
-/** A pack that no table names, of a backup that died. */
-async function leaveLitter(sample: Sample): Promise<void> {
-  const number = (await namesIn(sample.storage)).length;
-  const id = Buffer.from(randomBytesOf(`litter ${number}`, 16));
-  id[0]! &= 0x7f;
-  await sample.storage.create(objectNames.pack(idFromBytes<PackId>(id)), [randomBytesOf('litter', 500)]);
-}
-
 /** Backs version 0 up after three collections: how much is stored though an interrupted backup had stored it. */
 async function storedTwice(sample: Sample): Promise<string[]> {
   for (let collections = 0; collections < 3; collections++) {
@@ -468,14 +430,6 @@ async function storedTwice(sample: Sample): Promise<string[]> {
   return share < 0.6 ? [] : [`${Math.round(share * 100)} % of the data is stored once more`];
 }
 
-/** All that a collector stores, but packs. */
-async function collectorsObjects(storage: Storage): Promise<Map<string, Uint8Array>> {
-  const found = new Map<string, Uint8Array>();
-  for (const name of await namesIn(storage, 'collector/'))
-    if (!name.startsWith(objectPrefixes.collectorPacks)) found.set(name, await storage.get(name));
-  return found;
-}
-
 async function rootsIn(storage: Storage): Promise<Map<string, Uint8Array>> {
   return new Map([...(await collectorsObjects(storage))].filter(([name]) => name.startsWith(roots)));
 }
@@ -483,11 +437,6 @@ async function rootsIn(storage: Storage): Promise<Map<string, Uint8Array>> {
 /** The other objects of the collector stay. */
 async function setRootsBack(storage: Storage, before: ReadonlyMap<string, Uint8Array>): Promise<void> {
   await storage.delete([...(await rootsIn(storage)).keys()]);
-  for (const [name, bytes] of before) await storage.create(name, [bytes]);
-}
-
-async function setBack(storage: Storage, before: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  await storage.delete([...(await collectorsObjects(storage)).keys()]);
   for (const [name, bytes] of before) await storage.create(name, [bytes]);
 }
 

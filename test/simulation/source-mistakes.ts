@@ -97,14 +97,14 @@ export const modelMistakes: readonly SourceMistake[] = [
     edits: [
       {
         file: collection,
-        right: '  const doomed = new Set([...doomedBefore!, ...lost]);\n',
+        right: '  const doomed = new Set([...doomedBefore!, ...unneeded]);\n',
         wrong: `  const indexed = new Set();
   for (const { name } of tables) for (const { id } of (await (await import('../index/mod.ts')).openTable(repository.storage, { name, keys: repository.keys, memory: undefined })).packs) indexed.add(id);
   for await (const { name } of repository.storage.list('writer/packs/')) {
     const id = name.slice(name.lastIndexOf('/') + 1);
-    if (!needed.has(id) && !indexed.has(id)) lost.push(id);
+    if (!needed.has(id) && !indexed.has(id)) unneeded.push(id);
   }
-  const doomed = new Set([...doomedBefore!, ...lost]);
+  const doomed = new Set([...doomedBefore!, ...unneeded]);
 `,
       },
     ],
@@ -338,6 +338,116 @@ export const modelMistakes: readonly SourceMistake[] = [
     ],
     foundBy: { schedule: 'a store that was set back' },
   },
+  {
+    name: 'lostIgnored',
+    words: 'a writer relies on packs that the root calls lost',
+    edits: [
+      {
+        file: sessions,
+        right: '[root.condemned, root.doomed, root.lost].map(',
+        wrong: '[root.condemned, root.doomed].map(',
+      },
+    ],
+    foundBy: { schedule: 'a lost pack that a table still lists' },
+  },
+  {
+    name: 'reportsIgnored',
+    words: 'a writer relies on packs in reports',
+    edits: [{ file: sessions, right: '      listReportedPacks(repository, { signal }),\n', wrong: '      new Set(),\n' }],
+    foundBy: { incident: 'kopia 3492' },
+  },
+  {
+    name: 'reportsUnchecked',
+    words: 'a writer goes on although the root calls other packs lost than before it listed the reports',
+    edits: [
+      {
+        file: sessions,
+        right: '    before.phase === after.phase &&\n    before.lost?.id === after.lost?.id;',
+        wrong: '    true;',
+      },
+    ],
+    foundBy: { schedule: 'a report that is removed while a backup begins' },
+  },
+  {
+    name: 'reportsEarly',
+    words: 'C goes by the reports that were there before A',
+    edits: [
+      {
+        file: maintain,
+        right: '    const lost = await this.#askForLosses(root);\n',
+        wrong:
+          '    const lost = (globalThis.early ??= new Map()).get(this) ?? (await this.#askForLosses(root));\n    globalThis.early.set(this, lost);\n',
+      },
+      {
+        file: maintain,
+        right: '    this.#losses = census.losses;\n',
+        wrong:
+          '    this.#losses = census.losses;\n    (globalThis.early ??= new Map()).set(this, { losses: census.losses, present: new Set(census.present.keys()) });\n',
+      },
+    ],
+    foundBy: { schedule: 'a loss that is reported while a collection runs' },
+  },
+  {
+    name: 'trustReports',
+    words: 'the root calls lost what is reported, without asking the store',
+    edits: [
+      {
+        file: 'engine/maintain/_losses.ts',
+        right: "if (answer === 'sound') sound.add(pack);",
+        wrong: "if (answer === 'sound') lost.set(pack, null);",
+      },
+    ],
+    foundBy: { schedule: 'a wrong report' },
+  },
+  {
+    name: 'failureSettles',
+    words: 'a report goes although the request that was to confirm it failed, and what has its chunks is not kept',
+    edits: [
+      {
+        file: 'engine/maintain/_losses.ts',
+        right: "else if (answer === 'unknown') unknown.add(pack);",
+        wrong: "else if (answer === 'unknown') sound.add(pack);",
+      },
+    ],
+    foundBy: { schedule: 'a store that does not answer for a pack' },
+  },
+  {
+    name: 'lostForgotten',
+    words: 'a pack is not named, and its report goes, once its chunks are elsewhere: a table that lists it may still count',
+    edits: [
+      {
+        file: 'engine/maintain/_lost-list.ts',
+        right: '    if (after.has(pack) || losses.before.has(pack) || ',
+        wrong: '    if (after.has(pack) || losses.before.has(pack) || chunks.length === 0 || ',
+      },
+      {
+        file: deletion,
+        right: 'named.has(pack) || losses.sound.has(pack);',
+        wrong: 'named.has(pack) || losses.sound.has(pack) || losses.lost.has(pack);',
+      },
+    ],
+    foundBy: { schedule: 'a lost pack that a table still lists, and that is back' },
+  },
+  {
+    name: 'backUnmarked',
+    words: 'packs that have chunks of lost packs are kept only by the snapshots that list them',
+    edits: [
+      { file: 'engine/maintain/_replacements.ts', right: '...(before.get(pack) ?? []), ...by]', wrong: '...(before.get(pack) ?? [])]' },
+    ],
+    foundBy: { incident: 'kopia 3492' },
+  },
+  {
+    name: 'lostUnadopted',
+    words: 'chunks of lost packs are looked for only in packs that the index lists, though the store was set back',
+    edits: [
+      {
+        file: 'engine/maintain/_returned-chunks.ts',
+        right: 'if (this.#holders.size < this.#names.length) await this.#findUnlisted(partly);',
+        wrong: 'void partly;',
+      },
+    ],
+    foundBy: { schedule: 'a store that was set back, where a missing pack is reported' },
+  },
 ];
 
 /** Mistakes of the model that the engine has no place for, and why. */
@@ -392,8 +502,8 @@ export const incidentMistakes: readonly SourceMistake[] = [
     edits: [
       {
         file: maintain,
-        right: '    const found = await this.#survey(root, root.floor);\n',
-        wrong: '    const found = { ...(this.#plan?.survey ?? (await this.#survey(root, root.floor))), root };\n',
+        right: '    const found = await this.#survey(root, { below: root.floor, lost });\n',
+        wrong: '    const found = { ...(this.#plan?.survey ?? (await this.#survey(root, { below: root.floor, lost }))), root };\n',
       },
     ],
     foundBy: { incident: 'PBS PSA-2025-00019-1' },
@@ -464,11 +574,11 @@ function edited(source: string, { edit: { file, right, wrong }, name }: { edit: 
 function deletingWhileFencing(prefix: string): Edit {
   return {
     file: maintain,
-    right: '    const found = await this.#survey(root, root.floor);\n',
+    right: '    const found = await this.#survey(root, { below: root.floor, lost });\n',
     wrong: `    const names: string[] = [];
     for await (const { name } of this.#repository.storage.list('${prefix}')) if (Number.parseInt(name.split('/')[2], 16) < root.floor) names.push(name);
     await this.#repository.storage.delete(names);
-    const found = await this.#survey(root, root.floor);
+    const found = await this.#survey(root, { below: root.floor, lost });
 `,
   };
 }

@@ -14,7 +14,7 @@ t.test('model: the protocol loses nothing in any interleaving', async (t) => {
   }
 });
 
-// covers: ROOT-6, ROOT-7, ROOT-9, ROOT-10, ROOT-11, ROOT-12, ROOT-13, ROOT-14, ROOT-15, ROOT-16, ROOT-17, ROOT-18, ROOT-19, ROOT-20, ROOT-21, ROOT-22, ROOT-23, NAME-4, SNAP-6
+// covers: ROOT-6, ROOT-7, ROOT-9, ROOT-10, ROOT-11, ROOT-12, ROOT-13, ROOT-14, ROOT-15, ROOT-16, ROOT-17, ROOT-18, ROOT-19, ROOT-20, ROOT-21, ROOT-22, ROOT-23, ROOT-24, ROOT-25, ROOT-26, ROOT-27, ROOT-28, NAME-4, SNAP-6
 t.test('model: every seeded mistake is caught', async (t) => {
   for (const [mistake, options] of Object.entries(mistakes)) {
     const { verdict } = explore({ ...options, mistakes: [mistake] });

@@ -308,8 +308,19 @@ function small(): Vector[] {
       ['checkpoint', 'malformed', 'REC-2', 'a checkpoint without number', { checkpoints: [{ session: packA, generation: 3 }] }],
       ['generation', 'malformed', 'REC-2', 'no generation', { snapshots: [{ id: packA, object: text('') }] }],
     ]),
-    ...vectors('lost-list', { version: 1, chunks: [nameC], packs: [packA] }, { chunks: [nameC], packs: [packA], marked: [] }, [
+    ...vectors('lost-list', { version: 1, chunks: [nameC], packs: [packA] }, { chunks: [nameC], packs: [packA], marked: [], counts: [] }, [
       ['ok', 'ok', 'REC-2', 'a chunk and a pack', {}],
+      [
+        'counted',
+        'ok',
+        'REC-5',
+        'one chunk of the first pack, none of the second',
+        { packs: [packA, packB], counts: [1, 0] },
+        { packs: [packA, packB], counts: [1, 0] },
+      ],
+      ['count', 'malformed', 'REC-5', 'two chunks are counted, one is named', { counts: [2] }],
+      ['counts', 'malformed', 'REC-5', 'counts for two packs, one is named', { counts: [1, 0] }],
+      ['counting', 'malformed', 'REC-2', 'a count that is no number', { counts: ['1'] }],
       ['marked', 'malformed', 'REC-2', 'a marked session without its id', { marked: [{ number: null }] }],
       ['packs', 'malformed', 'REC-2', 'no list of packs', { packs: undefined }],
       ['version', 'repository-too-new', 'REC-1', 'version 2', { version: 2 }],
