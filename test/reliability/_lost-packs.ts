@@ -3,9 +3,9 @@ import path from 'node:path';
 import { withCache } from '../../engine/cache/mod.ts';
 import { check } from '../../engine/check/mod.ts';
 import { PackReader } from '../../engine/packs/mod.ts';
-import { listReportedPacks, type Repository, readLostPacks, readRoot, writeDamageReport } from '../../engine/repository/mod.ts';
+import { listReportedPacks, type Repository, readLostPacks, readRoot } from '../../engine/repository/mod.ts';
 import type { Storage } from '../../engine/storage/mod.ts';
-import { type DamageFinding, isLaganError, objectNames, objectPrefixes, type PackId, parseObjectName } from '../../repo-format/mod.ts';
+import { isLaganError, objectNames, objectPrefixes, type PackId, parseObjectName } from '../../repo-format/mod.ts';
 import { copyOf, namesIn, replaceObject } from '../engine/repository/sample.ts';
 import { forget } from '../simulation/engine-calls.ts';
 import { backUp, faultsOf, faultsOfRestores, lostOf, open, type Sample } from './_crash-points.ts';
@@ -44,15 +44,9 @@ export async function lose(storage: Storage, pack: PackId, how: Loss): Promise<v
   await replaceObject(storage, name, bytes);
 }
 
-/** What `lagan check` does: what it finds is reported. */
-export async function checkAndReport(storage: Storage): Promise<readonly DamageFinding[]> {
-  const repository = await open(storage);
-  const { errors } = await check(repository, { readData: true, workers: 1 });
-  const findings = errors
-    .filter(({ pack }) => pack !== undefined)
-    .map(({ code, object, pack }): DamageFinding => ({ object: object ?? '', pack: pack ?? null, chunks: [], kind: code }));
-  await writeDamageReport(repository, findings);
-  return findings;
+/** What `lagan check --read-data` does: what it finds is reported. */
+export async function checkAndReport(storage: Storage): Promise<void> {
+  await check(await open(storage), { readData: true, workers: 1, record: true });
 }
 
 /** What the root calls lost, and how many chunks of it are not back. */
