@@ -102,8 +102,8 @@ export async function decide(
   const [condemned, doomedBefore] = await Promise.all(
     [root.condemned, root.doomed].map((list) => readPackList(repository, list, { signal })),
   );
-  // What damaged snapshots need is not known: all is rescued.
-  const unneeded = damage.length > 0 ? [] : condemned!.filter((pack) => !needed.has(pack));
+  // What damaged snapshots need is not known, or what was lost: all is rescued.
+  const unneeded = damage.length + survey.losses.unasked.size > 0 ? [] : condemned!.filter((pack) => !needed.has(pack));
   const doomed = new Set([...doomedBefore!, ...unneeded]);
   const rescued = condemned!.filter((pack) => needed.has(pack) || (!doomed.has(pack) && base.replaced.has(pack)));
   const lost = lostAfter(survey);

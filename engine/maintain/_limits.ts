@@ -31,6 +31,8 @@ export const maintainLimits = {
   keptVerifications: 32,
   /** Names in one call of delete. */
   namesPerDelete: 1_000,
+  /** Packs that are reported or lost and there: so many are read in one step, whole (8 GiB with packs of 32 MiB). */
+  askedPacks: 256,
   /** Opened packs and blocks of trees and of lists of packs (256 KiB each). */
   openPacks: 64,
   openBlocks: 32,

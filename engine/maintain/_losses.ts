@@ -2,6 +2,7 @@
  * Packs that damage reports or the root call lost: what the store itself says of them. A request that fails says nothing, and neither does a listing: a pack is gone if the listing
  * does not show it and a request says that it is not there; it is damaged if it was read and did not open. Source: spec/root.md, ROOT-24 to ROOT-28; docs/decisions/021-lost-chunks.md.
  */
+import pLimit from 'p-limit';
 import {
   isLaganError,
   type LaganError,
@@ -15,6 +16,7 @@ import {
 import { isDamage } from '../packs/mod.ts';
 import { type LostPacks, listDamageReports, type Repository, readLostPacks, type StoredReport } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
+import { maintainLimits } from './_limits.ts';
 import { VerifiedBlocks } from './_verified-blocks.ts';
 
 export interface Losses {
@@ -27,9 +29,18 @@ export interface Losses {
   readonly unknown: ReadonlySet<PackId>;
   /** There, and good. */
   readonly sound: ReadonlySet<PackId>;
+  /** Not asked for yet, because so many are reported: as long as there are some, nothing may be doomed. */
+  readonly unasked: ReadonlySet<PackId>;
 }
 
-export const noLosses: Losses = { before: new Map(), reports: [], lost: new Map(), unknown: new Set(), sound: new Set() };
+export const noLosses: Losses = {
+  before: new Map(),
+  reports: [],
+  lost: new Map(),
+  unknown: new Set(),
+  sound: new Set(),
+  unasked: new Set(),
+};
 
 /** Packs that may not be relied on. */
 export function doubted({ lost, unknown }: Pick<Losses, 'lost' | 'unknown'>): Set<PackId> {
@@ -54,19 +65,27 @@ export async function askForLosses(repository: Repository, root: Root, { listPre
     listDamageReports(repository, { onDamage, signal }),
     readLostPacks(repository, root, { signal }),
   ]);
-  const asked = new Set([...reports.flatMap(packsOf), ...before.keys()]);
-  if (asked.size === 0) return { ...noLosses, reports };
+  // What is called lost already comes last: its report has gone.
+  const asked = [...new Set([...reports.flatMap(packsOf).filter((pack) => !before.has(pack)), ...before.keys()])];
+  if (asked.length === 0) return { ...noLosses, reports };
   const present = await listPresent();
+  const unasked = new Set(asked.filter((pack) => present.has(pack)).slice(maintainLimits.askedPacks));
   const store = new AskedStore(repository, signal);
   const lost = new Map<PackId, readonly Uint8Array[] | null>();
   const [unknown, sound] = [new Set<PackId>(), new Set<PackId>()];
-  for (const pack of asked) {
+  const ask = async (pack: PackId): Promise<void> => {
     const answer = await store.ask(pack, { isListed: present.has(pack), missing: before.get(pack) });
     if (answer === 'sound') sound.add(pack);
     else if (answer === 'unknown') unknown.add(pack);
     else lost.set(pack, answer);
-  }
-  return { before, reports, lost, unknown, sound };
+  };
+  await pLimit(maintainLimits.concurrentReads).map(
+    asked.filter((pack) => !present.has(pack)),
+    ask,
+  );
+  // One after another: each is read whole.
+  for (const pack of asked) if (present.has(pack) && !unasked.has(pack)) await ask(pack);
+  return { before, reports, lost, unknown, sound, unasked };
 }
 
 /** The packs that a report names. */

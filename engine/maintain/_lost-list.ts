@@ -14,6 +14,7 @@ export function lostAfter({ losses, returned, listed, base, damage }: Survey): L
   const after = new Map<PackId, readonly Uint8Array[]>();
   for (const [pack, chunks] of losses.before) {
     if (losses.sound.has(pack) || !isUsed(pack)) continue;
+    // Also of what was not asked for, or did not answer.
     after.set(pack, returned.missing.get(pack) ?? chunks);
   }
   let room: number = limits.chunksPerRecord;

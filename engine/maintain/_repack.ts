@@ -155,6 +155,7 @@ function usableOrdinals({ packs }: MergedRows, { survey: { needed, inTables }, c
 }
 
 function hasDoubted({ packs }: MergedRows, { census: { losses } }: PlanOptions): boolean {
+  if (losses.unasked.size > 0) return true;
   const packsInDoubt = doubted(losses);
   if (packsInDoubt.size === 0) return false;
   for (let ordinal = 0; ordinal < packs.count; ordinal++) if (packsInDoubt.has(packs.at(ordinal).id)) return true;
