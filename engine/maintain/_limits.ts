@@ -33,6 +33,8 @@ export const maintainLimits = {
   namesPerDelete: 1_000,
   /** Packs that are reported or lost and there: so many are read in one step, whole (8 GiB with packs of 32 MiB). */
   askedPacks: 256,
+  /** Packs that are newly called lost in one collection: the names of their chunks are in memory, some 500 of each. */
+  newlyLostPacks: 1024,
   /** Opened packs and blocks of trees and of lists of packs (256 KiB each). */
   openPacks: 64,
   openBlocks: 32,

@@ -29,7 +29,7 @@ export interface Losses {
   readonly unknown: ReadonlySet<PackId>;
   /** There, and good. */
   readonly sound: ReadonlySet<PackId>;
-  /** Not asked for yet, because so many are reported: as long as there are some, nothing may be doomed. */
+  /** Left for the next collection, because so many are reported or lost: as long as there are some, nothing may be doomed. Some of them may be in `lost`, too. */
   readonly unasked: ReadonlySet<PackId>;
 }
 
@@ -85,6 +85,7 @@ export async function askForLosses(repository: Repository, root: Root, { listPre
   );
   // One after another: each is read whole.
   for (const pack of asked) if (present.has(pack) && !unasked.has(pack)) await ask(pack);
+  for (const pack of [...lost.keys(), ...unknown].filter((one) => !before.has(one)).slice(maintainLimits.newlyLostPacks)) unasked.add(pack);
   return { before, reports, lost, unknown, sound, unasked };
 }
 

@@ -62,12 +62,13 @@ class Search {
 
   async run(): Promise<void> {
     const { losses } = this.#options;
+    const looked = new Set([...this.#doubted].filter((pack) => !losses.unasked.has(pack)));
     // What was lost before is in no table but new ones: all others were looked through then.
-    const fresh = [...this.#doubted].filter((pack) => !losses.before.has(pack));
+    const fresh = [...looked].filter((pack) => !losses.before.has(pack));
     for (const [pack, names] of losses.before) if (this.#doubted.has(pack)) this.#want(pack, names);
     for (const { value } of losses.reports)
-      for (const { pack, chunks } of value.findings) if (pack !== null && this.#doubted.has(pack)) this.#want(pack, chunks);
-    for (const [pack, names] of losses.lost) this.#want(pack, names ?? []);
+      for (const { pack, chunks } of value.findings) if (pack !== null && looked.has(pack)) this.#want(pack, chunks);
+    for (const pack of looked) this.#want(pack, losses.lost.get(pack) ?? []);
     const base = fresh.length > 0 || isRecoveryRoot(this.#root) ? await this.#baseTables() : noTables;
     await this.#wantListed(
       fresh.filter((pack) => (losses.lost.get(pack) ?? null) === null),
@@ -79,8 +80,10 @@ class Search {
   }
 
   get result(): Returned {
-    const holders = new Map<PackId, Set<PackId>>([...this.#doubted].map((pack) => [pack, new Set()]));
-    const missing = new Map<PackId, Uint8Array[]>([...this.#options.losses.lost.keys()].map((pack) => [pack, []]));
+    const { lost, unasked } = this.#options.losses;
+    const isLooked = (pack: PackId) => !unasked.has(pack);
+    const holders = new Map<PackId, Set<PackId>>([...this.#doubted].filter(isLooked).map((pack) => [pack, new Set()]));
+    const missing = new Map<PackId, Uint8Array[]>([...lost.keys()].filter(isLooked).map((pack) => [pack, []]));
     for (const [number, owners] of this.#owners.entries()) {
       const holder = this.#holders.get(number);
       for (const owner of owners) {
