@@ -69,8 +69,7 @@ export class ByteReader {
 
   /** Any unsigned 64-bit number: a number where that is exact, else a bigint. */
   bigVarint(): number | bigint {
-    const value = this.#varint64();
-    return typeof value === 'bigint' && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+    return this.#varint64();
   }
 
   /** A signed number that must be a safe integer. */

@@ -92,7 +92,8 @@ export function parseSealedHeader(bytes: Uint8Array, expect: ExpectedHeader = {}
   if (version > sealedVersion) throw tooNew(objectName, version);
   if (version !== sealedVersion) throw malformed('unknown version', objectName, layout.version, sealedVersion, version);
   const kind = kindNames.get(header[layout.kind]!);
-  if (kind === undefined) throw malformed('unknown kind', objectName, layout.kind, expect.kind ?? 'a kind of 1 to 13', header[layout.kind]);
+  if (kind === undefined)
+    throw malformed('unknown kind', objectName, layout.kind, expect.kind ?? `a kind of 1 to ${kindNames.size}`, header[layout.kind]);
   const reserved = view(header).getUint32(layout.reserved, true);
   if (reserved !== 0) throw malformed('reserved bytes are not zero', objectName, layout.reserved, 0, reserved);
   const parsed = {

@@ -1,0 +1,119 @@
+/**
+ * Runs tap tests again and again in one process, which tap does not: what tests import as `tap` is a collector of them, and an assertion that fails throws.
+ * As much of tap as the tests of the format use.
+ */
+import assert from 'node:assert/strict';
+import { registerHooks } from 'node:module';
+import { isDeepStrictEqual } from 'node:util';
+
+type TestBody = (t: Assertions) => unknown;
+
+export interface CollectedTest {
+  readonly id: string;
+  readonly body: TestBody;
+}
+
+const collected: CollectedTest[] = [];
+let file = '';
+
+/** Imports the files, which must be absolute, and gives their tests. To be called once. */
+export async function collectTests(files: readonly string[]): Promise<readonly CollectedTest[]> {
+  registerHooks({
+    resolve: (specifier, context, next) => (specifier === 'tap' ? { url: import.meta.url, format: 'module-typescript', shortCircuit: true } : next(specifier, context)),
+  });
+  for (const name of files) {
+    file = name.slice(name.lastIndexOf('/') + 1);
+    await import(name);
+  }
+  return collected;
+}
+
+export class Assertions {
+  /** At the top: collects the test; within a test: runs it at once. */
+  readonly #isTop: boolean;
+
+  constructor(isTop: boolean) {
+    this.#isTop = isTop;
+  }
+
+  async test(title: string, body: TestBody): Promise<void> {
+    if (this.#isTop) collected.push({ id: `${file}: ${title}`, body });
+    else await body(new Assertions(false));
+  }
+
+  ok(value: unknown, what?: string): void {
+    assert.ok(value, what);
+  }
+
+  notOk(value: unknown, what?: string): void {
+    assert.ok(!value, what);
+  }
+
+  equal(found: unknown, wanted: unknown, what?: string): void {
+    assert.strictEqual(found, wanted, what);
+  }
+
+  not(found: unknown, wanted: unknown, what?: string): void {
+    assert.notStrictEqual(found, wanted, what);
+  }
+
+  /** tap compares `1` and `'1'` as the same; the tests of the format do not need that. */
+  same(found: unknown, wanted: unknown, what?: string): void {
+    assert.ok(isDeepStrictEqual(plain(found), plain(wanted)), what ?? 'not the same');
+  }
+
+  match(found: unknown, pattern: unknown, what?: string): void {
+    assert.ok(matches(found, pattern), what ?? 'no match');
+  }
+
+  throws(run: () => unknown, wanted?: unknown): void {
+    let error: unknown;
+    try {
+      run();
+    } catch (thrown) {
+      error = thrown;
+    }
+    assert.ok(error !== undefined, 'nothing was thrown');
+    if (typeof wanted === 'object' || typeof wanted === 'function') assert.ok(matches(error, wanted), `another error: ${error}`);
+  }
+
+  async rejects(promise: Promise<unknown>, wanted?: unknown): Promise<void> {
+    const outcome = await promise.then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    assert.ok(outcome !== undefined, 'nothing was rejected');
+    if (typeof wanted === 'object') assert.ok(matches(outcome.error, wanted), `another error: ${outcome.error}`);
+  }
+
+  doesNotThrow(run: () => unknown): void {
+    run();
+  }
+
+  pass(): void {}
+
+  fail(what: string): never {
+    assert.fail(what);
+  }
+
+  teardown(): void {}
+}
+
+/** Without prototypes, and views of bytes as numbers. */
+function plain(value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) return [...(value as Uint8Array)];
+  if (Array.isArray(value)) return value.map(plain);
+  if (value instanceof Map || value instanceof Set) return [...value].map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
+}
+
+function matches(found: unknown, pattern: unknown): boolean {
+  if (pattern instanceof RegExp) return pattern.test(String(found));
+  if (typeof pattern === 'function') return found instanceof pattern;
+  if (typeof pattern !== 'object' || pattern === null) return Object.is(found, pattern);
+  if (typeof found !== 'object' || found === null) return false;
+  return Object.entries(pattern).every(([key, inner]) => matches((found as Record<string, unknown>)[key], inner));
+}
+
+export default new Assertions(true);

@@ -1,0 +1,91 @@
+/**
+ * A test runner for Stryker that runs the tests of the format in its own process: a mutant takes milliseconds instead of a start of Node for each file of tests.
+ * Stryker starts a new process for mutants in code that runs when a module is loaded, and after one that does not end.
+ */
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { INSTRUMENTER_CONSTANTS, type InstrumenterContext } from '@stryker-mutator/api/core';
+import { declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
+import {
+  determineHitLimitReached,
+  type DryRunResult,
+  DryRunStatus,
+  type MutantRunOptions,
+  type MutantRunResult,
+  MutantRunStatus,
+  type TestResult,
+  type TestRunner,
+  type TestRunnerCapabilities,
+  TestStatus,
+} from '@stryker-mutator/api/test-runner';
+import { Assertions, type CollectedTest, collectTests } from './_tests.ts';
+
+/** Thousands of runs for each mutant; fuzzing has them. */
+const tooLong = new Set(['properties.test.ts']);
+
+class TestsInProcess implements TestRunner {
+  #tests: readonly CollectedTest[] = [];
+
+  /** Stryker's own state, which the instrumented code reads. */
+  get #state(): InstrumenterContext {
+    const scope = globalThis as unknown as Record<string, InstrumenterContext>;
+    scope[INSTRUMENTER_CONSTANTS.NAMESPACE] ??= {};
+    return scope[INSTRUMENTER_CONSTANTS.NAMESPACE]!;
+  }
+
+  capabilities(): TestRunnerCapabilities {
+    return { reloadEnvironment: false };
+  }
+
+  async dryRun(): Promise<DryRunResult> {
+    await this.#load();
+    const tests: TestResult[] = [];
+    for (const test of this.#tests) {
+      this.#state.currentTestId = test.id;
+      const began = performance.now();
+      const failure = await failureOf(test);
+      const shared = { id: test.id, name: test.id, timeSpentMs: performance.now() - began };
+      if (failure === undefined) tests.push({ ...shared, status: TestStatus.Success });
+      else tests.push({ ...shared, status: TestStatus.Failed, failureMessage: failure });
+    }
+    this.#state.currentTestId = undefined;
+    const { mutantCoverage } = this.#state;
+    return { status: DryRunStatus.Complete, tests, ...(mutantCoverage !== undefined && { mutantCoverage }) };
+  }
+
+  async mutantRun({ activeMutant, testFilter, hitLimit, mutantActivation }: MutantRunOptions): Promise<MutantRunResult> {
+    const state = this.#state;
+    state.hitCount = hitLimit === undefined ? undefined : 0;
+    state.hitLimit = hitLimit;
+    if (mutantActivation === 'static') state.activeMutant = activeMutant.id;
+    await this.#load();
+    state.activeMutant = activeMutant.id;
+    const chosen = this.#tests.filter(({ id }) => testFilter === undefined || testFilter.includes(id));
+    for (const [index, test] of chosen.entries()) {
+      const failure = await failureOf(test);
+      const endless = determineHitLimitReached(state.hitCount, state.hitLimit);
+      if (endless !== undefined) return endless as MutantRunResult;
+      if (failure === undefined) continue;
+      return { status: MutantRunStatus.Killed, failureMessage: failure, killedBy: [test.id], nrOfTests: index + 1 };
+    }
+    return { status: MutantRunStatus.Survived, nrOfTests: chosen.length };
+  }
+
+  async #load(): Promise<void> {
+    if (this.#tests.length > 0) return;
+    const folder = path.resolve('test/repo-format');
+    const files = readdirSync(folder).filter((name) => name.endsWith('.test.ts') && !tooLong.has(name));
+    this.#tests = await collectTests([...files.map((name) => path.join(folder, name)), path.resolve('test/spec/vectors.test.ts')]);
+  }
+}
+
+async function failureOf({ body }: CollectedTest): Promise<string | undefined> {
+  try {
+    await body(new Assertions(false));
+    return undefined;
+  } catch (error) {
+    return String(error);
+  }
+}
+
+export const strykerPlugins = [declareClassPlugin(PluginKind.TestRunner, 'in-process', TestsInProcess)];

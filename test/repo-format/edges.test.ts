@@ -1,0 +1,247 @@
+/** What no vector can show: errors about bytes that have no object's name, arguments that are mistakes of ours, and what only writers do. */
+import t from 'tap';
+import * as format from '../../repo-format/mod.ts';
+import { readVectorFiles } from '../spec/_vector-files.ts';
+import { encodedAgain } from './_encoders.ts';
+
+const bytes = (size: number, value = 1) => new Uint8Array(size).fill(value);
+const id = format.idFromBytes(bytes(16));
+const time = { seconds: 1, nanoseconds: 2 };
+
+/** Wrong only where more is known of it: a name, or what another object says. */
+const byContext = /name-mismatch|session|generation|number|contents-offset|end|below|first-name|rows|ordinal|page|other|contents\/packs/;
+
+t.test('every decoder: bytes without a name are rejected as those with one', async (t) => {
+  for (const { path, vector } of readVectorFiles()) {
+    const again = encodedAgain[vector.container];
+    if (vector.expect === 'ok' || again === undefined || byContext.test(path)) continue;
+    if (['key-slot', 'keyring', 'text-key'].includes(vector.container)) continue;
+    t.throws(() => again(vector.bytes, vector.header), { name: 'LaganError' }, path);
+  }
+});
+
+t.test('decodeKeySlot, openKeySlot: without a name the id may be any', async (t) => {
+  const key = bytes(32, 3);
+  const description = { id: id as unknown as format.ObjectId, repositoryId: bytes(16), label: 'l', created: time, grants: 'full' } as const;
+  const slot = { ...description, kind: 'key-file', salt: bytes(32) } as const;
+  const stored = format.encodeKeySlot(slot, { keyEncryptionKey: key, accessKey: bytes(32, 4), nonce: bytes(12) });
+  t.same(Buffer.from(format.openKeySlot(format.decodeKeySlot(stored), key)), Buffer.from(bytes(32, 4)));
+  t.equal(format.decodeKeySlot(stored, 'somewhere/else').id, id, 'a name that is none of a slot');
+  t.throws(() => format.openKeySlot(format.decodeKeySlot(stored), bytes(32, 5)), { code: 'wrong-key' });
+  const keys = { keyEncryptionKey: key, accessKey: bytes(31), nonce: bytes(12) };
+  t.throws(() => format.encodeKeySlot(slot, keys), RangeError);
+});
+
+t.test('decodeKeyring: what was sealed for this repository names another, or no name is known', async (t) => {
+  const place = { repositoryId: bytes(16), number: 0, accessKey: bytes(32) };
+  const payload = format.encodeCbor({
+    version: 1,
+    grants: 'full',
+    number: 0,
+    newest: 0,
+    epochs: [{ epoch: 0, master: bytes(32) }],
+    repository: bytes(16, 9),
+  });
+  const text = (value: string) => new TextEncoder().encode(value);
+  const additionalData = format.concatBytes([text('lagan keyring'), bytes(16), bytes(4, 0), text('full')]);
+  const sealed = format.sealAead({ key: bytes(32), nonce: bytes(12), additionalData }, payload);
+  t.throws(() => format.decodeKeyring(format.concatBytes([bytes(12), sealed]), 'full', place), { code: 'malformed' });
+  for (const size of [0, 11, 12, 27, 28])
+    t.throws(() => format.decodeKeyring(bytes(size), 'full', place), { code: 'authentication-failed' });
+});
+
+t.test('errors say "bytes", "object" or "node" where no name is known', async (t) => {
+  const header = format.sealedHeader({ kind: 'hold', epoch: 0, repositoryId: bytes(16), objectId: bytes(16), salt: bytes(32) });
+  const broken = (at: number, value: number) => header.with(at, value);
+  t.throws(() => format.parseSealedHeader(broken(7, 2)), { code: 'repository-too-new', offset: 7, found: 2 });
+  t.throws(() => format.parseSealedHeader(broken(7, 0)), { code: 'malformed', offset: 7 });
+  t.throws(() => format.parseSealedHeader(broken(6, 99)), { code: 'malformed', offset: 6, expected: 'a kind of 1 to 14' });
+  t.throws(() => format.parseSealedHeader(broken(6, 99), { kind: 'hold' }), { code: 'malformed', expected: 'hold' });
+  t.throws(() => format.parseSealedHeader(header, { kind: 'root' }), { code: 'malformed' });
+  t.throws(() => format.parseSealedHeader(header, { repositoryId: bytes(16, 2) }), { code: 'name-mismatch' });
+  t.throws(() => format.parseSealedHeader(header, { objectId: bytes(16, 2) }), { code: 'name-mismatch' });
+  t.throws(() => format.parseSealedHeader(header.subarray(1)), { code: 'malformed', offset: 79 });
+  t.throws(() => format.parseSealedFooter(bytes(15)), { code: 'malformed', offset: 0 });
+  t.throws(() => format.parseSealedFooter(bytes(16)), { code: 'malformed', offset: 12 });
+  t.throws(() => format.openStoredSegment(bytes(32), header, { number: 0, offset: 80 }, bytes(3)), { code: 'malformed', offset: 80 });
+  t.throws(() => format.openSegment(bytes(32), header, { number: 0, offset: 80 }, bytes(16)), { code: 'malformed' });
+  const contents = { number: format.contentsSegmentNumber, offset: 80 };
+  t.throws(() => format.openSegment(bytes(32), header, contents, bytes(17)), { code: 'authentication-failed', message: /the contents/ });
+});
+
+t.test('sealSegment, openSegment: into memory of the caller, which must suffice', async (t) => {
+  const header = format.sealedHeader({ kind: 'hold', epoch: 0, repositoryId: bytes(16), objectId: bytes(16), salt: bytes(32) });
+  const place = { number: 0, offset: 80 };
+  const [plaintext, key] = [bytes(10), bytes(32)];
+  const room = bytes(40, 0);
+  const sealed = format.sealSegment(key, header, place, [plaintext], { into: room });
+  t.equal(sealed.buffer, room.buffer);
+  t.equal(sealed.length, 30);
+  t.throws(() => format.sealSegment(key, header, place, [plaintext], { into: bytes(29) }), RangeError);
+  t.same(Buffer.from(format.openSegment(key, header, place, sealed.subarray(4), { into: bytes(10, 0) })), Buffer.from(plaintext));
+  t.throws(() => format.openSegment(key, header, place, sealed.subarray(4), { into: bytes(9) }), RangeError);
+});
+
+t.test('expectBlock: every field must be that of the contents', async (t) => {
+  const row = { offset: 80, sealedLength: 40, codec: 'raw', rawLength: 3, chunkLengths: Uint32Array.of(1, 2), names: bytes(64) } as const;
+  const block = { codec: 'raw', rawLength: 3, chunkLengths: [1, 2], payload: bytes(3) } as const;
+  format.expectBlock({ ...block, chunkLengths: [1, 2] }, row);
+  for (const change of [
+    { codec: 'zstd' as const },
+    { rawLength: 4 },
+    { chunkLengths: [2, 1] },
+    { chunkLengths: [3] },
+    { chunkLengths: [1, 2, 1] },
+  ])
+    t.throws(() => format.expectBlock({ ...block, chunkLengths: [1, 2], ...change }, row), { code: 'malformed', offset: 80 });
+});
+
+t.test('parseObjectName: numbers that no program can count to', async (t) => {
+  for (const name of [
+    `collector/roots/${'f'.repeat(16)}`,
+    `writer/snapshots/${'f'.repeat(16)}/${id}`,
+    `writer/checkpoints/${'f'.repeat(16)}/${id}.00000000`,
+    `writer/index/${'f'.repeat(16)}/${id}.00000000-00000000`,
+    `writer/index/${'0'.repeat(16)}/${id}.00000001-00000000`,
+  ])
+    t.equal(format.parseObjectName(name), null, name);
+  for (const number of [-1, 1.5, Number.NaN, 2 ** 53]) t.throws(() => format.objectNames.root(number), RangeError);
+  t.throws(() => format.objectNames.configuration(2 ** 32), RangeError);
+});
+
+t.test('ids and hex: what is none is a TypeError or RangeError', async (t) => {
+  for (const text of ['', 'xyz', 'a', 'AB'.repeat(16), '0'.repeat(31), '0'.repeat(33)]) t.throws(() => format.idToBytes(text), TypeError);
+  for (const text of ['a', 'xy', '0g']) t.throws(() => format.fromHex(text), TypeError);
+  t.same([...format.fromHex('00fF')], [0, 255]);
+  t.throws(() => format.idFromBytes(bytes(15)), RangeError);
+  t.throws(() => format.idFromBytes(bytes(20), 5), RangeError);
+  t.equal(format.idFromBytes(bytes(20, 10), 4), '0a'.repeat(16));
+});
+
+t.test('encodeRoot: a root has at most 64 KiB', async (t) => {
+  const none = { baseIndex: null, catalogue: null, lost: null, condemned: null, doomed: null };
+  const root = { number: 1, nonce: bytes(16), previous: null, generation: 1, floor: 0, phase: 'open', pastFloor: 0, ...none } as const;
+  t.ok(format.encodeRoot(root).length < 300);
+  t.throws(() => format.encodeRoot({ ...root, nonce: bytes(64 * 1024) }), RangeError);
+});
+
+t.test('compareTimes: by seconds, then by nanoseconds', async (t) => {
+  const at = (seconds: number, nanoseconds: number) => ({ seconds, nanoseconds });
+  t.ok(format.compareTimes(at(1, 9), at(2, 0)) < 0);
+  t.ok(format.compareTimes(at(2, 0), at(1, 9)) > 0);
+  t.ok(format.compareTimes(at(1, 8), at(1, 9)) < 0);
+  t.equal(format.compareTimes(at(-1, 9), at(-1, 9)), 0);
+});
+
+t.test('NodeWriter: a clone ends by itself, and the packs are told in the order of their use', async (t) => {
+  const other = format.idFromBytes(bytes(16, 2));
+  const writer = new format.NodeWriter('content', 0);
+  writer.addExtent({ kind: 'data', length: 1, pack: other, name: bytes(32) });
+  writer.addExtent({ kind: 'data', length: 2, pack: id, name: bytes(32) });
+  t.same(writer.packs, [other, id]);
+  const clone = writer.clone();
+  writer.addExtent({ kind: 'hole', length: 3 });
+  t.equal(clone.itemCount, 2);
+  t.equal(clone.sizeBytes, clone.clone().finish().length);
+  t.match(format.decodeNode(clone.finish()), { kind: 'content', height: 0, packs: [other, id], items: [{ length: 1 }, { length: 2 }] });
+  t.equal(clone.itemCount, 0, 'it is empty afterwards');
+  t.same(clone.packs, []);
+  t.equal(format.decodeNode(writer.finish()).items.length, 3);
+  const named = new format.NodeWriter('directory', 0);
+  const fields = { mode: 0, uid: 0, gid: 0, groupName: 'g', mtime: time, ctime: time, inode: 1, extensions: format.noExtensions };
+  named.addEntry({ ...fields, name: bytes(1, 97), type: 'fifo', userName: 'u' });
+  const copy = named.clone();
+  copy.addEntry({ ...fields, name: bytes(1, 98), type: 'fifo', userName: 'u' });
+  t.match(format.decodeNode(copy.finish()).items, [{ userName: 'u' }, { userName: 'u', groupName: 'g' }]);
+});
+
+t.test('expectChild: nothing in a child comes before the end of the child before it', async (t) => {
+  const reference = { pack: id, name: bytes(32) };
+  const name = (text: string) => new TextEncoder().encode(text);
+  const entry = (text: string) => ({
+    name: name(text),
+    type: 'fifo' as const,
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    userName: '',
+    groupName: '',
+    mtime: time,
+    ctime: time,
+    inode: 1,
+    extensions: format.noExtensions,
+  });
+  const decoded = (node: Parameters<typeof format.encodeNode>[0]) => format.decodeNode(format.encodeNode(node));
+  const inner = (lastNames: string[], height = 1) =>
+    decoded({ kind: 'directory', height, items: lastNames.map((last) => ({ lastName: name(last), entriesBelow: 1, node: reference })) });
+  const leaf = (...names: string[]) => decoded({ kind: 'directory', height: 0, items: names.map(entry) });
+  const parent = inner(['b', 'd']);
+  format.expectChild(parent, 0, leaf('a', 'b'));
+  format.expectChild(parent, 1, leaf('c', 'd'));
+  for (const wrong of [leaf('a', 'd'), leaf('b', 'd'), leaf('c'), inner(['d'])]) {
+    t.throws(() => format.expectChild(parent, 1, wrong), { code: 'malformed' });
+  }
+  const above = inner(['b', 'd'], 2);
+  format.expectChild(above, 1, inner(['c', 'd']));
+  t.throws(() => format.expectChild(above, 1, inner(['b', 'd'])), { code: 'malformed' });
+  const ids = [1, 2, 3].map((value) => format.idFromBytes(bytes(16, value)));
+  const packs = (...items: format.PackId[]) => decoded({ kind: 'pack-list', height: 0, items });
+  const list = decoded({
+    kind: 'pack-list',
+    height: 1,
+    items: ids.slice(0, 2).map((lastPack) => ({ lastPack, packsBelow: 1, node: reference })),
+  });
+  format.expectChild(list, 1, packs(ids[1]!));
+  t.throws(() => format.expectChild(list, 1, packs(ids[0]!, ids[1]!)), { code: 'malformed' });
+  t.throws(() => format.expectChild(list, 1, packs(ids[2]!), 'a name'), { code: 'malformed', object: 'a name' });
+  const content = decoded({ kind: 'content', height: 1, items: [{ bytesBelow: 5, node: reference }] });
+  format.expectChild(content, 0, decoded({ kind: 'content', height: 0, items: [{ kind: 'hole', length: 5 }] }));
+  t.throws(() => format.expectChild(content, 0, leaf('a')), { code: 'malformed' });
+});
+
+t.test('Field: values of another type, and numbers beyond what they may be', async (t) => {
+  const annotation = (change: object) => format.encodeCbor({ version: 1, tags: null, description: null, time: [1, 2], ...change });
+  t.match(format.decodeAnnotation(annotation({})), { tags: null, description: null, time: { seconds: 1, nanoseconds: 2 } });
+  for (const value of [1, [1], [1, 2, 3], ['1', 2], [1, '2'], [1, -1], [1, 2n ** 60n], {}, null])
+    t.throws(() => format.decodeAnnotation(annotation({ time: value })), { name: 'LaganError' });
+  t.throws(() => format.decodeAnnotation(annotation({ time: [2n ** 60n, 0] })), { code: 'limit-exceeded', offset: 12 });
+  t.throws(() => format.decodeAnnotation(annotation({ time: [1, 10 ** 9] })), { code: 'limit-exceeded' });
+  t.throws(() => format.decodeAnnotation(annotation({ description: 'x'.repeat(65_537) })), { code: 'limit-exceeded', found: 65_537 });
+  t.throws(() => format.decodeAnnotation(annotation({ description: 5 })), { code: 'malformed', found: '5' });
+  t.throws(() => format.decodeAnnotation(annotation({ tags: 'tag' })), { code: 'malformed', found: '"tag"' });
+  t.throws(() => format.decodeAnnotation(annotation({ tags: new Array(1025).fill('') })), { code: 'limit-exceeded', found: 1025 });
+  const { snapshots: _, ...empty } = { snapshots: [], until: null, reason: '' };
+  t.throws(() => format.decodeHold(format.encodeCbor({ version: 1, ...empty })), { code: 'malformed', found: 'missing' });
+  t.throws(() => format.decodeHold(format.encodeCbor([])), { code: 'malformed', found: 'a list of 0' });
+  t.throws(() => format.decodeHold(format.encodeCbor({ version: 2, ...empty })), { code: 'repository-too-new', expected: 1, found: 2 });
+  t.throws(() => format.decodeHold(format.encodeCbor({ version: 0, ...empty })), { code: 'malformed' });
+  const contents = { rows: 0, packs: 0, sampleRows: 0, firstNames: bytes(0), replaced: [5], older: [], leftOut: [] };
+  for (const replaced of [[5], [[bytes(16)]], [[bytes(16), [], 1]], [{}]])
+    t.throws(() => format.decodeIndexContents(format.encodeCbor({ ...contents, replaced })), { code: 'malformed' });
+});
+
+t.test('NodeWriter: what no node can be', async (t) => {
+  for (const height of [-1, 33, 0.5]) t.throws(() => new format.NodeWriter('content', height), RangeError);
+  t.throws(() => new format.NodeWriter('content', 32).finish(), RangeError);
+  const writer = new format.NodeWriter('content', 0);
+  t.throws(() => writer.addExtent({ kind: 'data', length: 1, pack: id, name: bytes(31) }), RangeError);
+});
+
+t.test('encodeIndexPage, writeRow: ordinals of 32 bits, names from anywhere', async (t) => {
+  const page = new Uint8Array(2 * 36);
+  format.writeRow(page, 0, { name: bytes(32, 7), packOrdinal: 0xfedcba98 });
+  format.writeRow(page, 1, { name: bytes(40, 8), nameOffset: 8, packOrdinal: 1 });
+  t.equal(format.packOrdinalAt(page, 0), 0xfedcba98);
+  t.equal(format.findInPage(page, bytes(32, 8)), 1);
+  t.equal(format.findInPage(page, bytes(32, 9)), -1);
+  t.same(Buffer.from(format.encodeIndexPage(format.concatBytes([bytes(32, 7), bytes(32, 8)]), [0xfedcba98, 1])), Buffer.from(page));
+});
+
+t.test('a typing mistake in several places of a key has no group', async (t) => {
+  const text = format.encodeTextKey('key', bytes(32, 0x5a));
+  const spoiled = text.replace(
+    /-1 (.)(.....)-(.)/,
+    (_, first, rest, second) => `-1 ${first === '7' ? '8' : '7'}${rest}-${second === '7' ? '8' : '7'}`,
+  );
+  t.throws(() => format.decodeTextKey('key', spoiled), { code: 'malformed-key', message: /more than one place/ });
+});
