@@ -14,13 +14,15 @@ export class Descent {
     this.#nodes.add(keyOf(top));
   }
 
-  /** Goes into a folder. Codes: limit-exceeded (too deep), malformed (it is one of those that it is in). */
+  /** Goes into a folder; one without a node is empty, and may be anywhere. Codes: limit-exceeded (too deep), malformed (it is one of those that it is in). */
   enter({ name, node }: Pick<DirectoryEntry, 'name' | 'node'>): void {
     const pathSizeBytes = this.#pathSizeBytes + 1 + name.length;
     const key = keyOf(node);
-    if (this.#folders.length + 1 >= limits.folderDepth) throw tooDeep('folders in each other', limits.folderDepth, node);
-    if (pathSizeBytes > limits.pathSizeBytes) throw tooDeep('bytes of a path', limits.pathSizeBytes, node);
-    if (node !== null && this.#nodes.has(key)) throw inItself(node);
+    if (node !== null) {
+      if (this.#folders.length + 1 >= limits.folderDepth) throw tooDeep('folders in each other', limits.folderDepth, node);
+      if (pathSizeBytes > limits.pathSizeBytes) throw tooDeep('bytes of a path', limits.pathSizeBytes, node);
+      if (this.#nodes.has(key)) throw inItself(node);
+    }
     this.#nodes.add(key);
     this.#folders.push({ key, sizeBytes: 1 + name.length });
     this.#pathSizeBytes = pathSizeBytes;
@@ -39,16 +41,12 @@ function keyOf(node: NodeReference | null): string {
   return node === null ? '' : Buffer.from(node.name.buffer, node.name.byteOffset, node.name.length).toString('latin1');
 }
 
-function objectOf(node: NodeReference | null): string | undefined {
-  return node === null ? undefined : objectNames.pack(node.pack);
-}
-
-function tooDeep(what: string, limit: number, node: NodeReference | null): LaganError {
-  const object = objectOf(node);
-  return new LaganError('limit-exceeded', `${object ?? 'a folder'}: there are more than ${limit} ${what}`, { object, expected: limit });
+function tooDeep(what: string, limit: number, { pack }: NodeReference): LaganError {
+  const object = objectNames.pack(pack);
+  return new LaganError('limit-exceeded', `${object}: there are more than ${limit} ${what}`, { object, expected: limit });
 }
 
 function inItself(node: NodeReference): LaganError {
-  const object = objectOf(node);
+  const object = objectNames.pack(node.pack);
   return new LaganError('malformed', `${object}: a folder is in itself`, { object, found: Buffer.from(node.name).toString('hex') });
 }

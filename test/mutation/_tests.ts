@@ -19,7 +19,8 @@ let file = '';
 /** Imports the files, which must be absolute, and gives their tests. To be called once. */
 export async function collectTests(files: readonly string[]): Promise<readonly CollectedTest[]> {
   registerHooks({
-    resolve: (specifier, context, next) => (specifier === 'tap' ? { url: import.meta.url, format: 'module-typescript', shortCircuit: true } : next(specifier, context)),
+    resolve: (specifier, context, next) =>
+      specifier === 'tap' ? { url: import.meta.url, format: 'module-typescript', shortCircuit: true } : next(specifier, context),
   });
   for (const name of files) {
     file = name.slice(name.lastIndexOf('/') + 1);
@@ -42,19 +43,19 @@ export class Assertions {
   }
 
   ok(value: unknown, what?: string): void {
-    assert.ok(value, what);
+    assert.ok(value, what ?? 'not ok');
   }
 
   notOk(value: unknown, what?: string): void {
-    assert.ok(!value, what);
+    assert.ok(!value, what ?? 'ok');
   }
 
   equal(found: unknown, wanted: unknown, what?: string): void {
-    assert.strictEqual(found, wanted, what);
+    assert.ok(Object.is(found, wanted), what ?? `${found} is not ${wanted}`);
   }
 
   not(found: unknown, wanted: unknown, what?: string): void {
-    assert.notStrictEqual(found, wanted, what);
+    assert.ok(!Object.is(found, wanted), what ?? `${found}`);
   }
 
   /** tap compares `1` and `'1'` as the same; the tests of the format do not need that. */

@@ -4,56 +4,44 @@
  */
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { INSTRUMENTER_CONSTANTS, type InstrumenterContext } from '@stryker-mutator/api/core';
+import { INSTRUMENTER_CONSTANTS } from '@stryker-mutator/api/core';
 import { declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
-import {
-  determineHitLimitReached,
-  type DryRunResult,
-  DryRunStatus,
-  type MutantRunOptions,
-  type MutantRunResult,
-  MutantRunStatus,
-  type TestResult,
-  type TestRunner,
-  type TestRunnerCapabilities,
-  TestStatus,
-} from '@stryker-mutator/api/test-runner';
-import { Assertions, type CollectedTest, collectTests } from './_tests.ts';
+import { DryRunStatus, determineHitLimitReached, MutantRunStatus, TestStatus } from '@stryker-mutator/api/test-runner';
+import { Assertions, collectTests } from './_tests.ts';
 
 /** Thousands of runs for each mutant; fuzzing has them. */
 const tooLong = new Set(['properties.test.ts']);
 
-class TestsInProcess implements TestRunner {
-  #tests: readonly CollectedTest[] = [];
+class TestsInProcess {
+  #tests = [];
 
   /** Stryker's own state, which the instrumented code reads. */
-  get #state(): InstrumenterContext {
-    const scope = globalThis as unknown as Record<string, InstrumenterContext>;
-    scope[INSTRUMENTER_CONSTANTS.NAMESPACE] ??= {};
-    return scope[INSTRUMENTER_CONSTANTS.NAMESPACE]!;
+  get #state() {
+    globalThis[INSTRUMENTER_CONSTANTS.NAMESPACE] ??= {};
+    return globalThis[INSTRUMENTER_CONSTANTS.NAMESPACE];
   }
 
-  capabilities(): TestRunnerCapabilities {
+  capabilities() {
     return { reloadEnvironment: false };
   }
 
-  async dryRun(): Promise<DryRunResult> {
+  async dryRun() {
     await this.#load();
-    const tests: TestResult[] = [];
+    const tests = [];
     for (const test of this.#tests) {
       this.#state.currentTestId = test.id;
       const began = performance.now();
-      const failure = await failureOf(test);
+      const failureMessage = await failureOf(test);
       const shared = { id: test.id, name: test.id, timeSpentMs: performance.now() - began };
-      if (failure === undefined) tests.push({ ...shared, status: TestStatus.Success });
-      else tests.push({ ...shared, status: TestStatus.Failed, failureMessage: failure });
+      tests.push(
+        failureMessage === undefined ? { ...shared, status: TestStatus.Success } : { ...shared, status: TestStatus.Failed, failureMessage },
+      );
     }
     this.#state.currentTestId = undefined;
-    const { mutantCoverage } = this.#state;
-    return { status: DryRunStatus.Complete, tests, ...(mutantCoverage !== undefined && { mutantCoverage }) };
+    return { status: DryRunStatus.Complete, tests, mutantCoverage: this.#state.mutantCoverage };
   }
 
-  async mutantRun({ activeMutant, testFilter, hitLimit, mutantActivation }: MutantRunOptions): Promise<MutantRunResult> {
+  async mutantRun({ activeMutant, testFilter, hitLimit, mutantActivation }) {
     const state = this.#state;
     state.hitCount = hitLimit === undefined ? undefined : 0;
     state.hitLimit = hitLimit;
@@ -62,16 +50,16 @@ class TestsInProcess implements TestRunner {
     state.activeMutant = activeMutant.id;
     const chosen = this.#tests.filter(({ id }) => testFilter === undefined || testFilter.includes(id));
     for (const [index, test] of chosen.entries()) {
-      const failure = await failureOf(test);
+      const failureMessage = await failureOf(test);
       const endless = determineHitLimitReached(state.hitCount, state.hitLimit);
-      if (endless !== undefined) return endless as MutantRunResult;
-      if (failure === undefined) continue;
-      return { status: MutantRunStatus.Killed, failureMessage: failure, killedBy: [test.id], nrOfTests: index + 1 };
+      if (endless !== undefined) return endless;
+      if (failureMessage === undefined) continue;
+      return { status: MutantRunStatus.Killed, failureMessage, killedBy: [test.id], nrOfTests: index + 1 };
     }
     return { status: MutantRunStatus.Survived, nrOfTests: chosen.length };
   }
 
-  async #load(): Promise<void> {
+  async #load() {
     if (this.#tests.length > 0) return;
     const folder = path.resolve('test/repo-format');
     const files = readdirSync(folder).filter((name) => name.endsWith('.test.ts') && !tooLong.has(name));
@@ -79,7 +67,8 @@ class TestsInProcess implements TestRunner {
   }
 }
 
-async function failureOf({ body }: CollectedTest): Promise<string | undefined> {
+/** What the assertion said that did not hold; undefined: all held. */
+async function failureOf({ body }) {
   try {
     await body(new Assertions(false));
     return undefined;
