@@ -14,6 +14,8 @@ const tooLong = new Set(['properties.test.ts']);
 
 class TestsInProcess {
   #tests = [];
+  /** How long each test took last: the quick ones come first, as one that fails is enough. */
+  #durations = new Map();
 
   /** Stryker's own state, which the instrumented code reads. */
   get #state() {
@@ -30,9 +32,8 @@ class TestsInProcess {
     const tests = [];
     for (const test of this.#tests) {
       this.#state.currentTestId = test.id;
-      const began = performance.now();
-      const failureMessage = await failureOf(test);
-      const shared = { id: test.id, name: test.id, timeSpentMs: performance.now() - began };
+      const failureMessage = await this.#failureOf(test);
+      const shared = { id: test.id, name: test.id, timeSpentMs: this.#durations.get(test.id) };
       tests.push(
         failureMessage === undefined ? { ...shared, status: TestStatus.Success } : { ...shared, status: TestStatus.Failed, failureMessage },
       );
@@ -48,9 +49,11 @@ class TestsInProcess {
     if (mutantActivation === 'static') state.activeMutant = activeMutant.id;
     await this.#load();
     state.activeMutant = activeMutant.id;
+    const durationOf = ({ id }) => this.#durations.get(id) ?? 0;
     const chosen = this.#tests.filter(({ id }) => testFilter === undefined || testFilter.includes(id));
+    chosen.sort((left, right) => durationOf(left) - durationOf(right));
     for (const [index, test] of chosen.entries()) {
-      const failureMessage = await failureOf(test);
+      const failureMessage = await this.#failureOf(test);
       const endless = determineHitLimitReached(state.hitCount, state.hitLimit);
       if (endless !== undefined) return endless;
       if (failureMessage === undefined) continue;
@@ -59,21 +62,24 @@ class TestsInProcess {
     return { status: MutantRunStatus.Survived, nrOfTests: chosen.length };
   }
 
+  /** What the assertion said that did not hold; undefined: all held. */
+  async #failureOf({ id, body }) {
+    const began = performance.now();
+    try {
+      await body(new Assertions(false));
+      return undefined;
+    } catch (error) {
+      return String(error);
+    } finally {
+      this.#durations.set(id, Math.max(performance.now() - began, this.#durations.get(id) ?? 0));
+    }
+  }
+
   async #load() {
     if (this.#tests.length > 0) return;
     const folder = path.resolve('test/repo-format');
     const files = readdirSync(folder).filter((name) => name.endsWith('.test.ts') && !tooLong.has(name));
     this.#tests = await collectTests([...files.map((name) => path.join(folder, name)), path.resolve('test/spec/vectors.test.ts')]);
-  }
-}
-
-/** What the assertion said that did not hold; undefined: all held. */
-async function failureOf({ body }) {
-  try {
-    await body(new Assertions(false));
-    return undefined;
-  } catch (error) {
-    return String(error);
   }
 }
 
