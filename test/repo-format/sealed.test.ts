@@ -84,3 +84,59 @@ t.test('sealedFooter, parseSealedFooter: beyond 4 GiB, too', async (t) => {
     t.throws(() => format.parseSealedFooter(footer, { fileSizeBytes: offset + 4 + 100 + 17 }), { code: 'malformed' });
   }
 });
+
+t.test('usesDataKey: content alone is under the data key', async (t) => {
+  const kinds = Object.keys(format.objectKinds) as format.ObjectKind[];
+  t.same(kinds.filter(format.usesDataKey), ['pack']);
+});
+
+t.test('sealedHeader: ids of another size are RangeErrors', async (t) => {
+  const fields = { kind: 'root', epoch: 0, ...ids, salt: new Uint8Array(32) } as const;
+  for (const size of [0, 15, 17]) {
+    t.throws(() => format.sealedHeader({ ...fields, repositoryId: new Uint8Array(size) }), RangeError);
+    t.throws(() => format.sealedHeader({ ...fields, objectId: new Uint8Array(size) }), RangeError);
+  }
+});
+
+t.test('parseSealedFooter: lengths at their limits, and what is known of the file', async (t) => {
+  const footer = format.sealedFooter({ offset: 80, length: 17 });
+  t.same(format.parseSealedFooter(footer), { offset: 80, length: 17 }, 'the least');
+  t.same(format.parseSealedFooter(footer, { limit: 17 }), { offset: 80, length: 17 }, 'as many as may be');
+  t.throws(() => format.parseSealedFooter(footer, { limit: 16 }), { code: 'limit-exceeded', expected: 16, found: 17, offset: 8 });
+  t.throws(() => format.parseSealedFooter(format.sealedFooter({ offset: 80, length: 16 })), { code: 'malformed', offset: 8, found: 16 });
+  t.throws(() => format.parseSealedFooter(format.sealedFooter({ offset: 79, length: 17 })), { code: 'malformed', offset: 0, found: 79 });
+  t.throws(() => format.parseSealedFooter(footer, { fileSizeBytes: 118 }), { code: 'malformed', expected: 102, found: 101 });
+});
+
+t.test('what does not open: errors name the object, the segment and the sizes', async (t) => {
+  const named = { ...place, objectName: 'writer/x' };
+  const opening = (where: format.SegmentPlace, bytes: Uint8Array) => () => format.openStoredSegment(key, header, where, bytes);
+  t.throws(opening(named, new Uint8Array(4)), { code: 'malformed', expected: 'at least 17', found: 0, message: /^writer\/x: / });
+  t.throws(opening(named, new Uint8Array(3)), { code: 'malformed', expected: 4, found: 3 });
+  const sealed = format
+    .sealSegment(key, header, place, [new Uint8Array(1)])
+    .with(20, 0)
+    .with(19, 0);
+  t.throws(opening(named, sealed), { code: 'authentication-failed', message: /^writer\/x: segment 5 at/, object: 'writer/x' });
+  t.throws(opening({ ...named, number: format.contentsSegmentNumber }, sealed), { message: /^writer\/x: the contents at/ });
+  t.throws(opening(place, sealed), { message: /^object: segment 5/ });
+  const parsing = (change: (bytes: Uint8Array) => Uint8Array, expect: format.ExpectedHeader) => () =>
+    format.parseSealedHeader(change(header), expect, 'writer/x');
+  t.throws(
+    parsing((bytes) => bytes, { objectId: ids.repositoryId }),
+    { code: 'name-mismatch', message: /^writer\/x: / },
+  );
+  t.throws(
+    parsing((bytes) => bytes.with(7, 9), {}),
+    { code: 'repository-too-new', message: /^writer\/x: version 9/ },
+  );
+  t.throws(
+    parsing((bytes) => bytes.with(15, 1), {}),
+    { code: 'malformed', offset: 12, message: /^writer\/x: / },
+  );
+  const size = format.limits.rootSizeBytes + 1;
+  const big = new Uint8Array(size);
+  big.set(format.sealedHeader({ kind: 'root', epoch: 0, ...ids, salt: new Uint8Array(32) }));
+  const open = () => format.openObject(big, { kind: 'root', ...ids, classKeyOf: () => key, objectName: 'writer/x' });
+  t.throws(open, { code: 'limit-exceeded', offset: 0, expected: size - 1, found: size, message: /^writer\/x: / });
+});
