@@ -245,3 +245,138 @@ t.test('a typing mistake in several places of a key has no group', async (t) => 
   );
   t.throws(() => format.decodeTextKey('key', spoiled), { code: 'malformed-key', message: /more than one place/ });
 });
+
+t.test('decodeNode: what is refused says where, what was found and what would be right', async (t) => {
+  const silent: string[] = [];
+  for (const { path, vector } of readVectorFiles()) {
+    if (vector.container !== 'node' || vector.expect !== 'malformed') continue;
+    try {
+      format.decodeNode(vector.bytes, 'a name');
+    } catch (error) {
+      const { expected, object, offset, message } = error as format.LaganError;
+      if (expected === undefined) silent.push(path);
+      t.ok(object === 'a name' && message.startsWith('a name: ') && offset! <= vector.bytes.length, path);
+    }
+  }
+  t.same(
+    silent.filter((path) => !/varint|xattr|mode-long/.test(path)),
+    [],
+  );
+});
+
+t.test('decodeNode: offsets of single bytes that are wrong', async (t) => {
+  const fields = {
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    userName: '',
+    groupName: '',
+    mtime: time,
+    ctime: time,
+    inode: 1,
+    extensions: format.noExtensions,
+  };
+  const name = new TextEncoder().encode('a');
+  const leaf = (entry: format.Entry) => format.encodeNode({ kind: 'directory', height: 0, items: [entry] });
+  const empty = leaf({ ...fields, name, type: 'directory', node: null, filesBelow: 0, bytesBelow: 0 });
+  const file = leaf({ ...fields, name, type: 'file', size: 0, content: format.noContent });
+  const device = { ...fields, name, type: 'block-device', major: 8, minor: 300 } as const;
+  t.match(format.decodeNode(leaf(device)).items, [{ type: 'block-device', major: 8, minor: 300 }]);
+  t.match(format.decodeNode(leaf({ ...device, type: 'character-device' })).items, [{ type: 'character-device', major: 8, minor: 300 }]);
+  // Header of 6 bytes, length of the entry, length and byte of its name, then its type.
+  const typeAt = 9;
+  t.throws(() => format.decodeNode(empty.with(typeAt, 9)), { code: 'malformed', offset: typeAt, found: 9, expected: '1 to 7' });
+  // Mode, two ids, two names, two times of two bytes each, inode.
+  const fieldsAt = typeAt + 1 + 5 + 4 + 1;
+  t.equal(empty[fieldsAt], 0, 'no node');
+  t.throws(() => format.decodeNode(empty.with(fieldsAt, 2)), { code: 'malformed', offset: fieldsAt, found: 2 });
+  t.throws(() => format.decodeNode(file.with(fieldsAt + 1, 3)), { code: 'malformed', offset: fieldsAt + 1, found: 3, expected: '0 to 2' });
+  t.throws(() => format.decodeNode(file.with(fieldsAt, 1)), { code: 'malformed', offset: fieldsAt, expected: 1, found: 0 });
+  t.throws(() => format.decodeNode(empty.with(6, 127)), { code: 'malformed', found: 127, expected: `at most ${empty.length - 7}` });
+  t.throws(() => format.decodeNode(empty.with(6, empty[6]! - 1)), { code: 'malformed', expected: empty.length - 1, found: empty.length });
+});
+
+t.test('ByteReader, ByteWriter: numbers at the edges of their ranges', async (t) => {
+  const read = (...values: number[]) => new format.ByteReader(Uint8Array.from(values), 'a name');
+  t.throws(() => read().varint(), { code: 'malformed', offset: 0, expected: 1, found: 0, message: /^a name: / });
+  t.throws(() => read(0x80).varint(), { code: 'malformed', expected: 2, found: 1 });
+  const continued = new Array<number>(8).fill(0xff);
+  t.throws(() => read(...continued).bigVarint(), { code: 'malformed', expected: 9, found: 8 });
+  t.throws(() => read(...continued, 0xff, 0xff, 0x01).bigVarint(), { code: 'malformed', expected: 'at most 64 bits' });
+  t.throws(() => read(...continued.slice(1), 0x7f).varint(5, 'thing'), {
+    code: 'limit-exceeded',
+    expected: 5,
+    message: /^a name: thing is/,
+  });
+  t.equal(read(0x80, 0x80, 0x01).varint(), 16_384);
+  t.throws(() => read(0, 0, 0).expectItems(4, 1, 'things'), { code: 'malformed', expected: 'at most 3', found: 4 });
+  t.throws(() => read(0, 0, 0).expectItems(2, 2, 'things'), { code: 'malformed', expected: 'at most 1', found: 2 });
+  read(0, 0, 0).expectItems(3, 1, 'things');
+
+  const write = (run: (writer: format.ByteWriter) => void) => {
+    const writer = new format.ByteWriter(1);
+    run(writer);
+    return format.toHex(writer.finish());
+  };
+  t.equal(
+    write((writer) => writer.u32(0xfedcba98)),
+    '98badcfe',
+  );
+  t.equal(
+    write((writer) => writer.u64(0)),
+    '00'.repeat(8),
+  );
+  t.equal(
+    write((writer) => writer.u64(2n ** 64n - 1n)),
+    'ff'.repeat(8),
+  );
+  t.equal(
+    write((writer) => writer.varint(0x10000000)),
+    '8080808001',
+  );
+  t.equal(
+    write((writer) => writer.varint(2 ** 53 - 1)),
+    'ffffffffffffff0f',
+  );
+  t.equal(
+    write((writer) => writer.bigVarint(2n ** 53n)),
+    '8080808080808010',
+  );
+  t.equal(
+    write((writer) => writer.bigVarint(2n ** 53n - 1n)),
+    'ffffffffffffff0f',
+  );
+  t.equal(
+    write((writer) => writer.bigVarint(5n)),
+    '05',
+  );
+  t.equal(
+    write((writer) => writer.bigVarint(2n ** 64n - 1n)),
+    'ffffffffffffffffff01',
+  );
+  t.equal(
+    write((writer) => writer.svarint(0)),
+    '00',
+  );
+  t.equal(
+    write((writer) => writer.svarint(0n)),
+    '00',
+  );
+  t.equal(
+    write((writer) => writer.svarint(-(2n ** 63n))),
+    'ffffffffffffffffff01',
+  );
+  t.equal(
+    write((writer) => writer.svarint(2n ** 63n - 1n)),
+    'feffffffffffffffff01',
+  );
+  for (const value of [-1, -1n, 2n ** 64n]) t.throws(() => write((writer) => writer.u64(value)), RangeError);
+  for (const value of [-1, 0.5, 2 ** 53]) t.throws(() => write((writer) => writer.varint(value)), RangeError);
+  t.throws(() => write((writer) => writer.bigVarint(2n ** 64n)), RangeError);
+  for (const value of [2n ** 63n, -(2n ** 63n) - 1n]) t.throws(() => write((writer) => writer.svarint(value)), RangeError);
+  t.throws(() => write((writer) => writer.svarint(0.5)), RangeError);
+  t.ok(format.equalBytes(bytes(3), bytes(3)) && !format.equalBytes(bytes(3), bytes(3, 2)) && !format.equalBytes(bytes(3), bytes(4)));
+  const growing = new format.ByteWriter(4);
+  growing.raw(bytes(5));
+  t.equal(growing.bytes.length, 8, 'it doubles');
+});
