@@ -51,7 +51,7 @@ const commands: readonly (readonly [kind: 'reads' | 'writes' | 'opens nothing', 
   ['opens nothing', 'cache', 'list'],
 ];
 /** These make a repository, need a second one, or go on until they are ended. */
-const elsewhere = ['init', 'complete', 'copy', 'mirror', 'serve'];
+const elsewhere = ['init', 'complete', 'copy', 'mirror', 'serve', 'recover'];
 
 t.before(async () => {
   mkdirSync(source);
