@@ -380,3 +380,67 @@ t.test('ByteReader, ByteWriter: numbers at the edges of their ranges', async (t)
   growing.raw(bytes(5));
   t.equal(growing.bytes.length, 8, 'it doubles');
 });
+
+t.test('decodeNode: an item may begin a MiB after the first, and none further', async (t) => {
+  const idOf = (index: number) => index.toString(16).padStart(32, '0') as format.PackId;
+  const range = <T>(count: number, item: (index: number) => T) => Array.from({ length: count }, (_, index) => item(index));
+  const decode = (kind: format.NodeKind, height: number, items: format.Node['items']) =>
+    format.decodeNode(format.encodeNode({ kind, height, items })).items.length;
+  t.equal(decode('pack-list', 0, range(65_537, idOf)), 65_537, 'the last begins there');
+  const tooMany = { code: 'malformed', expected: 'items that begin within 1048576 bytes' } as const;
+  t.throws(() => decode('pack-list', 0, range(65_538, idOf)), tooMany);
+  const node = { pack: id, name: bytes(32) };
+  const lists = range(27_000, (index) => ({ lastPack: idOf(index), packsBelow: 1, node }));
+  t.throws(() => decode('pack-list', 1, lists), tooMany);
+  const nameOf = (index: number) => new TextEncoder().encode(String(100_000 + index));
+  t.throws(
+    () =>
+      decode(
+        'directory',
+        1,
+        range(27_000, (index) => ({ lastName: nameOf(index), entriesBelow: 1, node })),
+      ),
+    tooMany,
+  );
+  const fields = {
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    userName: '',
+    groupName: '',
+    mtime: time,
+    ctime: time,
+    inode: 1,
+    extensions: format.noExtensions,
+  };
+  t.throws(
+    () =>
+      decode(
+        'directory',
+        0,
+        range(60_000, (index) => ({ ...fields, name: nameOf(index), type: 'fifo' as const })),
+      ),
+    tooMany,
+  );
+  t.throws(
+    () =>
+      decode(
+        'content',
+        1,
+        range(40_000, () => ({ bytesBelow: 1, node })),
+      ),
+    tooMany,
+  );
+  const { nodeSizeBytes } = format.limits;
+  t.throws(() => format.decodeNode(bytes(nodeSizeBytes + 1)), { code: 'malformed', expected: nodeSizeBytes, found: nodeSizeBytes + 1 });
+  t.throws(() => format.decodeNode(bytes(nodeSizeBytes, 9)), { code: 'malformed', offset: 0, found: 9 }, 'as many bytes are looked at');
+});
+
+t.test('expectChild: contents have no order of their own', async (t) => {
+  const node = { pack: id, name: bytes(32) };
+  const items = [1, 2].map((bytesBelow) => ({ bytesBelow, node }));
+  const parent = format.decodeNode(format.encodeNode({ kind: 'content', height: 1, items }));
+  const child = format.decodeNode(format.encodeNode({ kind: 'content', height: 0, items: [{ kind: 'hole', length: 2 }] }));
+  t.doesNotThrow(() => format.expectChild(parent, 1, child));
+  t.throws(() => format.expectChild(parent, 1, parent, 'a name'), { code: 'malformed', message: /^a name: child 1/ });
+});
