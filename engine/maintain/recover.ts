@@ -1,4 +1,12 @@
-import { isLaganError, type LaganError, type PackId, type Root, type Snapshot, type SnapshotId } from '../../repo-format/mod.ts';
+import {
+  isLaganError,
+  type LaganError,
+  type ObjectReference,
+  type PackId,
+  type Root,
+  type Snapshot,
+  type SnapshotId,
+} from '../../repo-format/mod.ts';
 import { uncachedStorage } from '../cache/mod.ts';
 import { isDamage } from '../packs/mod.ts';
 import {
@@ -17,11 +25,11 @@ import type { CallOptions } from '../storage/mod.ts';
 import { storeBaseIndex } from './_base-index.ts';
 import { decide } from './_collection.ts';
 import { cataloguedEntries, type Inventory, takeInventory } from './_inventory.ts';
-import { askForLosses } from './_losses.ts';
+import { askForLosses, noLosses } from './_losses.ts';
 import { PackAudit } from './_pack-audit.ts';
 import { listPackSizes, lookForRollback, type PackCensus } from './_rollback.ts';
 import { survey } from './_survey.ts';
-import { storeTablesOf } from './_unlisted-packs.ts';
+import { packsListedIn, storeTablesOf } from './_unlisted-packs.ts';
 import type { MaintainProgress } from './options.ts';
 
 export interface RecoverOptions extends CallOptions {
@@ -96,7 +104,7 @@ class Recovery {
   async run(): Promise<RecoverResult> {
     const { dryRun = false, force = false, beyond, signal } = this.#options;
     const root = await readRoot(this.#repository, { signal });
-    const { evidence, census } = await lookForRollback(this.#repository, root, { onDamage: this.#onDamage, signal });
+    const { evidence, census } = await this.#look(root);
     const inventory = await takeInventory(this.#repository, root, { present: census.present, onDamage: this.#onDamage, signal });
     const snapshots = await this.#readSnapshots(root, { census, inventory });
     const isNeeded = evidence !== null || force;
@@ -119,6 +127,21 @@ class Recovery {
     };
   }
 
+  /** A base index or a list that is damaged shows nothing, and is made anew. */
+  async #look(root: Root): ReturnType<typeof lookForRollback> {
+    const { signal } = this.#options;
+    try {
+      return await lookForRollback(this.#repository, root, { onDamage: this.#onDamage, signal });
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#onDamage(error);
+      return {
+        evidence: null,
+        census: { present: await listPackSizes(this.#repository, { signal }), doomed: new Set(), losses: noLosses },
+      };
+    }
+  }
+
   /** Index and catalogue are there before the root that refers to them. `before`: in the place of the root that the recovery's follows. */
   async #recover(
     before: Root,
@@ -127,11 +150,7 @@ class Recovery {
     const { signal } = this.#options;
     this.#tell('collect');
     const repository = this.#repository;
-    const added = await storeTablesOf(repository, before, { packs: unlisted(census, inventory), onDamage: this.#onDamage });
-    const tables = [...inventory.tables, ...added];
-    const without = new Set(missing(census, inventory));
-    const baseIndex =
-      tables.length === 0 ? null : await storeBaseIndex(repository, before, { tables, without, replaced: inventory.replaced });
+    const baseIndex = await this.#storeIndex(before, { census, inventory });
     const entries = cataloguedEntries(inventory);
     const catalogue =
       entries.length === 0
@@ -140,6 +159,27 @@ class Recovery {
     const root = await createRecoveryRoot(repository, before, { generation, baseIndex, catalogue, signal });
     // Without a root of one's own somebody else's counts: a maintenance then finishes what that one began.
     if (root !== null) await this.#decide(root);
+  }
+
+  /** A table that turns out to be damaged where its rows are is left out: its packs are listed by what they hold. */
+  async #storeIndex(before: Root, { census, inventory }: { census: PackCensus; inventory: Inventory }): Promise<ObjectReference | null> {
+    const repository = this.#repository;
+    const without = new Set(missing(census, inventory));
+    let tables = inventory.tables;
+    for (let packs = unlisted(census, inventory); ; ) {
+      const added = await storeTablesOf(repository, before, { packs, onDamage: this.#onDamage });
+      const all = [...tables, ...added];
+      try {
+        return all.length === 0 ? null : await storeBaseIndex(repository, before, { tables: all, without, replaced: inventory.replaced });
+      } catch (error) {
+        const good = tables.filter((name) => !isDamage(error) || name !== error.object);
+        if (!isDamage(error) || good.length === tables.length) throw error;
+        this.#onDamage(error);
+        tables = good;
+        const listed = await packsListedIn(repository, before, tables);
+        packs = [...census.present.keys()].filter((pack) => !listed.has(pack));
+      }
+    }
   }
 
   async #decide(root: Root): Promise<void> {
