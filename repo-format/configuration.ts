@@ -37,8 +37,11 @@ export interface Configuration {
 
 export const noFeatures: Features = Object.freeze({ ignore: [], readOnly: [], refuse: [] });
 
+/** The keyring has naming keys of its own: who derived them would take every chunk for a damaged one. In `refuse`. */
+export const namingKeysFeature = 'naming-keys';
+
 /** Features that this program knows. */
-export const knownFeatures: ReadonlySet<string> = new Set();
+export const knownFeatures: ReadonlySet<string> = new Set([namingKeysFeature]);
 
 const VERSION = 1;
 

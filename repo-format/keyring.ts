@@ -11,6 +11,13 @@ import { limits } from './limits.ts';
 import type { Grants } from './object-names.ts';
 import { concatBytes } from './sealed.ts';
 
+/** What names chunks and cuts files, 32 bytes each. */
+export interface NamingKeys {
+  readonly name: Uint8Array;
+  readonly metadataName: Uint8Array;
+  readonly cut: Uint8Array;
+}
+
 export interface FullKeyring {
   readonly grants: 'full';
   readonly number: number;
@@ -18,6 +25,8 @@ export interface FullKeyring {
   readonly newest: number;
   /** Epochs ascend; 32-byte master secrets. */
   readonly epochs: readonly { readonly epoch: number; readonly master: Uint8Array }[];
+  /** Of a repository that names chunks as another one does; undefined: they come of the naming epoch's master secret. */
+  readonly naming?: NamingKeys | undefined;
 }
 
 /** What suffices to read trees and index, but no file's content. */
@@ -51,6 +60,17 @@ const VERSION = 1;
 const KEY_SIZE_BYTES = 32;
 const NONCE_SIZE_BYTES = 12;
 const encoder = new TextEncoder();
+
+/** The keys that name chunks and cut files: the keyring's own, or those of its naming epoch; undefined if it has neither. */
+export function namingKeysOf(
+  { naming, epochs }: Pick<FullKeyring, 'naming' | 'epochs'>,
+  { repositoryId, nameEpoch }: { repositoryId: Uint8Array; nameEpoch: number },
+): NamingKeys | undefined {
+  const master = epochs.find(({ epoch }) => epoch === nameEpoch)?.master;
+  if (naming !== undefined || master === undefined) return naming;
+  const derive = (key: keyof NamingKeys) => deriveKey(master, repositoryId, key);
+  return { name: derive('name'), metadataName: derive('metadataName'), cut: derive('cut') };
+}
 
 /** HKDF of a 32-byte master secret. */
 export function deriveKey(master: Uint8Array, repositoryId: Uint8Array, key: keyof typeof derivedKeys): Uint8Array {
@@ -99,7 +119,13 @@ function readFull(root: Field, number: number): FullKeyring {
   const epochs = root
     .at('epochs')
     .list(limits.epochs, (item) => ({ epoch: item.at('epoch').uint(limits.u32), master: item.at('master').bytes(KEY_SIZE_BYTES) }));
-  return { grants: 'full', number, newest: root.at('newest').uint(limits.u32), epochs };
+  const naming = root.at('naming').orNull(readNaming);
+  return { grants: 'full', number, newest: root.at('newest').uint(limits.u32), epochs, ...(naming && { naming }) };
+}
+
+function readNaming(field: Field): NamingKeys {
+  const key = (name: keyof NamingKeys) => field.at(name).bytes(KEY_SIZE_BYTES);
+  return { name: key('name'), metadataName: key('metadataName'), cut: key('cut') };
 }
 
 function readMetadata(root: Field, number: number): MetadataKeyring {

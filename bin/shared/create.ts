@@ -42,15 +42,23 @@ export async function openOrCreateDefault(context: Context, absence: 'must exist
   return createRepository(context, 'may exist');
 }
 
-/** Makes the repository of the command, with its key. `may exist`: one that somebody else makes at the same time is opened instead. */
-export async function createRepository(context: Context, presence: 'must be new' | 'may exist'): Promise<CreatedRepository> {
+/**
+ * Makes the repository of the command, with its key. `may exist`: one that somebody else makes at the same time is opened instead. `like`: a repository that it shall cut files
+ * and name chunks as; it is opened only if the place is free.
+ */
+export async function createRepository(
+  context: Context,
+  presence: 'must be new' | 'may exist',
+  like?: () => Promise<OpenedRepository>,
+): Promise<CreatedRepository> {
   const place = await placeOfRepository(context);
   const engine = await context.engine();
   const storage = await storageOf(context, engine, place);
   await assertPlaceIsFree(engine, storage, presence);
+  const family = (await like?.())?.repository;
   const { secret, keyFile, isNewKeyFile } = await newSecretOf(context, engine, place);
   const label = keyFile === undefined ? 'password' : `key file of ${hostname()}`;
-  const repository = await create(context, { engine, storage, secret, label, presence });
+  const repository = await create(context, { engine, storage, secret, label, presence, like: family });
   const created = { engine, storage, place, repository, keyFile, isNewKeyFile };
   await tell(context, created);
   return created;
@@ -62,13 +70,15 @@ interface CreateParts {
   readonly secret: Secret;
   readonly label: string;
   readonly presence: string;
+  readonly like: Repository | undefined;
 }
 
-async function create(context: Context, { engine, storage, secret, label, presence }: CreateParts): Promise<Repository> {
+async function create(context: Context, { engine, storage, secret, label, presence, like }: CreateParts): Promise<Repository> {
   try {
     let probed: ProbeResult | undefined;
     const repository = await engine.createRepository(storage, {
       slots: [{ secret: slotSecret(engine, secret), label }],
+      like,
       cacheFolder: (await cacheOptionsOf(context))?.folder,
       onProbe: (result) => {
         probed = result;

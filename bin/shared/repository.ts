@@ -135,7 +135,7 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /** What can be done about a place without a repository, for who names places by options. */
-function withAdvice(error: LaganError, { context, storage, place }: { context: Context; storage: Storage; place: Place }): LaganError {
+export function withAdvice(error: LaganError, { context, storage, place }: { context: Context; storage: Storage; place: Place }): LaganError {
   const reason = reasons[String(error.found)];
   if (reason === undefined) return error;
   const { asOf } = context.options;
@@ -163,7 +163,7 @@ function ofThePast(error: unknown): unknown {
 }
 
 /** Relative folders are taken from the current one; URLs stay. */
-function absoluteLocation(location: string, context: Context): string {
+export function absoluteLocation(location: string, context: Context): string {
   const isUrl = /^([a-z][a-z0-9+.-]*:\/\/|(file|memory|s3|az|gs|sftp|https?):)/i.test(location);
   return isUrl || location === '' ? location : resolvePath(location, context.io.cwd, context.io.env);
 }

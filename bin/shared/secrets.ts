@@ -30,9 +30,10 @@ export function secretSource(
   env: Environment,
   configuration: Configuration,
   resolve: (path: string) => string,
+  names: SourceNames = optionNames,
 ): SecretSource | undefined {
   return (
-    single(sourcesOf(options, resolve, optionNames), 'options') ??
+    single(sourcesOf(options, resolve, names), 'options') ??
     single([...passwordOf(env), ...sourcesOf(optionsOf(env), resolve, variableNames)], 'environment variables') ??
     single(
       sourcesOf(configuration, (path) => path, keyNames),

@@ -1,5 +1,5 @@
 /** The keys of an opened repository. They stay in memory, in one thread or in several, and are never written. */
-import { deriveKey, type Grants, type Keyring, LaganError, type ObjectKind, usesDataKey } from '../../repo-format/mod.ts';
+import { deriveKey, type Grants, type Keyring, LaganError, namingKeysOf, type ObjectKind, usesDataKey } from '../../repo-format/mod.ts';
 
 interface EpochKeys {
   readonly epoch: number;
@@ -36,14 +36,13 @@ export class KeyRing {
     const shared = { repositoryId, grants: keyring.grants, newestEpoch: keyring.newest, epochs: epochKeysOf(keyring, repositoryId) };
     if (keyring.grants === 'metadata')
       return new KeyRing({ ...shared, nameKey: null, cutKey: null, metadataNameKey: keyring.metadataNameKey });
-    const master = keyring.epochs.find(({ epoch }) => epoch === nameEpoch)?.master;
-    if (master === undefined) {
+    const naming = namingKeysOf(keyring, { repositoryId, nameEpoch });
+    if (naming === undefined) {
       throw new LaganError('malformed', `the configuration names chunks by epoch ${nameEpoch}, which the keyring does not have`, {
         found: nameEpoch,
       });
     }
-    const derive = (key: 'name' | 'cut' | 'metadataName') => deriveKey(master, repositoryId, key);
-    return new KeyRing({ ...shared, nameKey: derive('name'), cutKey: derive('cut'), metadataNameKey: derive('metadataName') });
+    return new KeyRing({ ...shared, nameKey: naming.name, cutKey: naming.cut, metadataNameKey: naming.metadataName });
   }
 
   static fromPlain(plain: PlainKeyRing): KeyRing {

@@ -11,13 +11,15 @@ import {
   LaganError,
   type MetadataKeyring,
   metadataAccessKey,
+  type NamingKeys,
+  namingKeysOf,
   objectNames,
 } from '../../repo-format/mod.ts';
 import { randomKey } from './secrets.ts';
 
-/** A keyring with one new master secret. */
-export function newKeyring(): FullKeyring {
-  return { grants: 'full', number: 0, newest: 0, epochs: [{ epoch: 0, master: randomKey() }] };
+/** A keyring with one new master secret. `naming`: the keys of another repository, to name chunks and cut files as it does. */
+export function newKeyring(naming?: NamingKeys): FullKeyring {
+  return { grants: 'full', number: 0, newest: 0, epochs: [{ epoch: 0, master: randomKey() }], ...(naming && { naming }) };
 }
 
 /** What suffices to read trees and index, but no file's content. */
@@ -25,14 +27,14 @@ export function metadataKeyringOf(
   keyring: FullKeyring,
   { repositoryId, nameEpoch }: { repositoryId: Uint8Array; nameEpoch: number },
 ): MetadataKeyring {
-  const naming = keyring.epochs.find(({ epoch }) => epoch === nameEpoch);
+  const naming = namingKeysOf(keyring, { repositoryId, nameEpoch });
   if (naming === undefined) throw new RangeError(`nameEpoch: ${nameEpoch} is not in the keyring`);
   return {
     grants: 'metadata',
     number: keyring.number,
     newest: keyring.newest,
     epochs: keyring.epochs.map(({ epoch, master }) => ({ epoch, metadataKey: deriveKey(master, repositoryId, 'metadata') })),
-    metadataNameKey: deriveKey(naming.master, repositoryId, 'metadataName'),
+    metadataNameKey: naming.metadataName,
   };
 }
 

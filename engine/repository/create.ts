@@ -11,14 +11,17 @@ import {
   encodeFormatFile,
   encodeRoot,
   equalBytes,
+  type Features,
   type FormatFile,
   LaganError,
+  type NamingKeys,
+  namingKeysFeature,
   noFeatures,
   objectNames,
   type Root,
   type Time,
 } from '../../repo-format/mod.ts';
-import { metadataKeysOf, type NewSlot, newKeyring, randomKey, sealKeyrings, sealNewSlot } from '../keys/mod.ts';
+import { type KeyRing, metadataKeysOf, type NewSlot, newKeyring, randomKey, sealKeyrings, sealNewSlot } from '../keys/mod.ts';
 import type { CallOptions, Storage } from '../storage/mod.ts';
 import { inspectPlace, isMadeFirst, type PlaceContent } from './_place.ts';
 import { isRememberedAsSafe } from './_probe-memory.ts';
@@ -33,6 +36,11 @@ import type { Repository } from './repository.ts';
 export interface CreateOptions extends CallOptions {
   /** At least one that grants everything. The repository is returned as opened by the first such. */
   readonly slots: readonly NewSlot[];
+  /**
+   * An opened repository: the new one cuts files and names chunks as it does, so that blocks can be copied between them as they are. It has its own id, keys and slots.
+   * Code no-key, if that was opened by a key that grants metadata only.
+   */
+  readonly like?: Repository | undefined;
   readonly chunker?: ChunkerParameters;
   readonly blockSizeBytes?: number;
   readonly packSizeBytes?: number;
@@ -65,7 +73,8 @@ export async function createRepository(storage: Storage, options: CreateOptions)
     throw new LaganError('usage', 'a repository needs a key that opens all of it');
   await clearPlace(storage, { patienceMs, signal });
   const collector = (await createsSafely(storage, options)) ? null : collectorName();
-  const format: FormatFile = { repositoryId: Uint8Array.from(randomBytes(16)), features: noFeatures };
+  const features = options.like === undefined ? noFeatures : { ...noFeatures, refuse: [namingKeysFeature] };
+  const format: FormatFile = { repositoryId: Uint8Array.from(randomBytes(16)), features };
   const { objects, accessKey, slotId } = await makeObjects(storage, { ...options, format, collector });
   try {
     for (const { name, bytes } of objects) {
@@ -127,14 +136,14 @@ async function makeObjects(
   storage: Storage,
   { format, slots, time = now(), ...options }: CreateOptions & { format: FormatFile; collector: string | null },
 ): Promise<{ objects: NewObject[]; accessKey: Uint8Array; slotId: Repository['id'] }> {
-  const { repositoryId } = format;
-  const keyring = newKeyring();
+  const { repositoryId, features } = format;
+  const keyring = newKeyring(options.like && namingKeysIn(options.like.keys));
   const accessKey = randomKey();
   const nameEpoch = keyring.newest;
   const sealedSlots = [];
   for (const slot of slots) sealedSlots.push(await sealNewSlot(slot, { repositoryId, fullAccessKey: accessKey, created: time }));
   const context = { storage, repositoryId, newestEpoch: keyring.newest, metadataKeyOf: metadataKeysOf(keyring, repositoryId) };
-  const configuration = encodeConfiguration(configurationOf({ ...options, time, nameEpoch }));
+  const configuration = encodeConfiguration(configurationOf({ ...options, time, nameEpoch, features }));
   const [configurationName, rootName] = [objectNames.configuration(0), objectNames.root(0)];
   const objects = [
     ...sealKeyrings(keyring, { repositoryId, fullAccessKey: accessKey, nameEpoch }),
@@ -151,16 +160,26 @@ function configurationOf({
   time,
   nameEpoch,
   ...options
-}: Omit<CreateOptions, 'slots' | 'time'> & { time: Time; nameEpoch: number; collector: string | null }): Configuration {
+}: Omit<CreateOptions, 'slots' | 'time'> & {
+  time: Time;
+  nameEpoch: number;
+  collector: string | null;
+  features: Features;
+}): Configuration {
+  const { chunker, blockSizeBytes, packSizeBytes } = options.like?.configuration ?? repositoryDefaults;
   return {
     created: time,
-    chunker: options.chunker ?? repositoryDefaults.chunker,
-    blockSizeBytes: options.blockSizeBytes ?? repositoryDefaults.blockSizeBytes,
-    packSizeBytes: options.packSizeBytes ?? repositoryDefaults.packSizeBytes,
+    chunker: options.chunker ?? chunker,
+    blockSizeBytes: options.blockSizeBytes ?? blockSizeBytes,
+    packSizeBytes: options.packSizeBytes ?? packSizeBytes,
     nameEpoch,
     collector: options.collector,
-    features: noFeatures,
+    features: options.features,
   };
+}
+
+function namingKeysIn({ nameKey, metadataNameKey, cutKey }: KeyRing): NamingKeys {
+  return { name: nameKey, metadataName: metadataNameKey, cut: cutKey };
 }
 
 /** Asks the store by racing writers, or the memory of an earlier race. A folder of this machine creates by link(2). */

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 MIB = 1 << 20
 CONTENTS = 0xFFFFFFFF
+FEATURES = {'naming-keys'}
 KINDS = {'pack': 1, 'index': 2, 'snapshot': 3, 'root': 4, 'configuration': 5, 'metadata': 6, 'catalogue': 11}
 TYPES = {1: 'file', 2: 'directory', 3: 'symlink', 4: 'fifo', 5: 'socket', 6: 'character-device', 7: 'block-device'}
 
@@ -173,16 +174,19 @@ class Repository:
         self.folder = folder
         form = decode_cbor(self.read('owner/format'), 'owner/format')
         require(form['lagan'] == 1, f'format {form["lagan"]}')
-        require(not form['features']['refuse'], f'unknown features {form["features"]["refuse"]}')
+        unknown = set(form['features']['refuse']) - FEATURES
+        require(not unknown, f'unknown features {unknown}')
         self.id = form['repository']
         self.open_keyring(self.open_slots(secret))
         name = max(self.list(r'owner/config/[0-9a-f]{8}'))
         self.configuration = versioned(self.open_small(name, 'configuration'), name)
         for names in ('ignore', 'readOnly', 'refuse'):
             require(set(form['features'][names]) <= set(self.configuration['features'][names]), 'features that are not sealed')
-        require(not self.configuration['features']['refuse'], 'unknown features')
+        require(set(self.configuration['features']['refuse']) <= FEATURES, 'unknown features')
         naming = self.masters[self.configuration['nameEpoch']]
         self.name_keys = {1: self.derive(naming, 'lagan name key'), 6: self.derive(naming, 'lagan metadata name key')}
+        if self.naming is not None:
+            self.name_keys = {1: self.naming['name'], 6: self.naming['metadataName']}
         self.packs, self.block = {}, (None, None)
 
     def path(self, name):
@@ -220,6 +224,7 @@ class Repository:
         except InvalidTag as error:
             raise Damaged(f'{names[-1]} does not open') from error
         require((keyring['repository'], keyring['number'], keyring['grants']) == (self.id, number, 'full'), f'{names[-1]}: another keyring')
+        self.naming = keyring.get('naming')
         self.masters = {entry['epoch']: entry['master'] for entry in keyring['epochs']}
 
     def derive(self, master, info):

@@ -101,6 +101,8 @@ function keyrings(): Vector[] {
       { epoch: 2, master: filled(32, 2) },
     ],
   };
+  const naming = { name: filled(32, 6), metadataName: filled(32, 7), cut: filled(32, 8) };
+  const named = { ...full, naming };
   const metadata = { ...full, grants: 'metadata', epochs: [{ epoch: 2, metadataKey: filled(32, 4) }], metadataNameKey: filled(32, 5) };
   const sealed = (map: object, number = 3, grants = 'full'): Part[] => {
     const additionalData = concat(text('lagan keyring'), repositoryId, u32(number), text(grants));
@@ -128,6 +130,9 @@ function keyrings(): Vector[] {
     make('ok-metadata', 'ok', 'KEY-7', 'a keyring that opens metadata only', sealed(metadata, 3, 'metadata'), metadata, {
       grants: 'metadata',
     }),
+    make('ok-naming', 'ok', 'KEY-12', 'naming keys of its own', sealed(named), named),
+    make('naming-short', 'malformed', 'KEY-12', 'a naming key of 31 bytes', sealed({ ...full, naming: { ...naming, cut: filled(31, 8) } })),
+    make('naming-missing', 'malformed', 'KEY-12', 'a naming key is missing', sealed({ ...full, naming: { ...naming, name: undefined } })),
     make('ok-unknown-key', 'ok', 'CBOR-4', 'a key that this version does not know', sealed({ ...full, later: 1 })),
     make('number', 'authentication-failed', 'KEY-7', 'an older keyring under a higher number', sealed(full), full, { number: 4 }),
     make('grant', 'authentication-failed', 'KEY-7', 'a metadata keyring under the name of a full one', sealed(metadata, 3, 'metadata')),

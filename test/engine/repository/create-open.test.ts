@@ -35,6 +35,26 @@ const open = (
   mode: 'read' | 'write' | 'metadata' = 'read',
 ) => openRepository(storage, { secret, mode });
 
+t.test('createRepository: like another one, it names and cuts the same, and has keys and access of its own', async (t) => {
+  const cutting = { chunker: { kind: 'local-maximum-1', horizonBytes: 1024, gridBytes: 4096 }, blockSizeBytes: 65_536, packSizeBytes: 1 << 20 } as const;
+  const first = await createRepository(new InMemory(), { slots: [{ secret: keyFile, label: '' }], ...cutting });
+  const storage = new InMemory();
+  const secret = { kind: 'key-file', secret: new Uint8Array(32).fill(9) } as const;
+  await createRepository(storage, { slots: [{ secret, label: '' }, { secret: password('p'), label: '', grants: 'metadata' }], like: first });
+  const second = await open(storage, secret);
+  t.match(second.configuration, { ...cutting, features: { refuse: ['naming-keys'] } });
+  for (const key of ['nameKey', 'metadataNameKey', 'cutKey'] as const) t.same(second.keys[key], first.keys[key], key);
+  t.notSame(second.id, first.id);
+  for (const kind of ['pack', 'snapshot'] as const) t.notSame(second.keys.classKey(kind, 0), first.keys.classKey(kind, 0), kind);
+  await t.rejects(open(storage, keyFile), { code: 'wrong-key' });
+  const limited = await open(storage, { kind: 'password', password: 'p' }, 'metadata');
+  t.same(limited.keys.metadataNameKey, first.keys.metadataNameKey);
+  const third = await createRepository(new InMemory(), { slots: [{ secret: keyFile, label: '' }], like: second });
+  t.same(third.keys.nameKey, first.keys.nameKey, 'and on from there');
+  const slots = [{ secret: keyFile, label: '' }];
+  await t.rejects(createRepository(new InMemory(), { slots, like: limited }), { code: 'no-key' }, 'who may read metadata only cannot');
+});
+
 t.test('createRepository: what it made opens with each of its keys', async (t) => {
   const storage = new LocalFolder(path.join(t.testdir(), 'a/repository'));
   const { privateKey, publicKey } = newIdentity();
