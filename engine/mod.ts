@@ -65,6 +65,8 @@ export {
   type FindingCode,
   type ReadData,
 } from './check/mod.ts';
+// Copying snapshots into other repositories.
+export { type CopiedSnapshot, type CopyOptions, type CopyProgress, type CopyResult, copySnapshots } from './copy/mod.ts';
 // Passwords, key files, recovery keys, identities.
 export {
   type Identity,

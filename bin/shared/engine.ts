@@ -8,6 +8,7 @@ export type {
   BackupResult,
   CacheOptions,
   CheckResult,
+  CopiedSnapshot,
   Difference,
   DirectoryEntry,
   Entry,
@@ -72,6 +73,7 @@ export type Engine = Pick<
   | 'changeKey'
   | 'check'
   | 'collectorName'
+  | 'copySnapshots'
   | 'createRepository'
   | 'diffSnapshots'
   | 'findEntries'

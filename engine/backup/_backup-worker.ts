@@ -4,24 +4,32 @@ import { createKernel } from '../kernel/mod.ts';
 import { PackReader, type StoredPack } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import { serializeError } from '../workers/mod.ts';
+import { BlockCopier } from './_block-copier.ts';
 import { ChunkStore } from './_chunk-store.ts';
 import { ExtentRecords } from './_extent-records.ts';
 import { dataSizeBytes, FileChunker } from './_file-chunker.ts';
+import { FileCopier } from './_file-copier.ts';
 import { FileReader } from './_file-reader.ts';
 import type { FileOutcome } from './_files.ts';
 import type { WorkerJob, WorkerReply, WorkerSetup } from './_messages.ts';
 import { packOutcomes } from './_packed-files.ts';
+import { SourceBlocks } from './_source-blocks.ts';
 import { StreamChunker } from './_stream-chunker.ts';
+import { WantedNames } from './_wanted-names.ts';
 
 /** `transfer`: buffers that the message gives away. */
 export type Reply = (message: WorkerReply, transfer?: ArrayBuffer[]) => void;
 
+export interface BackupWorkerParts {
+  readonly repository: Repository;
+  /** From which is copied, if any. */
+  readonly source: Repository | undefined;
+  readonly reply: Reply;
+}
+
 /** Makes a worker: the function that takes jobs and does one after another, in the order in which they came. */
-export function beginBackupWorker(
-  setup: WorkerSetup,
-  { repository, reply }: { repository: Repository; reply: Reply },
-): (job: WorkerJob) => Promise<void> {
-  const worker = new BackupWorker(setup, { repository, reply });
+export function beginBackupWorker(setup: WorkerSetup, parts: BackupWorkerParts): (job: WorkerJob) => Promise<void> {
+  const worker = new BackupWorker(setup, parts);
   let working: Promise<void> = Promise.resolve();
   return (job) => {
     working = working.then(() => worker.run(job));
@@ -36,8 +44,9 @@ class BackupWorker {
   readonly #store: ChunkStore;
   readonly #reader: FileReader;
   readonly #stream: StreamChunker;
+  readonly #copiers: { readonly files: FileCopier; readonly blocks: BlockCopier | undefined } | undefined;
 
-  constructor(setup: WorkerSetup, { repository, reply }: { repository: Repository; reply: Reply }) {
+  constructor(setup: WorkerSetup, { repository, source, reply }: BackupWorkerParts) {
     const { storage, keys, configuration } = repository;
     const cutting = configuration.chunker;
     const kernel = createKernel({
@@ -75,8 +84,10 @@ class BackupWorker {
       onPack: (stored: StoredPack) => reply({ type: 'pack', stored }),
     });
     const parts = { kernel, store: this.#store, extents: this.#extents };
-    this.#reader = new FileReader(new FileChunker({ ...parts, cutting, isStopping: () => Atomics.load(stopFlag, 0) === 1 }));
+    const isStopping = () => Atomics.load(stopFlag, 0) === 1;
+    this.#reader = new FileReader(new FileChunker({ ...parts, cutting, isStopping }));
     this.#stream = new StreamChunker(parts);
+    this.#copiers = source && this.#copiersFrom(source, { wanted: setup.source?.wanted, isStopping });
   }
 
   async run(job: WorkerJob): Promise<void> {
@@ -91,6 +102,14 @@ class BackupWorker {
     }
   }
 
+  #copiersFrom(source: Repository, { wanted, isStopping }: { wanted: SharedArrayBuffer | undefined; isStopping: () => boolean }) {
+    const parts = { extents: this.#extents, isStopping };
+    const files = new FileCopier({ ...parts, source, stream: this.#stream });
+    if (wanted === undefined) return { files, blocks: undefined };
+    const blocks = new BlockCopier({ ...parts, source: new SourceBlocks(source), store: this.#store, wanted: new WantedNames(wanted) });
+    return { files, blocks };
+  }
+
   async #perform(job: WorkerJob): Promise<FileOutcome[]> {
     switch (job.type) {
       case 'files':
@@ -101,6 +120,12 @@ class BackupWorker {
         return [await this.#reader.readStretches(job.descriptor, job.stretches)];
       case 'stream':
         return [await this.#stream.add(job.bytes, { last: job.last })];
+      case 'copied-files':
+        return this.#copiers!.files.copyFiles(job.files);
+      case 'copied-piece':
+        return [await this.#copiers!.files.copyPiece(job.piece)];
+      case 'copied-chunks':
+        return [await this.#copiers!.blocks!.copy(job.list)];
       case 'tables':
         this.#stored.replaceTables(job.tables);
         return [];

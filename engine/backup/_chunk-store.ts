@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { claimed, type Deduplicator, notFound, type PackTable, tableFull, unresolved } from '../index/mod.ts';
 import type { Kernel } from '../kernel/mod.ts';
 import { type SealingKeys, wrongBytes } from '../objects/mod.ts';
-import { BlockCompressor, type Compression, PackWriter, type StoredPack } from '../packs/mod.ts';
+import { BlockCompressor, type Compression, type EncodedBlock, PackWriter, type StoredPack } from '../packs/mod.ts';
 import type { Storage } from '../storage/mod.ts';
 import { backupLimits } from './_limits.ts';
 
@@ -124,6 +124,37 @@ export class ChunkStore {
     const name = scratchNames + index * nameSizeBytes;
     const answer = this.#deduplicator.claim(this.data, name, this.#ordinal);
     return answer === unresolved ? this.#addResolved(name, offset, length) : this.#settle(answer, { name, offset, length });
+  }
+
+  /** The ordinal of the pack that has a chunk, or `notFound`. Nothing is claimed. */
+  find(names: Uint8Array, offset: number): number | Promise<number> {
+    return this.#deduplicator.find(names, offset);
+  }
+
+  /** Adds a chunk whose name is known, as {@link add}; there must be room ({@link blockIsFull}), and nothing behind {@link blockEnd}. */
+  addNamed(name: Uint8Array, bytes: Uint8Array): number | Promise<number> {
+    this.data.set(name, scratchNames);
+    this.data.set(bytes, this.#blockEnd);
+    return this.add(0, this.#blockEnd, bytes.length);
+  }
+
+  /** Adds a block as it was compressed elsewhere, beside the open one; returns the ordinal of its pack, which from now on has all its chunks. */
+  async addBlock(block: EncodedBlock): Promise<number> {
+    const ordinal = this.#ordinal;
+    for (const [chunk, length] of block.chunkLengths.entries()) {
+      this.#deduplicator.claimNew(block.names, chunk * nameSizeBytes, ordinal);
+      this.#counts.chunks++;
+      this.#counts.newChunks++;
+      this.#counts.newBytes += length;
+    }
+    if (this.#dryRun) return ordinal;
+    await this.#writer.write(block);
+    if (this.#storing.size > 0) await setImmediate();
+    if (this.#writer.sizeBytes < this.#packSizeBytes) return ordinal;
+    // What is in the open block was promised to this pack.
+    await this.closeBlock();
+    if (this.#writer.sizeBytes >= this.#packSizeBytes) await this.#closePack();
+    return ordinal;
   }
 
   /** Compresses, seals and stores the open block. What lies behind it in {@link data} must be moved to {@link blockEnd} by the caller. */

@@ -88,7 +88,7 @@ export class FileDispatcher {
   /** Has the next bytes of a stream stored; all pieces go to the same worker. */
   async storePiece(content: ContentTree, bytes: Uint8Array, { last }: { last: boolean }): Promise<void> {
     const result = await this.#pool.runOn(0, { type: 'stream', bytes, last });
-    this.#count(result);
+    this.count(result);
     await content.add(readExtents(result.extents, { first: 0, count: result.outcomes.extents[0]!, packs: this.#packs }));
   }
 
@@ -117,7 +117,7 @@ export class FileDispatcher {
   }
 
   #settle(batch: Batch, result: JobResult): void {
-    this.#count(result);
+    this.count(result);
     let first = 0;
     unpackOutcomes(result.outcomes).forEach((outcome, index) => {
       const extents = readExtents(result.extents, { first, count: outcome.extents, packs: this.#packs });
@@ -143,7 +143,7 @@ export class FileDispatcher {
         pool: this.#pool,
         packs: this.#packs,
         content: this.newContent(),
-        onResult: (result) => this.#count(result),
+        onResult: (result) => this.count(result),
       });
       const fault = await this.#giveParts(large, opened);
       resolve(large.finish(fault).then((stored) => this.#closeAfter(stored, opened.descriptor)));
@@ -177,7 +177,8 @@ export class FileDispatcher {
     return stored;
   }
 
-  #count(result: JobResult): void {
+  /** Adds what a job has counted. */
+  count(result: JobResult): void {
     this.counts.chunks += result.chunks;
     this.counts.newChunks += result.newChunks;
     this.counts.newBytes += result.newBytes;

@@ -7,10 +7,12 @@ import { type Compression, PackReader, type StoredPack } from '../packs/mod.ts';
 import { beginSession, describeRepository, type Repository, readRoot, type Session } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { NodeStore, recordingPacks, TreeBuilder, TreeReader } from '../trees/mod.ts';
+import { CopyDispatcher } from './_copy-dispatcher.ts';
 import { FileDispatcher } from './_file-dispatcher.ts';
 import { type BackupLimits, backupLimits } from './_limits.ts';
 import { SessionOpening } from './_session-opening.ts';
 import type { SessionTables } from './_session-tables.ts';
+import type { WantedNames } from './_wanted-names.ts';
 import { WorkerPool } from './_worker-pool.ts';
 
 /** Data area of the main thread's kernel: it names nodes, which are about 64 KiB at most. */
@@ -29,6 +31,8 @@ export interface SessionOptions {
   readonly verifyAll?: boolean | undefined;
   /** Others than {@link backupLimits}: for tests. */
   readonly limits?: Partial<BackupLimits> | undefined;
+  /** Where is copied from, and the chunks that are needed of it if it names them alike. */
+  readonly source?: { readonly repository: Repository; readonly wanted: WantedNames | undefined } | undefined;
 }
 
 /**
@@ -40,6 +44,7 @@ export class BackupSession {
   readonly reader: TreeReader;
   readonly nodes: NodeStore;
   readonly dispatcher: FileDispatcher;
+  readonly copies: CopyDispatcher;
   readonly limits: BackupLimits;
   storedBytes = 0;
   readonly #pool: WorkerPool;
@@ -94,7 +99,7 @@ export class BackupSession {
   private constructor(
     repository: Repository,
     { session, reading, tables, alive }: { session: Session; reading: Repository; tables: SessionTables; alive: Set<PackId> },
-    { workers = availableParallelism(), compression, dryRun, verifyAll = false, limits }: SessionOptions,
+    { workers = availableParallelism(), compression, dryRun, verifyAll = false, limits, source }: SessionOptions,
   ) {
     const { storage, keys, configuration } = repository;
     this.session = session;
@@ -124,12 +129,13 @@ export class BackupSession {
         packTable: packs.buffers,
         storedTables: tables.all,
         excludedPacks: [...session.excludedPacks],
+        source: source && { repository: describeRepository(source.repository), wanted: source.wanted?.buffer },
       },
       {
         workers,
         jobsPerWorker: backupLimits.batchesPerWorker,
         onPack,
-        here: storage.describe().kind === 'in-memory' ? repository : undefined,
+        here: [repository, source?.repository].some(isInMemory) ? { repository, source: source?.repository } : undefined,
       },
     );
     const kernelOf = (dataSizeBytes: number) =>
@@ -151,6 +157,7 @@ export class BackupSession {
     });
     this.nodes = new NodeStore({ kernel: kernelOf(nodeAreaBytes), kernelOf, storage, keys, deduplicator, packs, onPack, dryRun });
     this.dispatcher = new FileDispatcher({ pool: this.#pool, packs, nodes: this.nodes, limits: this.limits });
+    this.copies = new CopyDispatcher({ pool: this.#pool, packs, files: this.dispatcher });
   }
 
   /** Whether a pack of an earlier session may be relied on. */
@@ -253,6 +260,10 @@ export class BackupSession {
     this.#newPacks.push(pack);
     this.storedBytes += pack.sizeBytes;
   }
+}
+
+function isInMemory(repository: Repository | undefined): boolean {
+  return repository?.storage.describe().kind === 'in-memory';
 }
 
 /** How many packs each worker may have on their way. Only on the way to a store that is far away they are in memory. */

@@ -29,6 +29,12 @@ interface PendingJob {
   readonly reject: (error: unknown) => void;
 }
 
+/** What workers in this thread work with. */
+export interface WorkersHere {
+  readonly repository: Repository;
+  readonly source: Repository | undefined;
+}
+
 const workerUrl = threadModule('engine/backup/worker');
 
 /**
@@ -42,7 +48,7 @@ export class WorkerPool {
   readonly #jobsPerWorker: number;
   readonly #pending = new Map<number, PendingJob>();
   readonly #onPack: (pack: StoredPack) => void;
-  readonly #here: Repository | undefined;
+  readonly #here: WorkersHere | undefined;
   readonly #stopFlag = new Int32Array(new SharedArrayBuffer(4));
   #nextJob = 0;
   #paused = false;
@@ -55,8 +61,8 @@ export class WorkerPool {
       workers: number;
       jobsPerWorker: number;
       onPack: (pack: StoredPack) => void;
-      /** Where only this thread can reach the store: the repository. Then the workers are in this thread. */
-      here?: Repository | undefined;
+      /** Where only this thread can reach the stores: the workers are then in this thread. */
+      here?: WorkersHere | undefined;
     },
   ) {
     this.#jobsPerWorker = options.jobsPerWorker;
@@ -89,6 +95,16 @@ export class WorkerPool {
     const idle = this.#workers.find(({ waiting }) => waiting === 0) ?? this.#startOne();
     const result = this.#post(idle ?? this.#workers.reduce((least, worker) => (worker.waiting < least.waiting ? worker : least)), job);
     // Whoever awaits it is told; nobody need be there yet.
+    result.catch(() => undefined);
+    return { result };
+  }
+
+  /** Gives a job to a certain worker, as soon as that has room. */
+  async giveTo(index: number, job: JobWithoutNumber): Promise<{ readonly result: Promise<JobResult> }> {
+    while (this.#workers.length <= index) this.#startOne();
+    const worker = this.#workers[index]!;
+    while (this.#paused || worker.waiting >= this.#jobsPerWorker) await this.#nextChange();
+    const result = this.#post(worker, job);
     result.catch(() => undefined);
     return { result };
   }
@@ -166,8 +182,8 @@ export class WorkerPool {
     return { ended, waiting: 0, post: (job) => thread.postMessage(job), terminate: () => void thread.terminate() };
   }
 
-  #startHere(repository: Repository): PooledWorker {
-    const run = beginBackupWorker(this.#setup, { repository, reply: (message) => this.#receive(message) });
+  #startHere(parts: WorkersHere): PooledWorker {
+    const run = beginBackupWorker(this.#setup, { ...parts, reply: (message) => this.#receive(message) });
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     const post = async (job: WorkerJob): Promise<void> => {
       await run(job);

@@ -16,9 +16,11 @@ import { PathPatterns } from '../patterns/mod.ts';
 import { program } from '../program/mod.ts';
 import { commitSnapshot, heldSnapshots, listHolds, markSnapshots, type Repository, type SnapshotInfo } from '../repository/mod.ts';
 import { recordingPacks, TreeBuilder } from '../trees/mod.ts';
+import { stretchesOfContent } from './_content-stretches.ts';
 import type { ContentTree } from './_content-tree.ts';
 import { isPassed } from './_passed.ts';
 import { BackupSession, type StoredTree } from './_session.ts';
+import { withoutCopied } from './copied-from.ts';
 
 export interface RewriteOptions {
   /** What to leave out, as for {@link ExcludeRules.patterns}: paths are those in the snapshot. */
@@ -160,7 +162,7 @@ function snapshotOf(
     description,
     statistics,
     errors,
-    extensions: { ...original.extensions, [originKey]: { snapshot: idToBytes(id) } },
+    extensions: { ...withoutCopied(original.extensions), [originKey]: { snapshot: idToBytes(id) } },
   };
 }
 
@@ -252,30 +254,13 @@ class TreeCopy {
     }
     const content = this.#session.dispatcher.newContent();
     const opened = openFile(this.#repository, entry, { signal: this.#options.signal });
-    for await (const { kind, start, end } of this.#stretchesOf(entry.content)) {
+    for await (const { kind, start, end } of stretchesOfContent(this.#session.reader, entry.content)) {
       if (kind === 'hole') await content.add([{ kind, length: end - start }]);
       else await this.#storeStretch(content, opened.stream({ start, end }));
     }
     const stored = await content.finish();
     for (const pack of content.packs) this.packs.add(pack);
     return stored;
-  }
-
-  /** Holes, and what is between them: cut as a whole, it gets the cuts that it had. */
-  async *#stretchesOf(content: Content): AsyncGenerator<{ kind: 'hole' | 'bytes'; start: number; end: number }> {
-    let stretch: { kind: 'hole' | 'bytes'; start: number; end: number } | undefined;
-    for await (const extents of this.#session.reader.extents(content)) {
-      for (const { kind: extentKind, start, length } of extents) {
-        const kind = extentKind === 'hole' ? 'hole' : 'bytes';
-        if (stretch?.kind === kind) {
-          stretch.end = start + length;
-          continue;
-        }
-        if (stretch !== undefined) yield stretch;
-        stretch = { kind, start, end: start + length };
-      }
-    }
-    if (stretch !== undefined) yield stretch;
   }
 
   async #storeStretch(content: ContentTree, pieces: AsyncIterable<Uint8Array>): Promise<void> {

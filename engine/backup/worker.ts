@@ -8,6 +8,7 @@ const port = parentPort!;
 const setup = workerData as WorkerSetup;
 const run = beginBackupWorker(setup, {
   repository: attachRepository(setup.repository),
+  source: setup.source && attachRepository(setup.source.repository),
   reply: (message, transfer = []) => port.postMessage(message, transfer),
 });
 port.on('message', async (job: WorkerJob) => {

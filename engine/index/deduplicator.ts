@@ -64,6 +64,12 @@ export class Deduplicator {
     return pack === undefined ? notFound : this.#packs.ordinalOf(pack);
   }
 
+  /** The ordinal of the pack that has a chunk, or `notFound`; nothing is claimed. */
+  find(names: Uint8Array, offset: number): number | Promise<number> {
+    const known = this.#known(names, offset);
+    return known === notFound && this.#stored.mayContain(names, offset) ? this.lookUp(names, offset) : known;
+  }
+
   /** {@link claim} for a chunk that {@link lookUp} did not find; never `unresolved`. */
   claimNew(names: Uint8Array, offset: number, ordinal: number): number {
     return this.#written.claim(names, offset, ordinal);

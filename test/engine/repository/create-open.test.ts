@@ -36,11 +36,21 @@ const open = (
 ) => openRepository(storage, { secret, mode });
 
 t.test('createRepository: like another one, it names and cuts the same, and has keys and access of its own', async (t) => {
-  const cutting = { chunker: { kind: 'local-maximum-1', horizonBytes: 1024, gridBytes: 4096 }, blockSizeBytes: 65_536, packSizeBytes: 1 << 20 } as const;
-  const first = await createRepository(new InMemory(), { slots: [{ secret: keyFile, label: '' }], ...cutting });
+  const cutting = {
+    chunker: { kind: 'local-maximum-1', horizonBytes: 1024, gridBytes: 4096 },
+    blockSizeBytes: 65_536,
+    packSizeBytes: 1 << 20,
+  } as const;
+  const first = await createRepository(new InMemory(), { slots: [{ secret: keyFile, label: 'a' }], ...cutting });
   const storage = new InMemory();
   const secret = { kind: 'key-file', secret: new Uint8Array(32).fill(9) } as const;
-  await createRepository(storage, { slots: [{ secret, label: '' }, { secret: password('p'), label: '', grants: 'metadata' }], like: first });
+  await createRepository(storage, {
+    slots: [
+      { secret, label: 'a' },
+      { secret: password('p'), label: 'b', grants: 'metadata' },
+    ],
+    like: first,
+  });
   const second = await open(storage, secret);
   t.match(second.configuration, { ...cutting, features: { refuse: ['naming-keys'] } });
   for (const key of ['nameKey', 'metadataNameKey', 'cutKey'] as const) t.same(second.keys[key], first.keys[key], key);
@@ -49,9 +59,9 @@ t.test('createRepository: like another one, it names and cuts the same, and has 
   await t.rejects(open(storage, keyFile), { code: 'wrong-key' });
   const limited = await open(storage, { kind: 'password', password: 'p' }, 'metadata');
   t.same(limited.keys.metadataNameKey, first.keys.metadataNameKey);
-  const third = await createRepository(new InMemory(), { slots: [{ secret: keyFile, label: '' }], like: second });
+  const third = await createRepository(new InMemory(), { slots: [{ secret: keyFile, label: 'a' }], like: second });
   t.same(third.keys.nameKey, first.keys.nameKey, 'and on from there');
-  const slots = [{ secret: keyFile, label: '' }];
+  const slots = [{ secret: keyFile, label: 'a' }];
   await t.rejects(createRepository(new InMemory(), { slots, like: limited }), { code: 'no-key' }, 'who may read metadata only cannot');
 });
 
