@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { Context } from './context.ts';
 import type { Secret } from './engine.ts';
 import { isLaganError, LaganError } from './errors.ts';
-import { absoluteLocation, type OpenedRepository, type OpenMode, type Place, storageOf, unlock, withAdvice } from './repository.ts';
+import { absoluteLocation, type OpenedRepository, type OpenMode, type Place, presentStorageOf, unlock, withAdvice } from './repository.ts';
 import { askSecret, readSecret, type SecretOptions, type SourceNames, secretSource } from './secrets.ts';
 
 /** The option that names the other repository: `to`, `like`. Those for its secret begin with it. */
@@ -26,7 +26,7 @@ export async function openOther(
 ): Promise<OpenedRepository> {
   const place: Place = { location: absoluteLocation(location, context), origin: 'option' };
   const engine = await context.engine();
-  const storage = await storageOf(context, engine, place);
+  const storage = await presentStorageOf(context, engine, place);
   const secret = () => secretOf(context, which, { location: place.location, options });
   try {
     return { engine, storage, place, repository: await unlock(context, engine, storage, { secret, mode }) };

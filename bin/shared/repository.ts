@@ -135,7 +135,10 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /** What can be done about a place without a repository, for who names places by options. */
-export function withAdvice(error: LaganError, { context, storage, place }: { context: Context; storage: Storage; place: Place }): LaganError {
+export function withAdvice(
+  error: LaganError,
+  { context, storage, place }: { context: Context; storage: Storage; place: Place },
+): LaganError {
   const reason = reasons[String(error.found)];
   if (reason === undefined) return error;
   const { asOf } = context.options;
