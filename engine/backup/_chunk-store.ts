@@ -148,7 +148,7 @@ export class ChunkStore {
       this.#counts.newBytes += length;
     }
     if (this.#dryRun) return ordinal;
-    await this.#writer.write(block);
+    await this.#writer.write(block, { verify: this.#blocks++ % this.#verifiedShare === 0 });
     if (this.#storing.size > 0) await setImmediate();
     if (this.#writer.sizeBytes < this.#packSizeBytes) return ordinal;
     // What is in the open block was promised to this pack.

@@ -1,6 +1,6 @@
 /** Makes repaired copies of snapshots, as a writer does: a session for each, its packs, its index table, its commit. */
 import { idToBytes, type NodeReference, type Snapshot, type SnapshotId, type Time } from '../../repo-format/mod.ts';
-import { BackupSession, isPassed, originOf, type StoredTree } from '../backup/mod.ts';
+import { BackupSession, isPassed, originOf, type StoredTree, withoutCopied } from '../backup/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { program } from '../program/mod.ts';
 import { commitSnapshot, type Repository, type SnapshotInfo } from '../repository/mod.ts';
@@ -74,7 +74,7 @@ function copyOf(
     description,
     statistics: { ...original.statistics, ...trees.counts, errors: original.statistics.errors + trees.lossCount },
     errors: [...lost, ...original.errors].slice(0, repairLimits.listedLosses),
-    extensions: { ...original.extensions, origin: { snapshot: idToBytes(id) } },
+    extensions: { ...withoutCopied(original.extensions), origin: { snapshot: idToBytes(id) } },
   };
 }
 
