@@ -49,6 +49,12 @@ export const commandList: readonly CommandEntry[] = [
   { name: 'undelete', summary: 'bring back snapshots that were removed', group: groups.care, load: () => import('./commands/undelete.ts') },
   { name: 'rewrite', summary: 'take paths out of snapshots', group: groups.care, load: () => import('./commands/rewrite.ts') },
   { name: 'copy', summary: 'copy snapshots into another repository', group: groups.care, load: () => import('./commands/copy.ts') },
+  {
+    name: 'mirror',
+    summary: 'copy the repository as it is to another place',
+    group: groups.care,
+    load: () => import('./commands/mirror.ts'),
+  },
   { name: 'maintain', summary: 'free what no snapshot needs', group: groups.care, load: () => import('./commands/maintain.ts') },
   { name: 'check', summary: 'look for damage', group: groups.care, load: () => import('./commands/check.ts') },
   { name: 'repair', summary: 'mend what is damaged', group: groups.care, load: () => import('./commands/repair.ts') },

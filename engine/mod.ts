@@ -126,6 +126,8 @@ export {
   recover,
   revert,
 } from './maintain/mod.ts';
+// Keeping a second store at the state of a repository.
+export { type MirrorOptions, type MirrorProblem, type MirrorProgress, type MirrorResult, mirrorRepository } from './mirror/mod.ts';
 export { type Compression, parseCompression } from './packs/mod.ts';
 // Mending what is damaged.
 export { type Loss, type RepairedSnapshot, type RepairOptions, type RepairResult, repair, type SalvagedPack } from './repair/mod.ts';

@@ -28,6 +28,8 @@ export type {
   KeySlotInfo,
   Loss,
   MaintainResult,
+  MirrorProblem,
+  MirrorResult,
   NewSlot,
   OpenedFile,
   PlannedGroup,
@@ -90,6 +92,7 @@ export type Engine = Pick<
   | 'lookup'
   | 'maintain'
   | 'maintenanceIsDue'
+  | 'mirrorRepository'
   | 'newKeyFileSecret'
   | 'openFile'
   | 'openRepository'

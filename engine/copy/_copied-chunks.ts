@@ -2,7 +2,7 @@ import { type Content, type Extent, type FileEntry, noContent, type PackId } fro
 import type { ContentTree, CopyDispatcher } from '../backup/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
 import type { Contents, ContentUnderWay } from './_contents.ts';
-import { copyLimits } from './_limits.ts';
+import type { CopyLimits } from './_limits.ts';
 
 type DataExtent = Extract<Extent, { kind: 'data' }>;
 
@@ -25,8 +25,8 @@ class Window {
     this.chunks++;
   }
 
-  get isFull(): boolean {
-    return this.chunks >= copyLimits.windowChunks || this.files >= copyLimits.windowFiles;
+  isFull({ windowChunks, windowFiles }: CopyLimits): boolean {
+    return this.chunks >= windowChunks || this.files >= windowFiles;
   }
 }
 
@@ -34,12 +34,14 @@ class Window {
 export class CopiedChunks implements Contents {
   readonly #copies: CopyDispatcher;
   readonly #reader: TreeReader;
+  readonly #limits: CopyLimits;
   #window = new Window();
 
   /** `reader` reads trees of the source. */
-  constructor(copies: CopyDispatcher, reader: TreeReader) {
+  constructor(copies: CopyDispatcher, reader: TreeReader, limits: CopyLimits) {
     this.#copies = copies;
     this.#reader = reader;
+    this.#limits = limits;
   }
 
   store({ content }: FileEntry): ContentUnderWay {
@@ -51,7 +53,7 @@ export class CopiedChunks implements Contents {
       return { stored: given.then(() => copy.finish()), given };
     }
     this.#add(content.extents, copy);
-    return { stored: copy.finish(), given: this.#window.isFull ? this.flush() : undefined };
+    return { stored: copy.finish(), given: this.#window.isFull(this.#limits) ? this.flush() : undefined };
   }
 
   async flush(): Promise<void> {
@@ -63,11 +65,11 @@ export class CopiedChunks implements Contents {
       for (const [pack, extents] of window.byPack) {
         const names = Buffer.concat(extents.map(({ name }) => name));
         const given = await this.#copies.giveChunks(this.#workerOf(pack), { pack, names, lengths: extents.map(({ length }) => length) });
-        results.push(
-          given.extents.then((targets) => {
-            targets.forEach((target, index) => void copied.set(extents[index]!, target));
-          }),
-        );
+        const found = given.extents.then((targets) => {
+          targets.forEach((target, index) => void copied.set(extents[index]!, target));
+        });
+        found.catch(() => undefined); // Whoever waits for all is told.
+        results.push(found);
       }
       window.copied.resolve(Promise.all(results).then(() => copied));
     } catch (error) {
@@ -82,7 +84,7 @@ export class CopiedChunks implements Contents {
         extents.map(({ start: _, ...extent }) => extent),
         copy,
       );
-      if (this.#window.isFull) await this.flush();
+      if (this.#window.isFull(this.#limits)) await this.flush();
     }
   }
 

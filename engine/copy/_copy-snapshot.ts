@@ -104,7 +104,7 @@ class SnapshotCopy {
     this.#reader = new TreeReader(new PackReader({ storage, keys, moved: movedChunks(parts.source) }));
     this.#walk = new SourceWalk({ reader: this.#reader, session, signal: parts.options.signal });
     const Kind = parts.method === 'blocks' ? CopiedChunks : RecutFiles;
-    this.#contents = new Kind(session.copies, this.#reader);
+    this.#contents = new Kind(session.copies, this.#reader, { ...copyLimits, ...parts.options.limits });
   }
 
   async run(): Promise<StoredCopyOf> {

@@ -20,3 +20,6 @@ export const copyLimits = {
   /** How often progress is told of. */
   progressIntervalMs: 100,
 } as const;
+
+/** Those that a test may lower. */
+export type CopyLimits = { readonly [Limit in 'windowChunks' | 'windowFiles' | 'batchFiles' | 'batchBytes' | 'pieceBytes']: number };

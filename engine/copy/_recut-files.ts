@@ -2,7 +2,7 @@ import { type Content, type FileEntry, noContent } from '../../repo-format/mod.t
 import { type CopyDispatcher, stretchesOfContent } from '../backup/mod.ts';
 import type { TreeReader } from '../trees/mod.ts';
 import type { Contents, ContentUnderWay } from './_contents.ts';
-import { copyLimits } from './_limits.ts';
+import { type CopyLimits, copyLimits } from './_limits.ts';
 import { isSameContent } from './_same-content.ts';
 
 interface WaitingFile {
@@ -14,15 +14,17 @@ interface WaitingFile {
 export class RecutFiles implements Contents {
   readonly #copies: CopyDispatcher;
   readonly #reader: TreeReader;
+  readonly #limits: CopyLimits;
   #batch: WaitingFile[] = [];
   #batchBytes = 0;
   /** Files with several names: the first of which the copy is known, by device and inode. */
   readonly #linked = new Map<string, { readonly content: Content; readonly stored: Promise<Content> }>();
 
   /** `reader` reads trees of the source. */
-  constructor(copies: CopyDispatcher, reader: TreeReader) {
+  constructor(copies: CopyDispatcher, reader: TreeReader, limits: CopyLimits) {
     this.#copies = copies;
     this.#reader = reader;
+    this.#limits = limits;
   }
 
   store(file: FileEntry): ContentUnderWay {
@@ -30,7 +32,7 @@ export class RecutFiles implements Contents {
     const link = file.extensions.link && `${file.extensions.link.device}:${file.inode}`;
     const other = link === undefined ? undefined : this.#linked.get(link);
     if (other !== undefined && isSameContent(other.content, file.content)) return { stored: other.stored, given: undefined };
-    const underWay = file.size > copyLimits.pieceBytes ? this.#storeLarge(file) : this.#addToBatch(file);
+    const underWay = file.size > this.#limits.pieceBytes ? this.#storeLarge(file) : this.#addToBatch(file);
     if (link !== undefined && this.#linked.size < copyLimits.linkedFiles)
       this.#linked.set(link, { content: file.content, stored: underWay.stored });
     return underWay;
@@ -58,7 +60,7 @@ export class RecutFiles implements Contents {
     stored.promise.catch(() => undefined); // Whoever waits for it is told.
     this.#batch.push({ file, stored });
     this.#batchBytes += file.size;
-    const isFull = this.#batch.length >= copyLimits.batchFiles || this.#batchBytes >= copyLimits.batchBytes;
+    const isFull = this.#batch.length >= this.#limits.batchFiles || this.#batchBytes >= this.#limits.batchBytes;
     return { stored: stored.promise, given: isFull ? this.flush() : undefined };
   }
 
@@ -79,8 +81,8 @@ export class RecutFiles implements Contents {
         await tree.add([{ kind: 'hole', length: end - start }]);
         continue;
       }
-      for (let from = start; from < end; from += copyLimits.pieceBytes) {
-        const to = Math.min(end, from + copyLimits.pieceBytes);
+      for (let from = start; from < end; from += this.#limits.pieceBytes) {
+        const to = Math.min(end, from + this.#limits.pieceBytes);
         const { extents } = await this.#copies.givePiece({ file, start: from, end: to, last: to === end });
         const added = extents.then((known) => tree.add(known));
         added.catch(() => undefined);

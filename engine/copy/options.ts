@@ -2,6 +2,7 @@ import type { LaganError, SnapshotId, Time } from '../../repo-format/mod.ts';
 import type { BackupLimits } from '../backup/mod.ts';
 import type { Compression } from '../packs/mod.ts';
 import type { Fate, SnapshotInfo } from '../repository/mod.ts';
+import type { CopyLimits } from './_limits.ts';
 
 export interface CopyOptions {
   /** Snapshots of the source; they are copied in this order. */
@@ -20,7 +21,7 @@ export interface CopyOptions {
   /** Ends the copy: what was stored up to the last checkpoint is found the next time. */
   readonly signal?: AbortSignal | undefined;
   /** For tests. */
-  readonly limits?: Partial<BackupLimits> | undefined;
+  readonly limits?: Partial<BackupLimits & CopyLimits> | undefined;
 }
 
 /** Of the snapshot that is being copied. */

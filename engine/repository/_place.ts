@@ -3,11 +3,14 @@ import { LaganError, objectNames, objectPrefixes, parseObjectName } from '../../
 import type { CallOptions, Storage } from '../storage/mod.ts';
 import { probePrefix } from './probe.ts';
 
+/** Objects that say that a place is a mirror: see engine/mirror. */
+export const mirrorPrefix = 'mirror/of/';
+
 /**
- * `unfinished`: keys and configuration only, left by a creation that was cut short. `damaged`: packs, snapshots or a collector's objects, but
+ * `unfinished-mirror`: one that was never complete. `unfinished`: keys and configuration only, left by a creation that was cut short. `damaged`: packs, snapshots or a collector's objects, but
  * not the format file. `foreign`: other things.
  */
-export type PlaceContent = 'absent' | 'empty' | 'foreign' | 'unfinished' | 'damaged' | 'repository';
+export type PlaceContent = 'absent' | 'empty' | 'foreign' | 'unfinished-mirror' | 'unfinished' | 'damaged' | 'repository';
 
 /** Looks at a place without a key. Codes: those of the storage. */
 export async function inspectPlace(storage: Storage, options: CallOptions = {}): Promise<{ state: PlaceContent }> {
@@ -17,6 +20,7 @@ export async function inspectPlace(storage: Storage, options: CallOptions = {}):
 
 async function contentOf(storage: Storage, options: CallOptions): Promise<PlaceContent> {
   if (await hasFormatFile(storage, options)) return 'repository';
+  if (await hasAny(storage, mirrorPrefix, options)) return (await hasFormatFile(storage, options)) ? 'repository' : 'unfinished-mirror';
   let unfinished = false;
   for (const role of ['writer/', 'collector/', 'owner/']) {
     for await (const { name } of storage.list(role, options)) {
@@ -59,6 +63,10 @@ export function noRepository(location: string, content: Exclude<PlaceContent, 'r
     ],
     empty: [`${location} is empty`, 'lagan init makes a repository there'],
     foreign: [`${location} is not a repository: it has other things in it`, 'check the path; a new repository needs an empty place'],
+    'unfinished-mirror': [
+      `${location} is a mirror that is not complete yet`,
+      'lagan mirror completes it, with the repository that it is of',
+    ],
     unfinished: [`${location} is not a repository yet: its creation was cut short`, 'lagan init makes it anew; nothing was stored in it'],
     damaged: [
       `${location} was a repository, but its file ${objectNames.format} is missing`,

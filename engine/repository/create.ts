@@ -106,6 +106,10 @@ async function clearPlace(storage: Storage, patience: Patience): Promise<void> {
   if (state === 'foreign') {
     throw new LaganError('exists', `${location} has other things in it`, { found: state, hint: 'a new repository needs an empty folder' });
   }
+  if (state === 'unfinished-mirror') {
+    const hint = 'lagan mirror completes it; a new repository needs an empty place';
+    throw new LaganError('exists', `${location} is a mirror that is not complete yet`, { found: state, hint });
+  }
   if (state === 'damaged') {
     const hint = `restore ${objectNames.format} from a copy of the repository, or choose another folder`;
     const message = `${location} holds the objects of a repository without its file ${objectNames.format}`;

@@ -1,6 +1,6 @@
 /** A repository: made, opened, its roots, snapshots, sessions, annotations, marks, holds and keys. */
 
-export { inspectPlace, type PlaceContent } from './_place.ts';
+export { inspectPlace, mirrorPrefix, type PlaceContent } from './_place.ts';
 export { type RollbackEvidence, rolledBack } from './_rolled-back.ts';
 export { type AnnotateOptions, annotateSnapshot } from './annotate.ts';
 export type { Annotated } from './annotations.ts';
