@@ -1010,6 +1010,33 @@ t.test('undelete: what can be brought back, and bringing it back', async (t) => 
   t.match(await lagan(['--json', 'undelete', 'latest'], { snapshots }), { exitCode: 2, error: { code: 'usage' } });
 });
 
+t.test('copy: each snapshot is told of; what failed is a warning and the exit code', async (t) => {
+  const to = ['--to', '/second', '--to-key-file', '/k'];
+  const calls: Calls = [];
+  t.match(await json(t, ['copy', ...to, '--latest', '1'], { calls }), [
+    { type: 'copied', id: secondId, outcome: 'copied', pinned: true },
+    { type: 'summary', outcome: 'copied', method: 'files', copied: 1, present: 0, failed: 0 },
+  ]);
+  t.match(calls.at(-1), { name: 'copySnapshots', options: { keepHolds: true } });
+  const error = new LaganError('pack-missing', 'a pack is gone');
+  const failing: Engine['copySnapshots'] = async (_source, _target, { snapshots, onSnapshot }) => {
+    const none = { newBytes: 0, newChunks: 0, storedBytes: 0 };
+    const failed = { source: snapshots[0]!, outcome: 'failed', snapshotId: null, hold: undefined, error, ...none } as const;
+    await onSnapshot?.(failed);
+    return { snapshots: [failed], method: 'blocks' };
+  };
+  const { exitCode, stderr, stdout } = await lagan(['copy', ...to], { overrides: { copySnapshots: failing } });
+  t.match({ exitCode, stderr, stdout }, { exitCode: 6, stderr: /was not copied: a pack is gone/, stdout: /^copied 0 snapshots, in/ });
+});
+
+t.test('mirror: what was copied, and what the mirror has too much', async (t) => {
+  t.match(await json(t, ['mirror', '--to', '/mirror']), [{ type: 'summary', outcome: 'complete', copiedObjects: 3 }]);
+  const { stderr, stdout } = await lagan(['mirror', '--to', '/mirror', '-n']);
+  t.match(stdout, /^would have copied 3 objects \(5 B\), 4 were there, in /);
+  t.match(stderr, /1 key that the repository does not have any more still opens the mirror/);
+  t.match(stderr, /pins or deletions of snapshots that were taken back \(2\) are still in the mirror/);
+});
+
 t.test('rewrite: all that fit, or those that are named', async (t) => {
   const calls: Calls = [];
   const rewritten = () => calls.filter(({ name }) => name === 'rewriteSnapshot').map(({ options }) => options.id);

@@ -194,6 +194,28 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
       const [outcome, snapshotId] = given.dryRun ? (['dry-run', null] as const) : (['rewritten', secondId as SnapshotInfo['id']] as const);
       return noted('rewriteSnapshot', { id: info.id, ...given }, { outcome, snapshotId, removed: { files: 1, bytes: 5, entries: 1 } });
     },
+    copySnapshots: async (_source, _target, given) => {
+      const counts = { newBytes: 7, newChunks: 2, storedBytes: 9, error: undefined, hold: { until: null, fate: 'kept' } } as const;
+      const copied = given.snapshots.map((source) => ({ source, outcome: 'copied', snapshotId: source.id, ...counts }) as const);
+      for (const one of copied) await given.onSnapshot?.(one);
+      return noted('copySnapshots', given, { snapshots: copied, method: 'files' });
+    },
+    mirrorRepository: async (_source, _target, given) =>
+      noted('mirrorRepository', given ?? {}, {
+        outcome: given?.dryRun ? 'dry-run' : 'complete',
+        repository: '0'.repeat(32),
+        root: 1,
+        copiedObjects: 3,
+        copiedBytes: 5,
+        presentObjects: 4,
+        extraObjects: 3,
+        extraBytes: 6,
+        extraKeySlots: 1,
+        extraRecords: 2,
+        deletedObjects: 0,
+        deletedBytes: 0,
+        problems: 0,
+      }),
     listKeys: async () => [
       keySlot('7c01'.repeat(8)),
       keySlot('8d02'.repeat(8), { kind: 'unknown', grants: 'none', isCurrent: false, damaged: 'bit-flipped' }),
