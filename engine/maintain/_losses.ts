@@ -52,6 +52,12 @@ export function hasNews({ before, lost, sound }: Losses): boolean {
   return [...lost.keys()].some((pack) => !before.has(pack)) || [...before.keys()].some((pack) => sound.has(pack));
 }
 
+/** Of it what the root calls lost already, and lacks chunks of: some may be back. Undefined if there is nothing to look for. */
+export function lackingBefore(losses: Losses): Losses | undefined {
+  const lost = new Map([...losses.lost].filter(([pack]) => (losses.before.get(pack)?.length ?? 0) > 0));
+  return lost.size === 0 ? undefined : { ...noLosses, before: losses.before, lost };
+}
+
 export interface LossOptions extends CallOptions {
   /** Lists the packs in the store; is called if one is to be asked for. */
   readonly listPresent: () => Promise<ReadonlyMap<PackId, number>>;

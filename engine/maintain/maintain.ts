@@ -4,7 +4,7 @@ import { expectCollector, type LostPacks, lowestGeneration, type Repository, rea
 import { condemn, condemnable, type Decision, decide, fence } from './_collection.ts';
 import { type Deleted, deleteSuperfluous } from './_deletion.ts';
 import { maintainLimits } from './_limits.ts';
-import { askForLosses, hasNews, type Losses, noLosses } from './_losses.ts';
+import { askForLosses, hasNews, type Losses, lackingBefore, noLosses } from './_losses.ts';
 import { planRepack, type Repacked, type RepackPlan, repack } from './_repack.ts';
 import { repackLimits } from './_repack-limits.ts';
 import { neededAfter } from './_replacements.ts';
@@ -199,7 +199,8 @@ class Maintenance {
   /** `census`: made before; a pack that a backup stores meanwhile is either not in it, or seen to be needed. */
   async #planUnder(root: Root, census: PackCensus): Promise<Plan> {
     this.#tell('survey');
-    const found = await this.#survey(root);
+    const losses = lackingBefore(census.losses);
+    const found = await this.#survey(root, { lost: losses && { losses, present: new Set(census.present.keys()) } });
     return { survey: found, census, packs: condemnable(census, found), repack: await this.#planRepack(found, census) };
   }
 
@@ -340,12 +341,12 @@ function addReasons(counts: MaintainResult['repackReasons'], chosen: readonly Ch
 
 /** A collection makes running backups begin anew from their last checkpoints: there must be a reason. */
 function isWorthwhile({
-  survey: { root, dropped, endedCheckpoints, tables, snapshots },
+  survey: { root, dropped, endedCheckpoints, tables, snapshots, returned },
   census,
   packs,
   repack: plan,
 }: PlanSummary): boolean {
-  if (hasNews(census.losses)) return true;
+  if (hasNews(census.losses) || [...returned.holders.values()].some((by) => by.length > 0)) return true;
   const unfolded = snapshots.filter(({ generation }) => generation >= lowestGeneration(root)).length;
   const leaving = packs.length + dropped.length + endedCheckpoints.length + (plan?.chosen.length ?? 0);
   return leaving > 0 || Math.max(tables.length, unfolded) >= maintainLimits.foldedObjects;

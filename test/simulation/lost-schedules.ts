@@ -2,7 +2,7 @@
 import { type Repository, readLostPacks, readRoot, writeDamageReport } from '../../engine/repository/mod.ts';
 import { InMemory, type Storage } from '../../engine/storage/mod.ts';
 import { isLaganError, LaganError, objectNames, objectPrefixes, type PackId } from '../../repo-format/mod.ts';
-import { namesIn } from '../engine/repository/sample.ts';
+import { copyOf, namesIn } from '../engine/repository/sample.ts';
 import { FaultyStorage } from '../engine/storage/faulty-storage.ts';
 import { backUp, faultsOf, fill, lostOf, makeSample, open, type Sample } from '../reliability/_crash-points.ts';
 import { backUpVersion, forgetAll, version } from '../reliability/_incidents.ts';
@@ -86,20 +86,18 @@ export const lostSchedules: Readonly<Record<string, (folder: string) => Promise<
     return [...(sample.expected.size > size ? [] : ['nothing was backed up']), ...(await lostOf(sample))];
   },
 
-  /** Whatever the moment of the check and of the backup that brings the chunks back, of which the snapshot is forgotten at once. */
+  /** A check, and a backup that finds another copy of what is lost, of which the snapshot is forgotten at once: when the collector has read the reports, and before it lists what there is. */
   'a loss that is reported while a collection runs': async (folder) => {
     const { sample, pack } = await twiceStoredSample(folder);
-    const meanwhile = async (copy: Sample): Promise<void> => {
-      await lose(copy.storage, pack, 'damaged');
-      await checkAndReport(copy.storage);
-      await backAgain(copy);
-      await forgetNewest(copy);
-    };
-    const afterwards = async (copy: Sample): Promise<void> => {
+    for (const listing of [1, 2, 3, 4]) {
+      const copy: Sample = { ...sample, storage: await copyOf(sample.storage), expected: new Map(sample.expected) };
+      const meanwhile = once(isCall('list', objectPrefixes.snapshots), () => loseAndBringBack(copy, pack), listing);
+      await collectIn(new FaultyStorage(copy.storage, { onCall: meanwhile }));
       for (let collections = 0; collections < 2; collections++) await collectIn(copy.storage);
-    };
-    const { faults } = await stopEverywhere(sample, { operate: collectIn, meanwhile, afterwards, mayEnd: ['done'], faultsOf: lostOf });
-    return faults;
+      const faults = await lostOf(copy);
+      if (faults.length > 0) return faults.map((fault) => `at listing ${listing} of the commits: ${fault}`);
+    }
+    return [];
   },
 
   /** The report of what is lost comes first, and stops nothing: collections, and forgetting, at each moment of the backup that brings it back. */
@@ -188,6 +186,15 @@ async function twiceStoredSample(folder: string): Promise<{ sample: Sample; pack
   const repository = await open(new FaultyStorage(sample.storage, { onCall }));
   await forget(await open(sample.storage), [await backUp(repository, sample.source, { checkpoints: false })]);
   return { sample, pack: packs[0]! };
+}
+
+async function loseAndBringBack(sample: Sample, pack: PackId): Promise<void> {
+  // The collection may have put the pack together with others by then.
+  const there = await dataPacks(sample.storage);
+  await lose(sample.storage, there.includes(pack) ? pack : there[0]!, 'damaged');
+  await checkAndReport(sample.storage);
+  await backAgain(sample);
+  await forgetNewest(sample);
 }
 
 /** A snapshot of version 0 whose session has begun after a collection has condemned; then a pack of it is damaged, and reported. */
