@@ -111,12 +111,19 @@ export {
 } from './look/mod.ts';
 // Freeing what no snapshot needs.
 export {
+  type LockedObjects,
+  type LockResult,
+  type LockStatus,
+  lockStatus,
+  locksHoldUntilMs,
   type MaintainOptions,
   type MaintainPhase,
   type MaintainProgress,
   type MaintainResult,
+  type MaintainWarning,
   maintain,
   maintenanceIsDue,
+  type OldVersions,
   type RecoveredSnapshot,
   type RecoverOptions,
   type RecoverResult,

@@ -16,6 +16,16 @@ export type RootPhase = (typeof rootPhases)[number];
 
 export type { ObjectReference };
 
+/** When the locks of the objects were extended, in stores that have locks. Source: spec/root.md. */
+export interface LockRecord {
+  /** When the extension began: seconds since 1970, by the store's clock. */
+  readonly begun: number;
+  /** How long it locks, in seconds. */
+  readonly period: number;
+  /** The name up to which it came; null if it has ended. */
+  readonly after: string | null;
+}
+
 export interface Root {
   readonly number: number;
   /** 16 random bytes; tells two roots apart that raced for one number. */
@@ -34,6 +44,8 @@ export interface Root {
   /** Lists of packs: condemned may become doomed, doomed may be deleted. */
   readonly condemned: ObjectReference | null;
   readonly doomed: ObjectReference | null;
+  /** Absent: they never were. */
+  readonly locks?: LockRecord;
 }
 
 const VERSION = 1;
@@ -66,11 +78,21 @@ export function decodeRoot(payload: Uint8Array, objectName?: string): Root {
       ReferenceName,
       ObjectReference | null
     >),
+    ...readLocks(fields.at('locks')),
   };
   if (root.floor > root.generation) throw fields.at('floor').wrong(`at most the generation, ${root.generation}`);
   if (root.pastFloor > root.floor) throw fields.at('pastFloor').wrong(`at most the floor, ${root.floor}`);
   expectName(root, objectName);
   return root;
+}
+
+function readLocks(field: Field): { readonly locks?: LockRecord } {
+  const locks = field.orNull((record) => ({
+    begun: record.at('begun').uint(),
+    period: record.at('period').uint(),
+    after: record.at('after').orNull((name) => name.text(limits.rootSizeBytes)),
+  }));
+  return locks === null ? {} : { locks };
 }
 
 function expectName(root: Root, objectName: string | undefined): void {

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
 import type { MaintainResult } from '../shared/engine.ts';
 import { usageError } from '../shared/errors.ts';
+import { lockFields, lockLines } from '../shared/locks.ts';
 import { addExamples, sizeOption } from '../shared/options.ts';
 import { openRepository } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
@@ -48,9 +49,17 @@ async function run(context: Context, { dryRun = false, maxUnused, maxRepack }: M
   const { engine, repository } = await openRepository(context, dryRun ? 'metadata' : 'write');
   const running = new Running(context, 'maintaining');
   try {
-    const { signal, onProgress } = running.engineOptions;
+    const { signal, onProgress, onWarning } = running.engineOptions;
     const onDamage = ({ code, message }: { code: string; message: string }) => running.warn({ code, message });
-    const result = await engine.maintain(repository, { dryRun, maxUnused, maxRepackBytes: maxRepack, onProgress, onDamage, signal });
+    const result = await engine.maintain(repository, {
+      dryRun,
+      maxUnused,
+      maxRepackBytes: maxRepack,
+      onProgress,
+      onDamage,
+      onWarning,
+      signal,
+    });
     running.end();
     await report(context, result, running.elapsedMs);
   } finally {
@@ -59,13 +68,19 @@ async function run(context: Context, { dryRun = false, maxUnused, maxRepack }: M
 }
 
 async function report({ output }: Context, result: MaintainResult, elapsedMs: number): Promise<void> {
-  const { damage, durationMs: _, ...counts } = result;
-  await output.json({ type: 'summary', ...counts, damaged: damage.length, elapsedMs: Math.round(elapsedMs) });
+  const { damage, durationMs: _, locks, ...counts } = result;
+  await output.json({ type: 'summary', ...counts, locks: lockFields(locks), damaged: damage.length, elapsedMs: Math.round(elapsedMs) });
   for (const line of linesOf(result, elapsedMs)) await output.summary(line);
 }
 
 function linesOf(result: MaintainResult, elapsedMs: number): string[] {
-  return [firstLine(result, formatDuration(elapsedMs)), neededLine(result), ...changesOf(result), ...reasonsOf(result)];
+  return [
+    firstLine(result, formatDuration(elapsedMs)),
+    neededLine(result),
+    ...changesOf(result),
+    ...lockLines(result),
+    ...reasonsOf(result),
+  ];
 }
 
 function firstLine({ outcome, freedPacks, freedBytes }: MaintainResult, duration: string): string {

@@ -2,9 +2,20 @@
 import { type Command, Option } from 'commander';
 import { cacheOptionsOf } from '../shared/cache.ts';
 import { type Context, contextOf } from '../shared/context.ts';
-import type { Engine, ProbeResult, RecoveredSnapshot, RecoverResult, Repository, RevertResult, Secret, Storage } from '../shared/engine.ts';
+import type {
+  Engine,
+  LockStatus,
+  ProbeResult,
+  RecoveredSnapshot,
+  RecoverResult,
+  Repository,
+  RevertResult,
+  Secret,
+  Storage,
+} from '../shared/engine.ts';
 import { LaganError, usageError } from '../shared/errors.ts';
 import { pathFields } from '../shared/json.ts';
+import { oldVersionFields, oldVersionLines, ruleText, timeField } from '../shared/locks.ts';
 import { addExamples } from '../shared/options.ts';
 import {
   type OpenMode,
@@ -17,7 +28,7 @@ import {
   unlock,
 } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
-import { formatCountOf, formatSize } from '../shared/sizes.ts';
+import { formatCount, formatCountOf, formatSize } from '../shared/sizes.ts';
 import { shortId } from '../shared/snapshots.ts';
 import { formatTable } from '../shared/table.ts';
 import { textOfBytes } from '../shared/text.ts';
@@ -42,6 +53,7 @@ export function define(command: Command): void {
   defineProbe(command);
   defineCollector(command);
   defineRecover(command);
+  defineLocks(command);
 }
 
 function defineProbe(repository: Command): void {
@@ -97,6 +109,86 @@ function defineRecover(repository: Command): void {
     ['lagan repository recover', 'when all other programs have been stopped'],
     ['lagan repository recover --as-of "2026-11-20 04:00" --dry-run', 'what would be brought back of that time'],
   ]);
+}
+
+function defineLocks(repository: Command): void {
+  const command = repository
+    .command('locks')
+    .summary('show how long the store locks what it holds')
+    .description(
+      'Shows how the store locks new objects (S3 Object Lock), when the locks of all others end, when lagan maintain will extend them and how many requests that takes, and which old versions wait for the end of theirs. Nothing is asked for each object. Exit code 1 if nothing is locked, or locks may have ended.',
+    );
+  command.action(async (_options: object, self: Command) => locks(contextOf(self)));
+  addExamples(command, [['lagan repository locks', 'after the bucket was set up, and once in a while']]);
+}
+
+async function locks(context: Context): Promise<void> {
+  const { engine, repository, storage } = await openRepository(context, 'metadata');
+  const status = await engine.lockStatus(repository, { signal: context.signal });
+  const { output } = context;
+  await output.json(statusFields(status));
+  const problem = problemOf(status, storage);
+  for (const line of linesOf(status)) await output.line(line);
+  if (problem === undefined) return;
+  await output.warning(problem, { code: 'unsupported' });
+  context.endWith('unsupported');
+}
+
+function statusFields({ isEnabled, rule, nextRequests, locked, oldVersions, ...times }: LockStatus): object {
+  return {
+    type: 'locks',
+    isEnabled,
+    mode: rule?.mode ?? null,
+    periodSeconds: rule?.periodSeconds ?? null,
+    now: formatExactTime(times.now),
+    lastExtension: timeField(times.lastExtension),
+    nextExtension: timeField(times.nextExtension),
+    nextRequests,
+    locked: locked.map(({ holdUntil, ...counts }) => ({ ...counts, holdUntil: formatExactTime(holdUntil) })),
+    oldVersions: oldVersions && oldVersionFields(oldVersions),
+  };
+}
+
+function problemOf({ isEnabled, rule, now, locked }: LockStatus, storage: Storage): string | undefined {
+  if (!isEnabled) return `${storage.location} locks nothing: the store has no Object Lock there`;
+  if (rule === null)
+    return `${storage.location} can lock objects, and does not: give the bucket a default retention, or write retention=30d into the URL`;
+  const ended = locked.filter(({ holdUntil }) => holdUntil.seconds <= now.seconds);
+  return ended.length === 0
+    ? undefined
+    : `locks have ended of ${ended.map(({ kind }) => kindWords[kind]).join(', ')}: lagan maintain extends them`;
+}
+
+const kindWords = {
+  packs: 'packs',
+  index: 'index tables',
+  snapshots: 'snapshots',
+  roots: 'roots and lists',
+  owner: 'keys and records',
+} as const;
+const lockColumns = [
+  { heading: 'Objects' },
+  { heading: 'Count', align: 'right' },
+  { heading: 'Size', align: 'right' },
+  { heading: 'Locked until, at least' },
+] as const;
+
+function linesOf({ rule, lastExtension, nextExtension, nextRequests, locked, oldVersions }: LockStatus): string[] {
+  if (rule === null || oldVersions === null) return [];
+  const due = nextExtension === null ? 'now' : formatTime(nextExtension);
+  const rows = locked.map(({ kind, objects, bytes, holdUntil }) => [
+    kindWords[kind],
+    formatCount(objects),
+    formatSize(bytes),
+    formatTime(holdUntil),
+  ]);
+  return [
+    `new objects are locked: ${ruleText(rule)}`,
+    `locks were extended: ${lastExtension === null ? 'never' : formatTime(lastExtension)}`,
+    `next extension: ${due}, ${formatCountOf(nextRequests, 'request')}`,
+    ...formatTable(lockColumns, rows),
+    ...oldVersionLines(oldVersions, 'can be '),
+  ];
 }
 
 async function recover(context: Context, { dryRun = false, force = false }: RecoverCommandOptions): Promise<void> {

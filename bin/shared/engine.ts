@@ -26,11 +26,14 @@ export type {
   ImportedLabels,
   KeepReason,
   KeySlotInfo,
+  LockResult,
+  LockStatus,
   Loss,
   MaintainResult,
   MirrorProblem,
   MirrorResult,
   NewSlot,
+  OldVersions,
   OpenedFile,
   PlannedGroup,
   PlannedSnapshot,
@@ -89,6 +92,8 @@ export type Engine = Pick<
   | 'listHolds'
   | 'listKeys'
   | 'listSnapshots'
+  | 'lockStatus'
+  | 'locksHoldUntilMs'
   | 'lookup'
   | 'maintain'
   | 'maintenanceIsDue'

@@ -50,6 +50,8 @@ export interface PlanOptions extends CallOptions {
   readonly rules: Pick<RepackRules, 'maxUnused' | 'maxRepackBytes'>;
   /** Whether trees are walked although nothing is dropped. */
   readonly force: boolean;
+  /** Packs that are not repacked. */
+  readonly isKept?: ((pack: PackId) => boolean) | undefined;
   readonly onDamage: (error: LaganError) => void;
   readonly onNodes: (nodes: number) => void;
 }
@@ -145,11 +147,14 @@ async function findScattered(repository: Repository, index: MergedRows, { survey
 }
 
 /** Packs that are there, that a snapshot or a checkpoint needs, and that no table of an unfinished session lists: what that needs of them is not known. */
-function usableOrdinals({ packs }: MergedRows, { survey: { needed, inTables }, census: { present, doomed } }: PlanOptions): number[] {
+function usableOrdinals(
+  { packs }: MergedRows,
+  { survey: { needed, inTables }, census: { present, doomed }, isKept = () => false }: PlanOptions,
+): number[] {
   const usable: number[] = [];
   for (let ordinal = 0; ordinal < packs.count; ordinal++) {
     const { id } = packs.at(ordinal);
-    if (present.has(id) && !doomed.has(id) && needed.has(id) && !inTables.has(id)) usable.push(ordinal);
+    if (present.has(id) && !doomed.has(id) && needed.has(id) && !inTables.has(id) && !isKept(id)) usable.push(ordinal);
   }
   return usable;
 }

@@ -11,10 +11,11 @@ import {
 } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { maintainLimits } from './_limits.ts';
+import { locksAreDue } from './_retention-locks.ts';
 
 /**
  * Whether a maintenance is worth its cost now: snapshots were forgotten a day ago or earlier (until then they are easily brought back), or so many index tables or snapshots have
- * gathered beside base index and catalogue that opening gets slow. Takes a few listings, at once.
+ * gathered beside base index and catalogue that opening gets slow; or locks are to be extended. Takes a few listings, at once.
  *
  * A collection that somebody left unfinished is no reason: he may be at it. As long as a backup seems to run, which a collection would disturb, it can wait, but not for ever.
  * Clocks decide nothing here but when.
@@ -22,6 +23,7 @@ import { maintainLimits } from './_limits.ts';
  * Codes: those of the storage.
  */
 export async function maintenanceIsDue(repository: Repository, { signal }: CallOptions = {}): Promise<boolean> {
+  if (locksAreDue(repository.root.locks, Date.now())) return true;
   let holdsAreKnown = true;
   const [root, tables, commits, marks, holds] = await Promise.all([
     readRoot(repository, { signal }),

@@ -3,11 +3,13 @@ import { uncachedStorage } from '../cache/mod.ts';
 import { expectCollector, type LostPacks, lowestGeneration, type Repository, readLostPacks, readRoot } from '../repository/mod.ts';
 import { condemn, condemnable, type Decision, decide, fence } from './_collection.ts';
 import { type Deleted, deleteSuperfluous } from './_deletion.ts';
+import { keepLocks, type LockResult, openLocks } from './_keep-locks.ts';
 import { maintainLimits } from './_limits.ts';
 import { askForLosses, hasNews, type Losses, lackingBefore, noLosses } from './_losses.ts';
 import { planRepack, type Repacked, type RepackPlan, repack } from './_repack.ts';
 import { repackLimits } from './_repack-limits.ts';
 import { neededAfter } from './_replacements.ts';
+import type { RetentionLocks } from './_retention-locks.ts';
 import { expectNoRollback, listPackSizes, type PackCensus } from './_rollback.ts';
 import { type Survey, type SurveyOptions, survey } from './_survey.ts';
 import { type ChosenPack, type PackUse, unusedBytesOf } from './_unused.ts';
@@ -65,6 +67,9 @@ class Maintenance {
   #objectsDeleted = 0;
   #bytesDeleted = 0;
   #nodesRead = 0;
+  #locksExtended = 0;
+  /** Undefined: the store does not lock. */
+  #locks: RetentionLocks | undefined;
   #bytesCopied = 0;
 
   constructor(repository: Repository, options: MaintainOptions) {
@@ -73,15 +78,18 @@ class Maintenance {
   }
 
   async run(): Promise<MaintainResult> {
+    const onWarning = this.#options.onWarning ?? (() => undefined);
+    this.#locks = await openLocks(this.#repository, { onWarning, ...this.#signal });
     if (this.#options.dryRun) {
       const plan = await this.#planDryRun();
-      return this.#result(plan, undefined, plan.census.losses.before);
+      return this.#result(plan, { deleted: undefined, lost: plan.census.losses.before, locks: await this.#keepLocks() });
     }
     for (let attempt = 1; ; attempt++) {
       const root = await this.#collect();
       try {
         const deleted = await this.#delete(root);
-        return this.#result(this.#plan!, deleted, await readLostPacks(this.#repository, root, this.#signal));
+        const lost = await readLostPacks(this.#repository, root, this.#signal);
+        return this.#result(this.#plan!, { deleted, lost, locks: await this.#keepLocks() });
       } catch (error) {
         if (attempt === maintainLimits.attempts || !(await this.#hasMoved(root, error))) throw error;
       }
@@ -98,6 +106,16 @@ class Maintenance {
       },
       signal: this.#options.signal,
     });
+  }
+
+  async #keepLocks(): Promise<LockResult | null> {
+    const { dryRun = false, onWarning = () => undefined } = this.#options;
+    if (this.#locks === undefined) return null;
+    const onExtended = () => {
+      this.#locksExtended++;
+      this.#tell('lock');
+    };
+    return keepLocks(this.#repository, this.#locks, { dryRun, onWarning, onExtended, ...this.#signal });
   }
 
   /** Whether an error is because another collector was faster, and has removed what was to be read. */
@@ -205,7 +223,7 @@ class Maintenance {
   }
 
   /** What was rewritten is to be gone: then all that is unused goes, however much must be copied. */
-  #planRepack(found: Survey, census: PackCensus): Promise<RepackPlan | null> {
+  async #planRepack(found: Survey, census: PackCensus): Promise<RepackPlan | null> {
     const { maxUnused, maxRepackBytes } = this.#options;
     const rules = {
       maxUnused: maxUnused ?? (found.isRewritten ? 0 : repackLimits.maxUnused),
@@ -215,6 +233,7 @@ class Maintenance {
       survey: found,
       census,
       rules,
+      isKept: await this.#locks?.keptAsTheyAre(found.root, this.#signal),
       force: this.#looksAgain || maxUnused !== undefined || maxRepackBytes !== undefined,
       onDamage: (error) => this.#noteDamage(error),
       onNodes: (nodes) => {
@@ -275,11 +294,15 @@ class Maintenance {
   }
 
   #tell(phase: MaintainPhase): void {
-    const filesDone = phase === 'delete' ? this.#objectsDeleted : this.#snapshotsRead + this.#nodesRead;
+    const filesDone =
+      phase === 'lock' ? this.#locksExtended : phase === 'delete' ? this.#objectsDeleted : this.#snapshotsRead + this.#nodesRead;
     this.#options.onProgress?.({ phase, filesDone, bytesDone: phase === 'repack' ? this.#bytesCopied : this.#bytesDeleted });
   }
 
-  #result(plan: PlanSummary, deleted: Deleted | undefined, lost: LostPacks): MaintainResult {
+  #result(
+    plan: PlanSummary,
+    { deleted, lost, locks }: { deleted: Deleted | undefined; lost: LostPacks; locks: LockResult | null },
+  ): MaintainResult {
     const { survey: found } = plan;
     const isDry = deleted === undefined;
     const wouldFold = isDry && isWorthwhile(plan);
@@ -300,6 +323,7 @@ class Maintenance {
       foldedTables: wouldFold ? found.tables.length : this.#foldedTables,
       foldedSnapshots: wouldFold ? found.snapshots.filter(({ generation }) => generation >= lowest).length : this.#foldedSnapshots,
       deletedObjects: deleted?.objects ?? 0,
+      locks,
       damage: found.damage,
       durationMs: performance.now() - this.#startedAt,
     };

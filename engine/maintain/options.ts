@@ -1,12 +1,13 @@
 import type { LaganError } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
+import type { LockResult, MaintainWarning } from './_keep-locks.ts';
 
-/** What a maintenance is doing: looking what is needed, copying what is needed of packs that are repacked, collecting (the three replacements of the root), deleting; making the store what it was. */
-export type MaintainPhase = 'survey' | 'repack' | 'collect' | 'delete' | 'revert';
+/** What a maintenance is doing: looking what is needed, copying what is needed of packs that are repacked, collecting (the three replacements of the root), deleting, extending locks; making the store what it was. */
+export type MaintainPhase = 'survey' | 'repack' | 'collect' | 'delete' | 'lock' | 'revert';
 
 export interface MaintainProgress {
   readonly phase: MaintainPhase;
-  /** Snapshots whose lists of packs were read, and nodes of their trees; when deleting, objects that were deleted. */
+  /** Snapshots whose lists of packs were read, and nodes of their trees; when deleting, objects that were deleted; locks that were extended. */
   readonly filesDone: number;
   /** Bytes of packs that were deleted; when repacking, bytes that were copied. */
   readonly bytesDone: number;
@@ -27,6 +28,7 @@ export interface MaintainOptions extends CallOptions {
   readonly onProgress?: ((progress: MaintainProgress) => void) | undefined;
   /** Is told of damage, which keeps packs from being freed. */
   readonly onDamage?: ((error: LaganError) => void) | undefined;
+  readonly onWarning?: ((warning: MaintainWarning) => void) | undefined;
 }
 
 export interface MaintainResult {
@@ -70,6 +72,8 @@ export interface MaintainResult {
   readonly foldedSnapshots: number;
   /** Other objects that were deleted. */
   readonly deletedObjects: number;
+  /** What was done about locks and old versions; null: the store does not lock what it stores. */
+  readonly locks: LockResult | null;
   /** Damage that kept packs from being freed. */
   readonly damage: readonly LaganError[];
   readonly durationMs: number;

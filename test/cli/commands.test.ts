@@ -512,6 +512,7 @@ function maintaining(found: Partial<MaintainResult>): Case {
       heldSnapshots: 0,
       unfinishedSessions: 0,
       endedCheckpoints: 0,
+      locks: null,
       neededPacks: 5,
       neededBytes: 5 * 1024,
       freedPacks: 2,

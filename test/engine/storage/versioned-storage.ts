@@ -122,7 +122,11 @@ export class VersionedStorage {
     get: async (version, range, options) => (await this.#placeOf(version)).get(version.name, range, options),
     getEnd: async (version, last, options) => (await this.#placeOf(version)).getEnd(version.name, last, options),
     bringBack: async (version) => this.overwrite(version.name, this.#find(version).bytes!),
-    purge: async (versions) => versions.filter((version) => !this.#purge(version)),
+    purge: async (versions) => {
+      const refused: ObjectVersion[] = [];
+      for (const version of versions) if (!(await this.#purge(version))) refused.push(version);
+      return refused;
+    },
   };
 
   readonly #locks: StorageLocks = {
@@ -154,14 +158,16 @@ export class VersionedStorage {
     return place;
   }
 
-  /** False: it is locked. */
-  #purge({ name, id }: ObjectVersion): boolean {
+  /** False: it is locked. What was behind the newest version is what all calls see then. */
+  async #purge({ name, id }: ObjectVersion): Promise<boolean> {
     const versions = this.#versions.get(name) ?? [];
     const index = versions.findIndex((version) => version.id === id);
     if (index < 0) return true;
     if (versions[index]!.lockedUntilMs > this.nowMs) return false;
     versions.splice(index, 1);
     if (versions.length === 0) this.#versions.delete(name);
+    await this.#current.delete([name]);
+    if (versions[0]?.bytes !== undefined) await this.#current.create(name, [versions[0].bytes]);
     return true;
   }
 }
