@@ -5,8 +5,8 @@
  */
 import { program } from '../engine/program/mod.ts';
 
-/** A command has this long to end by itself after a signal. */
-const graceMs = 900;
+/** A command has this long to end by itself after a signal, unless it asks for more. */
+let graceMs = 900;
 const interruptedExitCode = 130;
 
 const argv = process.argv.slice(2);
@@ -34,6 +34,9 @@ async function start(): Promise<void> {
     env: process.env,
     cwd: process.cwd(),
     signal: interruption.signal,
+    extendGrace: (milliseconds) => {
+      graceMs = milliseconds;
+    },
     askPassword: async (prompt, signal) => (await import('./shared/terminal.ts')).askPassword(prompt, signal),
   });
   process.exit(exitCode);

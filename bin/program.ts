@@ -66,6 +66,7 @@ export const commandList: readonly CommandEntry[] = [
     group: groups.care,
     load: () => import('./commands/repository.ts'),
   },
+  { name: 'serve', summary: 'let other machines add to repositories here', group: groups.care, load: () => import('./commands/serve.ts') },
   { name: 'cache', summary: 'show and clear the local cache', group: groups.care, load: () => import('./commands/cache.ts') },
   {
     name: 'completion',

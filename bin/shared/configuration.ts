@@ -129,7 +129,7 @@ class ConfigurationReader {
     const text = this.#readText(node, name);
     if (kind === 'size') return this.#readSize(node, text, name);
     if (kind === 'rate') return this.#readRate(node, text, name);
-    const isUrl = kind === 'place' && /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
+    const isUrl = kind === 'place' && /^([a-z][a-z0-9+.-]*:\/\/|exec:)/i.test(text);
     return kind === 'text' || isUrl ? text : this.#absolute(text);
   }
 

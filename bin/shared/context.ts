@@ -17,6 +17,8 @@ export interface Io {
   readonly cwd: string;
   /** Aborted when the process is asked to end. */
   readonly signal?: AbortSignal;
+  /** The process ends this long after it was asked to, instead of soon. */
+  readonly extendGrace?: (milliseconds: number) => void;
   /** Asks on the terminal without echo; undefined if there is no terminal. */
   readonly askPassword?: (prompt: string, signal: AbortSignal) => Promise<string | undefined>;
 }

@@ -24,6 +24,11 @@ export function defaultRepository(env: Environment): string {
   return join(baseFolder(env, 'XDG_DATA_HOME', '.local/share'), 'lagan', 'repository');
 }
 
+/** `~/.config/lagan/serve`: tokens, certificate and counts of `lagan serve`. */
+export function defaultServeFolder(env: Environment): string {
+  return join(configurationFolder(env), 'serve');
+}
+
 /** `~/.cache/lagan`. */
 export function defaultCacheFolder(env: Environment): string {
   return join(baseFolder(env, 'XDG_CACHE_HOME', '.cache'), 'lagan');

@@ -167,7 +167,7 @@ function ofThePast(error: unknown): unknown {
 
 /** Relative folders are taken from the current one; URLs stay. */
 export function absoluteLocation(location: string, context: Context): string {
-  const isUrl = /^([a-z][a-z0-9+.-]*:\/\/|(file|memory|s3|az|gs|sftp|https?):)/i.test(location);
+  const isUrl = /^([a-z][a-z0-9+.-]*:\/\/|(file|memory|s3|az|gs|sftp|https?|ssh|exec):)/i.test(location);
   return isUrl || location === '' ? location : resolvePath(location, context.io.cwd, context.io.env);
 }
 

@@ -74,6 +74,26 @@ export const storageLimits = {
     /** To delete what a writer that is given up has uploaded; after that it is litter. */
     abandonTimeoutMs: 5_000,
   },
+  /** `lagan serve`, as its clients see it. */
+  served: {
+    /** Objects up to this size, with it all packs of the usual size, are one request that can be sent again; larger ones go in parts. */
+    partSizeBytes: 40 * MiB,
+    /** Of each thread. */
+    connections: 16,
+    mostConnections: 128,
+    /** Bodies above this size are sent when the server has said that it wants them. */
+    unaskedSizeBytes: 1 * MiB,
+    askTimeoutMs: 30_000,
+    /** Listings and words of the server. */
+    textSizeBytes: 16 * MiB,
+    /** What is remembered of the last words of a command. */
+    wordsLength: 2_000,
+    /** How long a command that has failed may take to say why. */
+    lastWordsMs: 300,
+    /** Bytes of one connection (HTTP/2) that may be on their way unanswered. */
+    windowSizeBytes: 16 * MiB,
+    maxSessionMemoryMiB: 256,
+  },
   sftp: {
     connectTimeoutMs: 20_000,
     /** Reads and writes of this size; every server takes them. */

@@ -9,6 +9,7 @@ import { InMemory } from './in-memory.ts';
 import { LocalFolder } from './local-folder.ts';
 import { pastOf } from './past.ts';
 import { S3 } from './s3.ts';
+import { Served } from './served.ts';
 import { SftpFolder } from './sftp.ts';
 import type { Storage, StorageDescription, TransferRates } from './storage.ts';
 
@@ -27,16 +28,17 @@ const schemes: Readonly<Record<string, OpenUrl>> = {
   az: (url, limits) => new AzureContainer(url, { limits }),
   gs: (url, limits) => new GoogleBucket(url, { limits }),
   sftp: (url, limits) => new SftpFolder(url, { limits }),
+  https: (url, limits) => new Served(url, { limits }),
+  http: (url, limits) => new Served(url, { limits }),
+  ssh: (url, limits) => new Served(url, { limits }),
+  exec: (url, limits) => new Served(url, { limits }),
 };
-
-/** Kinds that are planned, so that they are not taken for names of folders. */
-const plannedSchemes: readonly string[] = ['https', 'http'];
 
 /**
  * Opens a place for objects: a path, a URL, or what {@link Storage.describe} gave. Looks at nothing yet: whether there is anything is
  * told by {@link Storage.state}.
  *
- * Errors: `usage` (not a place, or an option of a URL that is wrong), `unsupported` (a kind of store that this version does not have).
+ * Errors: `usage` (not a place, or an option of a URL that is wrong).
  */
 export function openStorage(place: string | StorageDescription, { rates }: OpenStorageOptions = {}): Storage {
   if (typeof place !== 'string') return fromDescription(place);
@@ -45,10 +47,6 @@ export function openStorage(place: string | StorageDescription, { rates }: OpenS
   if (scheme === undefined) return new LocalFolder(place);
   const open = schemes[scheme];
   if (open !== undefined) return open(place, new TransferLimits(rates));
-  if (plannedSchemes.includes(scheme)) {
-    const hint = 'use a folder of this machine, one that is mounted here, or s3:';
-    throw new LaganError('unsupported', `repositories at ${scheme}: are not supported by this version`, { found: scheme, hint });
-  }
   const hint = `for a folder of that name write ./${place}`;
   const known = Object.keys(schemes)
     .filter((name) => name !== 'memory')
@@ -72,7 +70,7 @@ function schemeOf(place: string): string | undefined {
   const [, word, slashes] = /^([a-z][a-z0-9+.-]*):(\/\/)?/i.exec(place) ?? [];
   const scheme = word?.toLowerCase();
   if (scheme === undefined) return undefined;
-  return slashes !== undefined || Object.hasOwn(schemes, scheme) || plannedSchemes.includes(scheme) ? scheme : undefined;
+  return slashes !== undefined || Object.hasOwn(schemes, scheme) ? scheme : undefined;
 }
 
 function pathOfFileUrl(url: string): string {

@@ -136,7 +136,6 @@ t.test('what is not there has its own exit codes', async (t) => {
   t.match(await home.json(t, 'init'), { exitCode: 1, error: { code: 'repository-exists' } });
   t.match(await home.json(t, 'init', '-r', 'data', '--key-file', 'k'), { exitCode: 1, error: { code: 'exists' } });
   t.notOk(existsSync(join(home.folder, 'k')));
-  t.match(await home.json(t, 'snapshots', '-r', 'https://host/'), { exitCode: 1, error: { code: 'unsupported' } });
 });
 
 t.test('a path that does not exist is told, and the others still go in: exit code 3', async (t) => {
