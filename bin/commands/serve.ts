@@ -237,9 +237,9 @@ function greeting({
   fingerprint: string | null;
   options: ServeCommandOptions;
 }): string[] {
-  const port = address.slice(address.lastIndexOf(':') + 1);
+  const [, listening, port] = /^(.*):(\d+)$/.exec(address)!;
   const [scheme, query] = fingerprint === null ? ['http', ''] : ['https', options.certificate ? '' : `?fingerprint=${fingerprint}`];
-  const host = fingerprint === null ? '127.0.0.1' : hostname();
+  const host = /^(0\.0\.0\.0|\[::\])$/.test(listening!) ? hostname() : listening;
   return [
     `serving ${place} on ${address}${options.appendOnly ? ', append-only' : ''}`,
     ...(fingerprint === null ? ['without TLS: for this machine only'] : [`fingerprint of the certificate: ${fingerprint}`]),

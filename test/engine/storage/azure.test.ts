@@ -1,4 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import {
+  BlobServiceClient,
+  ContainerSASPermissions,
+  generateBlobSASQueryParameters,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob';
 import t from 'tap';
 import { TransferLimits } from '../../../engine/storage/_transfer-limits.ts';
 import { AzureContainer } from '../../../engine/storage/azure.ts';
@@ -67,6 +73,31 @@ function testsWith(azurite: Azurite): void {
     t.equal(await storage.create('a/large', [object]), 'exists');
     t.equal(await storage.create('a/other', [object.subarray(0, 10_000_000), object.subarray(10_000_000)]), 'created');
     t.equal(Buffer.compare(await storage.get('a/other', { last: 12_000_000 }), object.subarray(-12_000_000)), 0);
+  });
+
+  t.test('AzureContainer: a SAS token to create, read and list can neither overwrite nor delete', async (t) => {
+    const { port, account, key } = azurite;
+    const service = `http://127.0.0.1:${port}/${account}`;
+    const sas = generateBlobSASQueryParameters(
+      { containerName: 'test', permissions: ContainerSASPermissions.parse('rcl'), expiresOn: new Date(Date.now() + 3_600_000) },
+      new StorageSharedKeyCredential(account, key),
+    ).toString();
+    delete process.env.AZURE_STORAGE_KEY;
+    process.env.AZURE_STORAGE_SAS_TOKEN = sas;
+    t.teardown(() => useKey(key));
+    const storage = openStorage(urlOf(azurite, { prefix: 'sas' }));
+    t.equal(await storage.create('writer/small', [object.subarray(0, 10)]), 'created');
+    await t.rejects(
+      storage.create('writer/large', [object.subarray(0, 9_000_000)]),
+      { code: 'forbidden' },
+      'blocks need Write, which overwrites',
+    );
+    t.equal(await storage.create('writer/small', [object.subarray(0, 11)]), 'exists');
+    await t.rejects(storage.delete(['writer/small']), { code: 'forbidden' });
+    const raw = new BlobServiceClient(`${service}?${sas}`).getContainerClient('test').getBlockBlobClient('sas/writer/small');
+    const refused = await raw.upload('x', 1).catch((error: unknown) => error);
+    t.match(refused, { statusCode: 403 }, 'not even without a condition');
+    t.equal((await storage.get('writer/small')).length, 10);
   });
 
   t.test('AzureContainer: a wrong key is forbidden, and an account that is none is unavailable soon', async (t) => {

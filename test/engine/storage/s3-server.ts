@@ -35,11 +35,11 @@ export function findVersitygw(): string | undefined {
   });
 }
 
-/** Starts the server with its buckets in `folder`, which must be on a file system with extended attributes. `versions`: buckets can keep them. */
+/** Starts the server with its buckets in `folder`, which must be on a file system with extended attributes. `versions`: buckets can keep them; `accounts`: there can be others than the root. */
 export async function startVersitygw(
   program: string,
   folder: string,
-  { versions = false }: { readonly versions?: boolean } = {},
+  { versions = false, accounts = false }: { readonly versions?: boolean; readonly accounts?: boolean } = {},
 ): Promise<S3Server> {
   const port = await freePort();
   const environment = { AWS_ACCESS_KEY_ID: 'tester', AWS_SECRET_ACCESS_KEY: 'secret of the tests', AWS_REGION: 'us-east-1' };
@@ -49,7 +49,10 @@ export async function startVersitygw(
   const old = path.join(folder, 'versions');
   mkdirSync(old, { recursive: true });
   const versioning = versions ? ['--versioning-dir', old] : [];
-  const server = spawn(program, ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', ...versioning, data], {
+  const iam = path.join(folder, 'iam');
+  mkdirSync(iam, { recursive: true });
+  const users = accounts ? ['--iam-dir', iam] : [];
+  const server = spawn(program, ['--port', `127.0.0.1:${port}`, '--quiet', ...users, 'posix', ...versioning, data], {
     env: { PATH: process.env.PATH, HOME: folder, ...root },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
