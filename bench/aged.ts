@@ -30,6 +30,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parseSize } from '../bin/shared/sizes.ts';
 import { backup } from '../engine/backup/mod.ts';
+import { keyFileText } from '../engine/keys/mod.ts';
 import { maintain } from '../engine/maintain/mod.ts';
 import { createRepository, listSnapshots, openRepository, type Repository } from '../engine/repository/mod.ts';
 import { restore } from '../engine/restore/mod.ts';
@@ -37,6 +38,9 @@ import { LocalFolder } from '../engine/storage/mod.ts';
 import { databaseSet, pageBytes } from './data-sets/database.ts';
 import { choose, Keystream, SeededNumbers } from './data-sets/seeded.ts';
 import * as format from './format.ts';
+import { makeLaganPackage } from './lagan-package.ts';
+import { chooseMeter } from './measure.ts';
+import { baseEnvironment } from './scenarios.ts';
 
 const { values } = parseArgs({
   options: {
@@ -91,7 +95,9 @@ async function main(): Promise<void> {
   for (const source of sources) {
     const folder = mkdtempSync(join(values.folder, 'lagan-aged-'));
     try {
-      all.push(await age(source, { folder, days, every }));
+      const lagan = makeLaganPackage(join(folder, 'package'));
+      if ('problem' in lagan) throw new Error(lagan.problem);
+      all.push(await age(source, { folder, days, every, lagan: lagan.program }));
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -100,7 +106,15 @@ async function main(): Promise<void> {
   else for (const figures of all) print(figures, days);
 }
 
-async function age(source: AgedSource, { folder, days, every }: { folder: string; days: number; every: number }): Promise<Figures> {
+interface Aging {
+  readonly folder: string;
+  readonly days: number;
+  readonly every: number;
+  /** The published program. */
+  readonly lagan: string;
+}
+
+async function age(source: AgedSource, { folder, days, every, lagan }: Aging): Promise<Figures> {
   const [data, agedPlace, freshPlace] = [join(folder, 'data'), join(folder, 'aged'), join(folder, 'fresh')];
   mkdirSync(data);
   await source.make(data);
@@ -116,17 +130,17 @@ async function age(source: AgedSource, { folder, days, every }: { folder: string
     maintenance.repackedBytes += repackedBytes;
     if (!values.json) process.stderr.write(`${source.name}, day ${day + 1}: ${format.megabytes(repackedBytes)} MB repacked\n`);
   }
-  const { statistics } = await backup(await create(freshPlace), { paths: [data] });
+  const { statistics, snapshotId: only } = await backup(await create(freshPlace), { paths: [data] });
   const [oldest, newest] = [(await listSnapshots(aged)).at(0)!, (await listSnapshots(aged)).at(-1)!];
-  const read = (place: string, snapshot?: string) => measureRestore(folder, { place, snapshot });
+  const read = (place: string, snapshot: string) => measureRestore({ folder, place, snapshot, target: join(folder, 'restored') }, lagan);
   return {
     source: source.name,
     restoredBytes: statistics.bytes,
     storedBytes: { aged: await packBytes(agedPlace), fresh: await packBytes(freshPlace) },
     maintenance,
-    aged: read(agedPlace, newest.id),
-    fresh: read(freshPlace),
-    oldest: read(agedPlace, oldest.id),
+    aged: await read(agedPlace, newest.id),
+    fresh: await read(freshPlace, only!),
+    oldest: await read(agedPlace, oldest.id),
   };
 }
 
@@ -140,46 +154,47 @@ async function packBytes(place: string): Promise<number> {
   return sum;
 }
 
-/** In a process of its own, with the settings of the launcher: once for time and memory, once to count what is read. */
-function measureRestore(folder: string, { place, snapshot }: { place: string; snapshot: string | undefined }): Reading {
-  const run = (calls?: string): { seconds: number; peakMiB: number } => {
-    const target = join(folder, 'restored');
-    const preload = calls === undefined ? [] : ['--import', new URL('./_count-calls.ts', import.meta.url).href];
-    const child = spawnSync(
-      process.execPath,
-      [
-        '--expose-gc',
-        ...preload,
-        fileURLToPath(import.meta.url),
-        '--restore',
-        place,
-        '--target',
-        target,
-        ...(snapshot === undefined ? [] : ['--snapshot', snapshot]),
-      ],
-      { encoding: 'utf8', env: { ...process.env, LAGAN_AGED_CALLS: calls } },
-    );
-    rmSync(target, { recursive: true, force: true });
-    if (child.status !== 0) throw new Error(child.stderr);
-    return JSON.parse(child.stdout);
-  };
+/** Once from the sources, to count what is read, and once by the published program, for time and memory. */
+async function measureRestore(restoring: Restoring, lagan: string): Promise<Reading> {
+  const { folder, place, snapshot, target } = restoring;
+  const read = countReads(restoring);
+  rmSync(target, { recursive: true });
+  const { meter } = await chooseMeter({ folder, signal: new AbortController().signal });
+  const keyFile = join(folder, 'key');
+  writeFileSync(keyFile, keyFileText(secret), { mode: 0o600 });
+  const words = ['-q', '-r', place, '--key-file', keyFile, 'restore', snapshot, '--target', target];
+  const outcome = await meter({ program: lagan, arguments: words, environment: baseEnvironment(folder), folder });
+  if (outcome.exitCode !== 0) throw new Error(outcome.lastWords);
+  rmSync(target, { recursive: true });
+  return { ...read, seconds: outcome.wallSeconds, peakMiB: Math.round(outcome.peakMemoryBytes / 2 ** 20) };
+}
+
+interface Restoring {
+  readonly folder: string;
+  readonly place: string;
+  readonly snapshot: string;
+  readonly target: string;
+}
+
+function countReads({ folder, place, snapshot, target }: Restoring): Pick<Reading, 'requests' | 'bytes'> {
   const calls = join(folder, 'calls');
-  run(calls);
+  const preload = ['--import', new URL('./_count-calls.ts', import.meta.url).href];
+  const words = ['--restore', place, '--target', target, '--snapshot', snapshot];
+  const child = spawnSync(process.execPath, [...preload, fileURLToPath(import.meta.url), ...words], {
+    encoding: 'utf8',
+    env: { ...process.env, LAGAN_AGED_CALLS: calls },
+  });
+  if (child.status !== 0) throw new Error(child.stderr);
   const lines = readFileSync(calls, 'utf8').trimEnd().split('\n');
   unlinkSync(calls);
-  const bytes = lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
-  return { requests: lines.length, bytes, ...run() };
+  return { requests: lines.length, bytes: lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0) };
 }
 
 async function restoreHere(): Promise<void> {
-  const startedAt = performance.now();
   const repository = await openRepository(new LocalFolder(values.restore!), { secret, mode: 'read' });
-  const snapshots = await listSnapshots(repository);
-  const snapshot = snapshots.find(({ id }) => id === values.snapshot) ?? snapshots.at(-1)!;
+  const snapshot = (await listSnapshots(repository)).find(({ id }) => id === values.snapshot)!;
   const { errors } = await restore(repository, snapshot, { target: values.target! });
   if (errors.length > 0) throw new Error(errors[0]!.message);
-  const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-  console.log(JSON.stringify({ seconds: (performance.now() - startedAt) / 1000, peakMiB: Math.round(Number(peak) / 1024) }));
 }
 
 function database(sizeBytes: number): AgedSource {

@@ -170,8 +170,7 @@ export class WorkerPool {
   }
 
   #startThread(): PooledWorker {
-    // Modules that the process was told to import (by a test runner, a tracer) are nothing to a thread that computes.
-    const thread = new Worker(workerUrl, { workerData: this.#setup, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 6 } });
+    const thread = new Worker(workerUrl, { workerData: this.#setup, resourceLimits: { maxYoungGenerationSizeMb: 6 } });
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     thread.on('message', (reply: WorkerReply) => this.#receive(reply));
     thread.on('error', (error) => this.#fail(error));

@@ -134,10 +134,9 @@ class PooledThread<Setup, Job, Result> implements PooledWorker<Job, Result> {
   #end: { readonly error: unknown } | undefined;
 
   constructor(module: URL, start: WorkerStart<Setup>) {
-    // Modules that the process was told to import (by a test runner, a tracer) are nothing to a thread that computes.
     this.#thread = new Worker(module, {
       workerData: start,
-      execArgv: [],
+
       resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMiB },
     });
     this.#thread.on('message', (reply: JobReply<Result>) => this.#receive(reply));
