@@ -22,10 +22,10 @@ export const repackLimits = {
   replacingPacks: 128 * 1024,
   /** Chunks that packs which are repacked at once may have (about 60 bytes of memory each). */
   chunks: 512 * 1024,
-  /** Room for the filter of names that are needed: 3 bytes for each, or 1.5 where that is too much. With 100 million of them one in fifteen of the others is taken for needed. */
-  liveFilterBytes: 80 * MiB,
+  /** Room for the filter of names that are needed: 3 bytes for each, or 1.5 where that is too much. With 100 million of them one in eleven of the others is taken for needed. */
+  liveFilterBytes: 72 * MiB,
   /** Nodes of trees whose names are remembered (20 bytes each, at most three quarters of the slots in use), so that none is read twice. */
-  rememberedNodes: 768 * 1024,
+  rememberedNodes: 384 * 1024,
   /** Stored bytes that are read at once where block follows block. */
   readAheadBytes: 4 * MiB,
   /** Blocks and packs of metadata that repacking makes. */
