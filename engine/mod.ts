@@ -168,6 +168,7 @@ export {
   type Repository,
   type RepositoryMode,
   releaseSnapshots,
+  rememberNewestRoot,
   removeHold,
   removeKey,
   resolveSnapshot,
@@ -176,6 +177,7 @@ export {
   type StoredHold,
   setCollector,
   unmarkSnapshots,
+  withSeenRoot,
 } from './repository/mod.ts';
 // Restoring.
 export {

@@ -5,7 +5,7 @@ import type { MaintainResult } from '../shared/engine.ts';
 import { usageError } from '../shared/errors.ts';
 import { lockFields, lockLines } from '../shared/locks.ts';
 import { addExamples, sizeOption } from '../shared/options.ts';
-import { openRepository } from '../shared/repository.ts';
+import { openRepository, rememberRoot } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCount, formatCountOf, formatSize } from '../shared/sizes.ts';
 import { formatDuration } from '../shared/times.ts';
@@ -60,6 +60,7 @@ async function run(context: Context, { dryRun = false, maxUnused, maxRepack }: M
       onWarning,
       signal,
     });
+    if (!dryRun) await rememberRoot(context, engine, repository);
     running.end();
     await report(context, result, running.elapsedMs);
   } finally {

@@ -23,6 +23,7 @@ import {
   type Place,
   placeOfRepository,
   presentStorageOf,
+  rememberRoot,
   secretOf,
   storageOf,
   unlock,
@@ -209,6 +210,7 @@ async function runRecovery(
     const { signal, onProgress } = running.engineOptions;
     const onDamage = ({ code, message }: { code: string; message: string }) => running.warn({ code, message });
     const result = await engine.recover(repository, { ...options, onProgress, onDamage, signal });
+    if (!options.dryRun) await rememberRoot(context, engine, repository);
     running.end();
     await reportRecovery(context, result, running.elapsedMs);
   } finally {

@@ -115,6 +115,7 @@ export type Engine = Pick<
   | 'readPasswordFile'
   | 'recover'
   | 'releaseSnapshots'
+  | 'rememberNewestRoot'
   | 'repair'
   | 'removeHold'
   | 'removeKey'
@@ -128,6 +129,7 @@ export type Engine = Pick<
   | 'unmarkSnapshots'
   | 'walkSnapshot'
   | 'withCache'
+  | 'withSeenRoot'
   | 'writeKeyFile'
 >;
 

@@ -83,11 +83,24 @@ export async function unlock(
   storage: Storage,
   options: { secret: Secret | (() => Promise<Secret>); mode: OpenMode },
 ): Promise<Repository> {
-  const repository = await engine.openRepository(storage, { ...options, signal: context.signal });
+  const cache = await cacheOptionsOf(context);
+  const repository = await seenBefore(context, engine, await engine.openRepository(storage, { ...options, signal: context.signal }));
   for (const warning of repository.warnings) await context.output.warning(warning.message, { code: warning.code });
   context.output.detail(`opened repository ${repository.id} at ${storage.location}`);
-  const cache = await cacheOptionsOf(context);
   return cache ? engine.withCache(repository, cache) : repository;
+}
+
+/** Whether the store shows an older state than this machine has seen; remembers what it shows now. */
+async function seenBefore(context: Context, engine: Engine, repository: Repository): Promise<Repository> {
+  const cache = await cacheOptionsOf(context);
+  const isPast = context.options.asOf !== undefined;
+  return cache === undefined || isPast ? repository : engine.withSeenRoot(repository, { folder: cache.folder, signal: context.signal });
+}
+
+/** After a command that may have made roots: this machine remembers the newest. */
+export async function rememberRoot(context: Context, engine: Engine, repository: Repository): Promise<void> {
+  const cache = await cacheOptionsOf(context);
+  if (cache !== undefined) await engine.rememberNewestRoot(repository, { folder: cache.folder, signal: context.signal });
 }
 
 /** The named source of the secret, or the key file of the default repository if it is there. */

@@ -1,7 +1,7 @@
 /** Maintenance by itself, after a command that may have made one due. Nothing that happens in it makes the command fail. */
 import type { Context } from './context.ts';
 import { isLaganError } from './errors.ts';
-import type { OpenedRepository } from './repository.ts';
+import { type OpenedRepository, rememberRoot } from './repository.ts';
 import { formatCountOf, formatSize } from './sizes.ts';
 import { formatTime, timeOfDate } from './times.ts';
 
@@ -11,6 +11,7 @@ export async function maintainWhenDue(context: Context, { engine, repository }: 
   try {
     if (!(await engine.maintenanceIsDue(repository, { signal }))) return;
     const { outcome, freedPacks, freedBytes } = await engine.maintain(repository, { signal });
+    await rememberRoot(context, engine, repository);
     if (outcome === 'collected')
       output.note(`maintained the repository: freed ${formatSize(freedBytes)} in ${formatCountOf(freedPacks, 'pack')}`);
   } catch (error) {

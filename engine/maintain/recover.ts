@@ -102,14 +102,15 @@ class Recovery {
   }
 
   async run(): Promise<RecoverResult> {
-    const { dryRun = false, force = false, beyond, signal } = this.#options;
+    const { dryRun = false, force = false, signal } = this.#options;
+    const known = [this.#options.beyond, this.#repository.seenRoot].filter((seen) => seen !== undefined);
     const root = await readRoot(this.#repository, { signal });
     const { evidence, census } = await this.#look(root);
     const inventory = await takeInventory(this.#repository, root, { present: census.present, onDamage: this.#onDamage, signal });
     const snapshots = await this.#readSnapshots(root, { census, inventory });
     const isNeeded = evidence !== null || force;
-    const number = Math.max(inventory.highestNumber, beyond?.number ?? 0) + recoveryDistance;
-    const generation = Math.max(inventory.highestGeneration, beyond?.generation ?? 0) + recoveryDistance;
+    const number = Math.max(inventory.highestNumber, ...known.map((seen) => seen.number)) + recoveryDistance;
+    const generation = Math.max(inventory.highestGeneration, ...known.map((seen) => seen.generation)) + recoveryDistance;
     // A list of lost packs that is gone is no reason not to recover.
     const lost = census.losses.before.size > 0 ? root.lost : null;
     if (isNeeded && !dryRun) await this.#recover({ ...root, number: number - 1, baseIndex: null, lost }, { generation, census, inventory });

@@ -1,4 +1,4 @@
-import { LaganError } from '../../repo-format/mod.ts';
+import { LaganError, type Root } from '../../repo-format/mod.ts';
 
 /** What shows that a store went back. */
 export interface RollbackEvidence {
@@ -8,6 +8,9 @@ export interface RollbackEvidence {
   /** What to do, if not what is always to be done. */
   readonly hint?: string;
 }
+
+/** What is remembered of a root. */
+export type SeenRoot = Pick<Root, 'number' | 'generation' | 'nonce'>;
 
 export function rolledBack({ object, message, hint = recoverHint }: RollbackEvidence): LaganError {
   return new LaganError('rolled-back', `the store was set back to an older state: ${message}`, {

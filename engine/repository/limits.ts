@@ -41,3 +41,6 @@ export const repositoryDefaults = {
   blockSizeBytes: 1 * MiB,
   packSizeBytes: 32 * MiB,
 } as const;
+
+/** How far numbers and generations of a recovery are above all that is seen: sessions of the lost future may have stored nothing yet. */
+export const recoveryDistance = 2 ** 20;

@@ -1,7 +1,7 @@
 /** A repository: made, opened, its roots, snapshots, sessions, annotations, marks, holds and keys. */
 
 export { inspectPlace, mirrorPrefix, type PlaceContent } from './_place.ts';
-export { type RollbackEvidence, rolledBack } from './_rolled-back.ts';
+export { type RollbackEvidence, rolledBack, type SeenRoot } from './_rolled-back.ts';
 export { type AnnotateOptions, annotateSnapshot } from './annotate.ts';
 export type { Annotated } from './annotations.ts';
 export {
@@ -38,7 +38,7 @@ export {
   relabelKey,
   removeKey,
 } from './key-slots.ts';
-export { repositoryDefaults, repositoryLimits } from './limits.ts';
+export { recoveryDistance, repositoryDefaults, repositoryLimits } from './limits.ts';
 export { collectorName, expectCollector } from './only-collector.ts';
 export { type OpenOptions, openRepository, readFormatFile } from './open.ts';
 export {
@@ -54,7 +54,7 @@ export {
   type StoredRecord,
 } from './owner-records.ts';
 export { type ProbeOptions, type ProbeResult, probeStorage } from './probe.ts';
-export { createRecoveryRoot, isRecoveryRoot, readAllCatalogues, readRootVersion, recoveryDistance } from './recovery-root.ts';
+export { createRecoveryRoot, isRecoveryRoot, readAllCatalogues, readRootVersion } from './recovery-root.ts';
 export {
   attachRepository,
   describeRepository,
@@ -66,6 +66,8 @@ export {
 export { resolveSnapshot } from './resolve-snapshot.ts';
 export { findRollback, readRootSince } from './rollback.ts';
 export { type LostPacks, readLostPacks, readMarkedPackList, readPackList, readRoot } from './roots.ts';
+export { readMarkedPackList, readPackList, readRoot } from './roots.ts';
+export { rememberNewestRoot, withSeenRoot } from './seen-roots.ts';
 export {
   beginSession,
   type Checkpoint,

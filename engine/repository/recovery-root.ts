@@ -19,9 +19,6 @@ import { damageCodes } from './_stored-slots.ts';
 import { createRoot } from './collector.ts';
 import type { Repository } from './repository.ts';
 
-/** How far numbers and generations of the recovery are above all that is seen: sessions of the lost future may have stored nothing yet. */
-export const recoveryDistance = 2 ** 20;
-
 /** Whether a root was made by a recovery: the step C under it catalogues and lists everything that is there. */
 export function isRecoveryRoot({ number, previous }: Root): boolean {
   return previous === null && number > 0;

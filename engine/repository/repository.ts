@@ -4,6 +4,7 @@ import { idFromBytes, type LaganError } from '../../repo-format/mod.ts';
 import { type CacheOptions, cacheOf, withCache } from '../cache/mod.ts';
 import { KeyRing, type PlainKeyRing } from '../keys/mod.ts';
 import { openStorage, type Storage, type StorageDescription, withCheckedCreation } from '../storage/mod.ts';
+import type { SeenRoot } from './_rolled-back.ts';
 
 /** `read`: nothing is written, a read-only disk suffices. `metadata`: the content of files cannot be read, the key may forbid it. */
 export type RepositoryMode = 'read' | 'write' | 'metadata';
@@ -28,6 +29,8 @@ export interface Repository {
   readonly slotId: ObjectId;
   /** Null in worker threads. */
   readonly access: RepositoryAccess | null;
+  /** A root that this machine has seen before, if the store contradicts it: see {@link withSeenRoot}. */
+  readonly seenRoot?: SeenRoot | undefined;
   /** What is wrong but does not matter now, such as a damaged key slot. */
   readonly warnings: readonly LaganError[];
 }

@@ -2,24 +2,17 @@
  * A store that was restored from a copy may show an older root beside packs and snapshots of a future which that root knows nothing of: they stand by their generation, but
  * rely on packs that it may condemn. Whoever sees that neither writes, collects nor deletes; the owner recovers, see `recovery-root.ts`. Source: spec/root.md, ROOT-19 to ROOT-23.
  */
-import {
-  decodeRoot,
-  equalBytes,
-  isLaganError,
-  LaganError,
-  objectNames,
-  objectPrefixes,
-  parseObjectName,
-  type Root,
-} from '../../repo-format/mod.ts';
+import { equalBytes, isLaganError, LaganError, objectNames, objectPrefixes, parseObjectName, type Root } from '../../repo-format/mod.ts';
 import type { CallOptions, Storage } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
+import { readNumberedRoot } from './_numbered-root.ts';
 import { type RollbackEvidence, rolledBack } from './_rolled-back.ts';
-import { readSealed, type SealingContext } from './_sealed-objects.ts';
+import type { SealingContext } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
 import { repositoryLimits } from './limits.ts';
 import type { Repository } from './repository.ts';
 import { readNewestRoot, readRoot } from './roots.ts';
+import { contradiction } from './seen-roots.ts';
 import { generationFolder } from './snapshots.ts';
 
 /** Codes: rolled-back, unavailable, and those of the storage. All requests go at once. */
@@ -38,12 +31,13 @@ export async function findRollback(
   { find = async () => null, signal }: CallOptions & { find?: (root: Root) => Promise<RollbackEvidence | null> } = {},
 ): Promise<RollbackEvidence | null> {
   for (let attempt = 1; attempt <= repositoryLimits.attempts; attempt++) {
-    const [line, future, more] = await Promise.all([
+    const [line, future, more, other] = await Promise.all([
       brokenLine(contextOf(repository), root, { signal }),
       fromTheFuture(repository.storage, root, { signal }),
       find(root),
+      repository.seenRoot === undefined ? null : contradiction(repository, { root, seen: repository.seenRoot, signal }),
     ]);
-    const evidence = line ?? future ?? more;
+    const evidence = line ?? future ?? more ?? other;
     if (evidence === null) return null;
     const newest = await readRoot(repository, { signal });
     if (newest.number === root.number) return evidence;
@@ -64,7 +58,7 @@ export async function readRootSince(
 ): Promise<{ readonly root: Root; readonly isPruned: boolean }> {
   const context = contextOf(repository);
   const newestRoot = () => readNewestRoot(context, { atLeast: seen, signal });
-  let [root, again] = await Promise.all([newestRoot(), readNumbered(context, seen.number, { signal })]);
+  let [root, again] = await Promise.all([newestRoot(), readNumberedRoot(context, seen.number, { signal })]);
   // It may have been pruned after the roots were listed.
   if (again === null) root = await newestRoot();
   const object = objectNames.root(seen.number);
@@ -79,7 +73,7 @@ async function brokenLine(context: SealingContext, root: Root, options: CallOpti
   if (root.number === 0 || root.previous === null) return null;
   const object = objectNames.root(root.number - 1);
   try {
-    const before = await readNumbered(context, root.number - 1, options);
+    const before = await readNumberedRoot(context, root.number - 1, options);
     if (before === null) return { object, message: `${object} is missing` };
     if (equalBytes(before.nonce, root.previous)) return null;
     return { object, message: `${object} is another one than root ${root.number} replaced` };
@@ -101,15 +95,4 @@ async function fromTheFuture(storage: Storage, { generation }: Root, { signal }:
   );
   const object = found.find((name) => name !== null);
   return object === undefined ? null : { object, message: `${object} is of a generation after the root's, ${generation}` };
-}
-
-/** The root of a number; null if there is none. Codes: those of damage and of the storage. */
-async function readNumbered(context: SealingContext, number: number, { signal }: CallOptions): Promise<Root | null> {
-  const name = objectNames.root(number);
-  try {
-    return decodeRoot(await readSealed(context, name, { kind: 'root', signal }), name);
-  } catch (error) {
-    if (isLaganError(error, 'not-found')) return null;
-    throw error;
-  }
 }

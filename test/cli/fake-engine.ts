@@ -137,6 +137,8 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
     },
     createRepository: async (_storage, given) => noted('createRepository', given, repository),
     withCache: (opened) => opened,
+    withSeenRoot: async (opened) => opened,
+    rememberNewestRoot: async () => undefined,
     readKeyFile: async () => ({ secret: { kind: 'key-file', secret: new Uint8Array(32) }, warnings: [] }),
     newKeyFileSecret: () => ({ kind: 'key-file', secret: new Uint8Array(32) }),
     keyText: () => 'lagan-key-1 AAAA-BBBB',
