@@ -155,6 +155,7 @@ function roots(): Vector[] {
   };
   const { version: _version, ...value } = good;
   const reference = { id: objectId, hash: nameC };
+  const locks = { begun: 1_890_000_000, period: 2_592_000, after: 'owner/format' };
   const all = { previous: objectId, baseIndex: reference, catalogue: reference, lost: reference, condemned: reference, doomed: reference };
   return vectors('root', good, value, [
     ['ok-first', 'ok', 'ROOT-1', 'a root that refers to nothing', {}],
@@ -167,6 +168,9 @@ function roots(): Vector[] {
       { ...all, phase: 'fencing', pastFloor: 1 },
       'collector/roots/0000000000000005',
     ],
+    ['ok-locks', 'ok', 'ROOT-1', 'locks that were extended up to a name', { locks }, { locks }],
+    ['ok-locks-null', 'ok', 'CBOR-6', 'locks that never were extended', { locks: null }],
+    ['locks', 'malformed', 'CBOR-6', 'locks without a period', { locks: { begun: 1, after: null } }],
     ['ok-unknown-key', 'ok', 'CBOR-4', 'a key that this version does not know', { later: 1 }],
     ['version', 'repository-too-new', 'ROOT-1 FEAT-4', 'version 2', { version: 2 }],
     ['version-0', 'malformed', 'ROOT-1', 'version 0', { version: 0 }],
