@@ -65,8 +65,13 @@ export {
 } from './repository.ts';
 export { resolveSnapshot } from './resolve-snapshot.ts';
 export { findRollback, readRootSince } from './rollback.ts';
-export { type LostPacks, readLostPacks, readMarkedPackList, readPackList, readRoot } from './roots.ts';
-export { readMarkedPackList, readPackList, readRoot } from './roots.ts';
+export {
+  type LostPacks,
+  readLostPacks,
+  readMarkedPackList,
+  readPackList,
+  readRoot,
+} from './roots.ts';
 export { rememberNewestRoot, withSeenRoot } from './seen-roots.ts';
 export {
   beginSession,
