@@ -1,5 +1,6 @@
 /** Object Lock on a real server, with a period of seconds: what is locked cannot be deleted, what is needed stays so, and space comes back. */
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateBucketCommand, DeleteObjectCommand, ListObjectVersionsCommand, S3Client } from '@aws-sdk/client-s3';
@@ -8,7 +9,7 @@ import { findVersitygw, noServer, startVersitygw } from '../engine/storage/s3-se
 import { run, scratchFolder } from './cli.ts';
 import { problems } from './schemas.ts';
 
-const periodSeconds = 12;
+const periodSeconds = 10;
 
 function storedBytes(folder: string): number {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -41,7 +42,7 @@ t.test('object lock: on versitygw', { skip: findVersitygw() === undefined ? noSe
     });
   const locked = (...rest: string[]) => lagan(`&retention=${periodSeconds}s`, ...rest);
   mkdirSync(join(folder, 'data'));
-  writeFileSync(join(folder, 'data', 'lost'), 'lost'.repeat(100_000));
+  writeFileSync(join(folder, 'data', 'lost'), randomBytes(400_000));
 
   t.match(await locked('init'), { exitCode: 0 });
   t.match(await lagan('', 'repository', 'locks'), { exitCode: 1, stderr: /can lock objects, and does not/ });
@@ -59,7 +60,8 @@ t.test('object lock: on versitygw', { skip: findVersitygw() === undefined ? noSe
     await t.rejects(client.send(new DeleteObjectCommand({ Bucket, Key, VersionId })), { name: 'AccessDenied' }, Key!);
 
   t.match(await locked('forget', 'latest'), { exitCode: 0 });
-  writeFileSync(join(folder, 'data', 'lost'), 'kept');
+  rmSync(join(folder, 'data', 'lost'));
+  writeFileSync(join(folder, 'data', 'kept'), 'kept');
   t.match(await locked('backup', 'data', '--no-maintain'), { exitCode: 0 });
   t.match(await locked('maintain'), { exitCode: 0, stdout: /freed [\s\S]* stay until the locks end, the last at / });
   const before = storedBytes(serverFolder);
