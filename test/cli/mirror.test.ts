@@ -71,7 +71,7 @@ t.test('mirror: refused are other repositories, itself, and mirrors that somebod
 });
 
 t.test('mirror, copy: to a server', { skip: findVersitygw() === undefined ? noServer : false }, async (t) => {
-  const { folder, file, lagan } = await withBackup(t);
+  const { folder, file } = await withBackup(t);
   const server = await startVersitygw(findVersitygw()!, scratchFolder(t));
   t.teardown(() => server.stop());
   server.makeBucket('bucket');
@@ -80,12 +80,10 @@ t.test('mirror, copy: to a server', { skip: findVersitygw() === undefined ? noSe
   const place = (name: string) => `s3://bucket/${name}?endpoint=${server.endpoint}`;
   const key = ['--key-file', join(folder, '.config/lagan/repository.key')];
   t.match(await onServer('mirror', '--to', place('mirror'), '--verify'), { exitCode: 0, stdout: /^copied / });
-  t.match(await onServer('cat', 'latest', file, '-r', place('mirror'), ...key), { stdout: readFileSync(file, 'utf8') });
   await onServer('init', '-r', place('second'), '--key-file', join(folder, 'second.key'));
   t.match(await onServer('copy', '--to', place('second'), '--to-key-file', join(folder, 'second.key')), { exitCode: 0 });
-  t.match(await onServer('check', '--read-data', '-r', place('second'), '--key-file', join(folder, 'second.key')), { exitCode: 0 });
-  writeFileSync(file, 'changed');
-  await lagan('backup', 'data');
-  t.match(await onServer('mirror', '--to', place('mirror')), { exitCode: 0 });
-  t.match(await onServer('cat', 'latest', file, '-r', place('mirror'), ...key), { stdout: 'changed' });
+  t.match(await onServer('cat', 'latest', file, '-r', place('second'), '--key-file', join(folder, 'second.key')), {
+    stdout: readFileSync(file, 'utf8'),
+  });
+  t.match(await onServer('check', '-r', place('mirror'), ...key), { exitCode: 0 });
 });
