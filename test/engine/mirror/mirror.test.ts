@@ -82,8 +82,14 @@ for (const key of [true, false]) {
     t.equal(planned.deletedObjects, result.deletedObjects);
     t.match(result, { extraObjects: 0, outcome: 'complete' });
     const standing = new Set((await listSnapshots(source, { includeDeleted: true })).map(({ name }) => name));
-    const expected = (await objectsIn(source.storage)).filter((name) => !name.startsWith('writer/snapshots/') || standing.has(name));
-    t.same(await objectsIn(target), expected, 'object by object, but for snapshots that do not count');
+    const [theirs, ours] = [new Set(await objectsIn(target)), await objectsIn(source.storage)];
+    t.same(
+      [...theirs].filter((name) => !ours.includes(name)),
+      [],
+      'nothing too much',
+    );
+    const left = ours.filter((name) => !theirs.has(name) && (!name.startsWith('writer/snapshots/') || standing.has(name)));
+    t.same(left, [], 'nothing is missing but snapshots that do not count');
     await expectMirror(t, source, target);
   });
 }
@@ -112,7 +118,13 @@ t.test('mirrorRepository: interrupted before or after any call, the mirror opens
             found.some((info) => info.id === id),
             `${call} ${when}`,
           );
-      t.same((await check(half, { readData: true })).errors, [], `stopped ${when} call ${call}: ${found.length} snapshots`);
+      // Between the newest root and the one before it, who writes is told so; who reads is not.
+      const { errors } = await check(half, { readData: true });
+      t.same(
+        errors.filter(({ code }) => code !== 'rolled-back'),
+        [],
+        `stopped ${when} call ${call}: ${found.length} snapshots`,
+      );
       t.match(await mirrorRepository(source.storage, storage, { repository: source }), { outcome: 'complete' });
     }
   }
