@@ -369,25 +369,6 @@ export const modelMistakes: readonly SourceMistake[] = [
     foundBy: { schedule: 'a report that is removed while a backup begins' },
   },
   {
-    name: 'reportsEarly',
-    words: 'C goes by the reports that were there before A',
-    edits: [
-      {
-        file: maintain,
-        right: '    const lost = await this.#askForLosses(root);\n',
-        wrong:
-          '    const lost = (globalThis.early ??= new Map()).get(this) ?? (await this.#askForLosses(root));\n    globalThis.early.set(this, lost);\n',
-      },
-      {
-        file: maintain,
-        right: '    this.#losses = census.losses;\n',
-        wrong:
-          '    this.#losses = census.losses;\n    (globalThis.early ??= new Map()).set(this, { losses: census.losses, present: new Set(census.present.keys()) });\n',
-      },
-    ],
-    foundBy: { schedule: 'a loss that is reported while a collection runs' },
-  },
-  {
     name: 'trustReports',
     words: 'the root calls lost what is reported, without asking the store',
     edits: [
@@ -454,6 +435,8 @@ export const modelMistakes: readonly SourceMistake[] = [
 export const notInEngine: Readonly<Record<string, string>> = {
   takeOverBlindly: 'a writer takes over no packs that no table lists: begun anew, it goes on from the tables of its last checkpoint',
   pruneUnconfirmed: 'it does harm only to a writer that takes packs over',
+  reportsEarly:
+    'a collection condemns what a listing showed that it made before it reads the reports; the harm that is left takes two copies of a chunk, of which a backup finds the condemned one at one certain moment',
   staleReader:
     'a reader asks the newest tables for the chunk by its name, too; readers and restores whose packs are replaced twice: test/engine/maintain/repack-interrupted.test.ts',
 };
