@@ -30,6 +30,13 @@ async function dataPacks({ repository }: History): Promise<PackId[]> {
   return found;
 }
 
+async function packsOfSeveralBlocks(history: History): Promise<PackId[]> {
+  const found: PackId[] = [];
+  for (const pack of await dataPacks(history))
+    if ((await new PackReader(history.repository).open(pack, 'pack')).blocks.length > 1) found.push(pack);
+  return found;
+}
+
 async function opens({ storage, keys }: Repository, pack: PackId): Promise<boolean> {
   try {
     await new PackReader({ storage, keys }).open(pack, 'pack');
@@ -69,7 +76,7 @@ t.test('maintain: what is lost is told until it is back, and nothing else is hel
 t.test('maintain: a damaged block is lost, the others of its pack are not', async (t) => {
   const history = await newHistoryOfSmallPacks(t);
   await snapshotOf(history, files('a', 10, 3000));
-  const [pack] = await dataPacks(history);
+  const [pack] = await packsOfSeveralBlocks(history);
   const name = objectNames.pack(pack!);
   const whole = await history.repository.storage.get(name);
   await replaceObject(history.repository.storage, name, withFlippedBit(whole, 8 * 300));
@@ -77,7 +84,6 @@ t.test('maintain: a damaged block is lost, the others of its pack are not', asyn
   const { lostChunks } = await maintain(history.repository);
   const { blocks } = await new PackReader(history.repository).open(pack!, 'pack');
   t.equal(lostChunks, blocks[0]!.chunkLengths.length, 'those of the first block');
-  t.ok(blocks.length > 1);
   // Somebody has mended it.
   await replaceObject(history.repository.storage, name, whole);
   t.match(await maintain(history.repository), { outcome: 'collected', lostPacks: 0, lostChunks: 0 });
