@@ -2,9 +2,10 @@
  * Key slots: the access key, sealed for a password, a key file or a recipient. Source: spec/keys.md, "Slots".
  * Argon2id and X25519 are done by the caller (engine/keys); their results come in as `keyEncryptionKey` or shared secret.
  */
-import { hkdfSync } from 'node:crypto';
+import { createHmac, hkdfSync } from 'node:crypto';
 import { Field } from './_fields.ts';
 import { openAead, sealAead } from './aead.ts';
+import { equalBytes } from './bytes.ts';
 import { type CborMap, decodeCbor, encodeCbor } from './cbor.ts';
 import type { Time } from './entry.ts';
 import { LaganError } from './errors.ts';
@@ -46,6 +47,10 @@ export type KeySlot = SlotDescription & {
   readonly sealed: Uint8Array;
   /** What the tag covers besides; made from the slot as stored, so unknown keys are covered, too. */
   readonly additionalData: Uint8Array;
+  /** That the slot was made by a holder of the full access key, see {@link isProven}; null in slots without. */
+  readonly proof: Uint8Array | null;
+  /** What the proof covers. */
+  readonly provenData: Uint8Array;
 };
 
 export const defaultPasswordCost = { memoryKiB: 64 * 1024, passes: 3, lanes: 4 } as const;
@@ -53,17 +58,26 @@ export const defaultPasswordCost = { memoryKiB: 64 * 1024, passes: 3, lanes: 4 }
 const KEY_SIZE_BYTES = 32;
 const NONCE_SIZE_BYTES = 12;
 const TAG_SIZE_BYTES = 16;
+const PROOF_SIZE_BYTES = 32;
 const slotLabel = new TextEncoder().encode('lagan slot');
 const keyFileInfo = new TextEncoder().encode('lagan key file');
 const recipientInfo = new TextEncoder().encode('lagan recipient');
 
-/** The stored slot: `accessKey` (32 bytes) under `keyEncryptionKey`. The nonce must be random. */
-export function encodeKeySlot(
-  description: SlotDescription,
-  { keyEncryptionKey, accessKey, nonce }: { keyEncryptionKey: Uint8Array; accessKey: Uint8Array; nonce: Uint8Array },
-): Uint8Array {
+export interface SlotKeys {
+  readonly keyEncryptionKey: Uint8Array;
+  /** 32 bytes: what the slot holds. */
+  readonly accessKey: Uint8Array;
+  /** Random. */
+  readonly nonce: Uint8Array;
+  /** See `slotProofKey`. Undefined: a slot without proof. */
+  readonly proofKey?: Uint8Array | undefined;
+}
+
+/** The stored slot: `accessKey` under `keyEncryptionKey`. */
+export function encodeKeySlot(description: SlotDescription, { keyEncryptionKey, accessKey, nonce, proofKey }: SlotKeys): Uint8Array {
   if (accessKey.length !== KEY_SIZE_BYTES) throw new RangeError(`accessKey: expected 32 bytes, got ${accessKey.length}`);
-  const map = slotMap(description);
+  const unproven = slotMap(description);
+  const map = proofKey === undefined ? unproven : { ...unproven, proof: proofOf(provenDataOf(unproven), proofKey) };
   const sealed = sealAead({ key: keyEncryptionKey, nonce, additionalData: additionalDataOf(map) }, accessKey);
   return encodeCbor({ ...map, nonce, sealed });
 }
@@ -79,6 +93,8 @@ export function decodeKeySlot(bytes: Uint8Array, objectName?: string): KeySlot {
     nonce: root.at('nonce').bytes(NONCE_SIZE_BYTES),
     sealed: root.at('sealed').bytes(KEY_SIZE_BYTES + TAG_SIZE_BYTES),
     additionalData: additionalDataOf(decoded.value as CborMap),
+    proof: root.at('proof').orNull((field) => field.bytes(PROOF_SIZE_BYTES)),
+    provenData: provenDataOf(decoded.value as CborMap),
   };
   expectName(slot.id, objectName);
   return slot;
@@ -90,6 +106,11 @@ export function openKeySlot(slot: KeySlot, keyEncryptionKey: Uint8Array): Uint8A
   const opened = openAead({ key: keyEncryptionKey, nonce, additionalData }, sealed);
   if (opened !== null) return opened;
   throw new LaganError('wrong-key', `the key does not open slot ${slot.id} (${slot.label})`, { object: `owner/keys/${slot.id}` });
+}
+
+/** Whether a holder of that full access key made the slot. Anyone who writes to the store can put a slot there that says what he likes. */
+export function isProven({ proof, provenData }: KeySlot, proofKey: Uint8Array): boolean {
+  return proof !== null && equalBytes(proof, proofOf(provenData, proofKey));
 }
 
 /** Key encryption key of a key file's 32-byte secret. */
@@ -120,6 +141,15 @@ function slotMap(description: SlotDescription): CborMap {
 function additionalDataOf(map: CborMap): Uint8Array {
   const { nonce: _nonce, sealed: _sealed, ...rest } = map;
   return concatBytes([slotLabel, encodeCbor(rest)]);
+}
+
+function provenDataOf(map: CborMap): Uint8Array {
+  const { proof: _proof, ...rest } = map;
+  return additionalDataOf(rest);
+}
+
+function proofOf(provenData: Uint8Array, proofKey: Uint8Array): Uint8Array {
+  return Uint8Array.from(createHmac('sha256', proofKey).update(provenData).digest());
 }
 
 function readDescription(root: Field): SlotDescription {

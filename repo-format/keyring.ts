@@ -25,7 +25,7 @@ export interface FullKeyring {
   readonly newest: number;
   /** Epochs ascend; 32-byte master secrets. */
   readonly epochs: readonly { readonly epoch: number; readonly master: Uint8Array }[];
-  /** Of a repository that names chunks as another one does; undefined: they come of the naming epoch's master secret. */
+  /** Of a repository that names chunks as another one does, or whose naming epoch was retired; undefined: they come of that epoch's master secret. */
   readonly naming?: NamingKeys | undefined;
 }
 
@@ -75,6 +75,11 @@ export function namingKeysOf(
 /** HKDF of a 32-byte master secret. */
 export function deriveKey(master: Uint8Array, repositoryId: Uint8Array, key: keyof typeof derivedKeys): Uint8Array {
   return derive(master, repositoryId, derivedKeys[key]);
+}
+
+/** What slots that were made by a holder of the full access key are proven with. */
+export function slotProofKey(fullAccessKey: Uint8Array, repositoryId: Uint8Array): Uint8Array {
+  return derive(fullAccessKey, repositoryId, 'lagan slot proof');
 }
 
 /** The access key of slots that grant metadata, from that of slots that grant everything. */

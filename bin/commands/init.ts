@@ -2,11 +2,12 @@
 import type { Command } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
 import { createRepository } from '../shared/create.ts';
-import { addExamples } from '../shared/options.ts';
+import { addExamples, listOption } from '../shared/options.ts';
 import { addOtherSecretOptions, openOther } from '../shared/other-repository.ts';
 
 interface InitOptions {
   readonly like?: string;
+  readonly recipient?: string[];
 }
 
 export function define(command: Command): void {
@@ -18,11 +19,18 @@ export function define(command: Command): void {
       '--like <place>',
       'cut files and name chunks as the repository there, so that lagan copy between the two copies blocks as they are; keys and access are its own',
     )
+    .addOption(
+      listOption(
+        '--recipient <[label=]key>',
+        'public key, or file with one, of somebody who can open it, too (may be repeated; besides those of the configuration)',
+      ),
+    )
     .action(async (_options: object, self: Command) => run(contextOf(self), self.opts()));
   addOtherSecretOptions(command, 'like', 'the repository of --like');
   addExamples(command, [
     ['lagan init -r /mnt/disk/backups', 'asks for a password'],
     ['lagan init -r /mnt/disk/backups --key-file ~/disk.key', 'makes the key file'],
+    ['lagan init -r s3:https://store/tenant-7 --key-file t7.key --recipient escrow=escrow.pub', 'the operator can open it, too'],
     ['lagan init', 'the repository in your data folder, with a key file'],
     ['lagan init -r /mnt/second --like /mnt/disk/backups', 'a second one to copy to; asks for both passwords'],
   ]);
@@ -30,8 +38,8 @@ export function define(command: Command): void {
 
 async function run(context: Context, options: InitOptions): Promise<void> {
   context.output.goOnWhenClosed();
-  const { like } = options;
+  const { like, recipient } = options;
   const openLike = like === undefined ? undefined : () => openOther(context, 'like', { location: like, options, mode: 'read' });
-  const created = await createRepository(context, 'must be new', openLike);
+  const created = await createRepository(context, 'must be new', { like: openLike, recipients: recipient });
   await context.output.summary(`repository ${created.repository.id}`);
 }

@@ -98,9 +98,10 @@ function neededLine({ neededPacks, neededBytes, snapshots, unfinishedSessions }:
 }
 
 /** Beside what is unused, of which the line before tells. */
-function whyRepacked({ repackReasons: { small, scattered } }: MaintainResult): string {
+function whyRepacked({ repackReasons: { small, scattered, epoch } }: MaintainResult): string {
   const reasons = [
     ...(scattered > 0 ? [`${formatCount(scattered)} so that the newest snapshot is read in order`] : []),
+    ...(epoch > 0 ? [`${formatCount(epoch)} because they are sealed with an old key`] : []),
     ...(small > 0 ? [`${formatCount(small)} because they are small`] : []),
   ];
   return reasons.length === 0 ? '' : ` (${reasons.join(', ')})`;

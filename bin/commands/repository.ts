@@ -223,7 +223,7 @@ async function recoverAsOf(context: Context, time: Time, { dryRun = false }: Rec
   context.output.goOnWhenClosed();
   const engine = await context.engine();
   const place = await placeOfRepository(context);
-  const secret = await secretOf(context, place);
+  const { secrets: secret } = await secretOf(context, place);
   const past = await opened(context, engine, { place, secret, mode: 'read' });
   const storage = await presentStorageOf(context, engine, place);
   const { highest: beyond } = await runRevert(context, engine, { past, storage, time, dryRun });
@@ -232,7 +232,11 @@ async function recoverAsOf(context: Context, time: Time, { dryRun = false }: Rec
 }
 
 /** The repository as it was at the time of `--as-of`. */
-async function opened(context: Context, engine: Engine, { place, ...options }: { place: Place; secret: Secret; mode: OpenMode }) {
+async function opened(
+  context: Context,
+  engine: Engine,
+  { place, ...options }: { place: Place; secret: readonly Secret[]; mode: OpenMode },
+) {
   return unlock(context, engine, await storageOf(context, engine, place), options);
 }
 

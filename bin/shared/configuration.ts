@@ -30,6 +30,7 @@ export interface Configuration {
   readonly passwordFile?: string;
   readonly passwordCommand?: string;
   readonly keyFile?: string;
+  readonly recipient?: string[];
   readonly cache?: boolean;
   readonly cacheDir?: string;
   readonly cacheLimit?: number;
@@ -64,6 +65,7 @@ const keys: Keys = {
   'password-file': 'path',
   'password-command': 'text',
   'key-file': 'path',
+  recipient: 'texts',
   cache: 'flag',
   'cache-dir': 'path',
   'cache-limit': 'size',

@@ -6,6 +6,7 @@ import type { Context } from './context.ts';
 import type { Engine, NewSlot, ProbeResult, Repository, Secret, Storage } from './engine.ts';
 import { isLaganError, LaganError } from './errors.ts';
 import { defaultKeyFile } from './places.ts';
+import { recipientSlots } from './recipients.ts';
 import {
   isExisting,
   type OpenedRepository,
@@ -43,23 +44,28 @@ export async function openOrCreateDefault(context: Context, absence: 'must exist
 }
 
 /**
- * Makes the repository of the command, with its key. `may exist`: one that somebody else makes at the same time is opened instead. `like`: a repository that it shall cut files
- * and name chunks as; it is opened only if the place is free.
+ * Makes the repository of the command, with its key, and with slots for the recipients of the configuration and those that are named. `may exist`: one that somebody else
+ * makes at the same time is opened instead. `like`: a repository that it shall cut files and name chunks as; it is opened only if the place is free.
  */
 export async function createRepository(
   context: Context,
   presence: 'must be new' | 'may exist',
-  like?: () => Promise<OpenedRepository>,
+  {
+    like,
+    recipients: named = [],
+  }: { like?: (() => Promise<OpenedRepository>) | undefined; recipients?: readonly string[] | undefined } = {},
 ): Promise<CreatedRepository> {
   const place = await placeOfRepository(context);
   const engine = await context.engine();
   const storage = await storageOf(context, engine, place);
   await assertPlaceIsFree(engine, storage, presence);
   const family = (await like?.())?.repository;
+  const recipients = await recipientSlots(context, engine, named);
   const { secret, keyFile, isNewKeyFile } = await newSecretOf(context, engine, place);
   const label = keyFile === undefined ? 'password' : `key file of ${hostname()}`;
-  const repository = await create(context, { engine, storage, secret, label, presence, like: family });
-  const created = { engine, storage, place, repository, keyFile, isNewKeyFile };
+  const slots = [{ secret: slotSecret(engine, secret), label }, ...recipients];
+  const repository = await create(context, { engine, storage, secret, slots, presence, like: family });
+  const created = { engine, storage, place, repository, secrets: [secret], keyFile, isNewKeyFile };
   await tell(context, created);
   return created;
 }
@@ -68,16 +74,16 @@ interface CreateParts {
   readonly engine: Engine;
   readonly storage: Storage;
   readonly secret: Secret;
-  readonly label: string;
+  readonly slots: readonly NewSlot[];
   readonly presence: string;
   readonly like: Repository | undefined;
 }
 
-async function create(context: Context, { engine, storage, secret, label, presence, like }: CreateParts): Promise<Repository> {
+async function create(context: Context, { engine, storage, secret, slots, presence, like }: CreateParts): Promise<Repository> {
   try {
     let probed: ProbeResult | undefined;
     const repository = await engine.createRepository(storage, {
-      slots: [{ secret: slotSecret(engine, secret), label }],
+      slots,
       like,
       cacheFolder: (await cacheOptionsOf(context))?.folder,
       onProbe: (result) => {

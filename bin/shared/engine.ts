@@ -7,6 +7,7 @@ import type { BackupOptions, SnapshotId } from '../../engine/mod.ts';
 export type {
   BackupResult,
   CacheOptions,
+  ChangedKeys,
   CheckResult,
   CopiedSnapshot,
   Difference,
@@ -33,6 +34,7 @@ export type {
   MirrorProblem,
   MirrorResult,
   NewSlot,
+  OldEpochUse,
   OldVersions,
   OpenedFile,
   PlannedGroup,
@@ -51,6 +53,8 @@ export type {
   RetentionSource,
   RevertedObject,
   RevertResult,
+  RevocationPlan,
+  RewriteEpochsResult,
   RewriteResult,
   SalvagedPack,
   Secret,
@@ -89,6 +93,7 @@ export type Engine = Pick<
   | 'inspectPlace'
   | 'isHolding'
   | 'keyText'
+  | 'keyWords'
   | 'listHolds'
   | 'listKeys'
   | 'listSnapshots'
@@ -98,7 +103,9 @@ export type Engine = Pick<
   | 'maintain'
   | 'maintenanceIsDue'
   | 'mirrorRepository'
+  | 'newIdentity'
   | 'newKeyFileSecret'
+  | 'oldEpochUse'
   | 'openFile'
   | 'openRepository'
   | 'openStorage'
@@ -109,10 +116,12 @@ export type Engine = Pick<
   | 'parseTimeZone'
   | 'pastOf'
   | 'planRetention'
+  | 'planRevocation'
   | 'probeStorage'
   | 'publicKeyOf'
   | 'readKeyFile'
   | 'readPasswordFile'
+  | 'recipientText'
   | 'recover'
   | 'releaseSnapshots'
   | 'rememberNewestRoot'
@@ -123,7 +132,12 @@ export type Engine = Pick<
   | 'restore'
   | 'retentionSnapshotOf'
   | 'revert'
+  | 'retireEpochs'
+  | 'revokeKeys'
+  | 'rewriteEpochs'
   | 'rewriteSnapshot'
+  | 'rotateMasterKey'
+  | 'secretsInText'
   | 'setCollector'
   | 'statistics'
   | 'unmarkSnapshots'

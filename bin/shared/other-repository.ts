@@ -1,10 +1,17 @@
 /** A second repository beside that of the command: its place is the value of an option, and what opens it has options and variables of its own. */
 import { type Command, Option } from 'commander';
 import type { Context } from './context.ts';
-import type { Secret } from './engine.ts';
 import { isLaganError, LaganError } from './errors.ts';
-import { absoluteLocation, type OpenedRepository, type OpenMode, type Place, presentStorageOf, unlock, withAdvice } from './repository.ts';
-import { askSecret, readSecret, type SecretOptions, type SourceNames, secretSource } from './secrets.ts';
+import {
+  absoluteLocation,
+  type OpenedRepository,
+  type OpenMode,
+  type Place,
+  presentStorageOf,
+  unlockWith,
+  withAdvice,
+} from './repository.ts';
+import { askSecret, type GivenSecret, givenSecret, readSecret, type SecretOptions, type SourceNames, secretSource } from './secrets.ts';
 
 /** The option that names the other repository: `to`, `like`. Those for its secret begin with it. */
 export type OtherOption = 'to' | 'like';
@@ -27,9 +34,9 @@ export async function openOther(
   const place: Place = { location: absoluteLocation(location, context), origin: 'option' };
   const engine = await context.engine();
   const storage = await presentStorageOf(context, engine, place);
-  const secret = () => secretOf(context, which, { location: place.location, options });
+  const ask = () => secretOf(context, which, { location: place.location, options });
   try {
-    return { engine, storage, place, repository: await unlock(context, engine, storage, { secret, mode }) };
+    return { engine, storage, place, ...(await unlockWith(context, engine, storage, { ask, mode })) };
   } catch (error) {
     throw isLaganError(error, 'no-repository') ? withAdvice(error, { context, storage, place }) : error;
   }
@@ -39,11 +46,11 @@ async function secretOf(
   context: Context,
   which: OtherOption,
   { location, options }: { location: string; options: object },
-): Promise<Secret> {
+): Promise<GivenSecret> {
   const names = namesOf(which);
   const variables = variablesOf(which, context.io.env);
   const source = secretSource(secretOptionsOf(which, options), variables, {}, (path) => context.resolve(path), names);
-  if (source !== undefined) return readSecret(context, source);
+  if (source !== undefined) return givenSecret(context, await readSecret(context, source), source);
   if (context.io.askPassword !== undefined) return askSecret(context, `Password or recovery key of ${location}: `);
   throw new LaganError('no-key', `no password or key was given for ${location}, and there is no terminal to ask on`, {
     object: location,

@@ -5,7 +5,7 @@ import { type Context, contextOf } from './context.ts';
 import type { Engine, Repository, Secret, Storage, TransferRates } from './engine.ts';
 import { isLaganError, LaganError } from './errors.ts';
 import { defaultKeyFile, defaultRepository, resolvePath } from './places.ts';
-import { askSecret, noSecret, readSecret, type SecretSource, secretSource } from './secrets.ts';
+import { askSecret, type GivenSecret, givenSecret, noSecret, readSecret, type SecretSource, secretSource } from './secrets.ts';
 import { dateOfTime, formatTime } from './times.ts';
 
 export { contextOf };
@@ -21,6 +21,8 @@ export interface OpenedRepository {
   readonly storage: Storage;
   readonly repository: Repository;
   readonly place: Place;
+  /** What was given to open it. */
+  readonly secrets: readonly Secret[];
 }
 
 export type OpenMode = 'read' | 'write' | 'metadata';
@@ -63,16 +65,30 @@ export async function openRepository(context: Context, mode: OpenMode): Promise<
   const place = await placeOfRepository(context);
   const engine = await context.engine();
   const storage = await storageOf(context, engine, place);
-  // A place without a repository is told before anybody is asked for a password.
-  const secret = () => secretOf(context, place);
   try {
-    return { engine, storage, place, repository: await unlock(context, engine, storage, { secret, mode }) };
+    return { engine, storage, place, ...(await unlockWith(context, engine, storage, { ask: () => secretOf(context, place), mode })) };
   } catch (error) {
-    throw isLaganError(error, 'no-repository')
-      ? withAdvice(error, { context, storage, place })
-      : context.options.asOf
-        ? ofThePast(error)
-        : error;
+    if (isLaganError(error, 'no-repository')) throw withAdvice(error, { context, storage, place });
+    throw context.options.asOf ? ofThePast(error) : error;
+  }
+}
+
+/** Opens a repository with what is asked for once it is known that there is one. If nothing opens it, a typing mistake in a recovery key is what is told. */
+export async function unlockWith(
+  context: Context,
+  engine: Engine,
+  storage: Storage,
+  { ask, mode }: { ask: () => Promise<GivenSecret>; mode: OpenMode },
+): Promise<Pick<OpenedRepository, 'repository' | 'secrets'>> {
+  let given: GivenSecret = { secrets: [] };
+  const secret = async () => {
+    given = await ask();
+    return given.secrets.length === 1 ? given.secrets[0]! : given.secrets;
+  };
+  try {
+    return { repository: await unlock(context, engine, storage, { secret, mode }), secrets: given.secrets };
+  } catch (error) {
+    throw isLaganError(error, 'wrong-key') || isLaganError(error, 'no-key') ? (given.doubt ?? error) : error;
   }
 }
 
@@ -81,7 +97,7 @@ export async function unlock(
   context: Context,
   engine: Engine,
   storage: Storage,
-  options: { secret: Secret | (() => Promise<Secret>); mode: OpenMode },
+  options: { secret: Secret | readonly Secret[] | (() => Promise<Secret | readonly Secret[]>); mode: OpenMode },
 ): Promise<Repository> {
   const cache = await cacheOptionsOf(context);
   const repository = await seenBefore(context, engine, await engine.openRepository(storage, { ...options, signal: context.signal }));
@@ -131,9 +147,9 @@ export function shellQuote(word: string): string {
   return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-export async function secretOf(context: Context, place: Place): Promise<Secret> {
+export async function secretOf(context: Context, place: Place): Promise<GivenSecret> {
   const source = await sourceOfSecret(context, place);
-  if (source) return readSecret(context, source);
+  if (source) return givenSecret(context, await readSecret(context, source), source);
   if (place.origin === 'default' && !context.io.askPassword) {
     throw new LaganError('no-key', `the key file ${defaultKeyFile(context.io.env)} is not there`, { hint: noSecret().hint });
   }

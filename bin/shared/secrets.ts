@@ -22,7 +22,17 @@ export interface SecretOptions {
   readonly keyFile?: string;
 }
 
+/** A recovery key has more words than any password that a person types; the engine knows how many. */
+const fewestWords = 10;
 const keyText = /^\s*lagan-(key|identity)-\d/;
+
+/** What opens a repository, perhaps. */
+export interface GivenSecret {
+  /** Tried one after the other. */
+  readonly secrets: readonly Secret[];
+  /** If none of them opens it: the text looks like a recovery key with a typing mistake. */
+  readonly doubt?: LaganError;
+}
 
 /** The source that counts, if any is named. Two at the same level contradict each other: an error of usage. */
 export function secretSource(
@@ -66,12 +76,18 @@ export async function readSecret(context: Context, source: SecretSource): Promis
 }
 
 /** Asks for the password, or the recovery key, of a repository. */
-export async function askSecret(context: Context, prompt: string): Promise<Secret> {
+export async function askSecret(context: Context, prompt: string): Promise<GivenSecret> {
   const answer = await context.io.askPassword?.(prompt, context.signal);
   if (context.signal.aborted) throw interrupted();
   if (answer === undefined) throw noSecret();
-  if (keyText.test(answer)) return (await context.engine()).parseKeyText(answer);
-  return passwordSecret(answer, 'the terminal');
+  return givenSecret(context, passwordSecret(answer, 'the terminal'));
+}
+
+/** Where a password is expected, a recovery key may have been given, as text or as words. A password file holds a password. */
+export async function givenSecret(context: Context, secret: Secret, source?: SecretSource): Promise<GivenSecret> {
+  if (secret.kind !== 'password' || source?.kind === 'password-file') return { secrets: [secret] };
+  const mayBeKey = keyText.test(secret.password) || secret.password.split(/\s+/).length > fewestWords;
+  return mayBeKey ? (await context.engine()).secretsInText(secret.password) : { secrets: [secret] };
 }
 
 /** Asks twice for a password that is new. */

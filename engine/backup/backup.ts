@@ -1,5 +1,6 @@
 import {
   idToBytes,
+  isLaganError,
   LaganError,
   type NodeReference,
   type SessionId,
@@ -14,6 +15,7 @@ import {
   type Repository,
   resolveSnapshot,
   type SnapshotInfo,
+  withNewestKeys,
   writeCheckpoint,
 } from '../repository/mod.ts';
 import { closeDescriptor, type Descriptor, openRoot, statPath } from '../system/mod.ts';
@@ -50,12 +52,16 @@ export async function backupWithin(repository: Repository, options: BackupOption
       run.host,
       sources.map(({ absolute }) => absolute),
     );
+    let current = repository;
     for (const predecessors: Predecessor[] = []; ; ) {
       const attempt = { options, run, limits, sources, source, repositoryFolder, predecessors };
-      const outcome = await attemptBackup(repository, attempt);
+      const { outcome, repository: used } = await attemptWithNewestKeys(current, attempt);
+      current = used;
       if ('result' in outcome) return outcome.result;
       predecessors.push(outcome.superseded);
       run.beginAnew(outcome.superseded);
+      // Perhaps the collector has newer ones.
+      current = await withNewestKeys(current, { signal: options.signal });
     }
   } finally {
     run.end();
@@ -77,6 +83,19 @@ interface Attempt {
   readonly source: string;
   readonly repositoryFolder: FolderIdentity | undefined;
   readonly predecessors: readonly Predecessor[];
+}
+
+/** The keys may have been rotated since the repository was opened: then what is there cannot be read, until they are read again. */
+async function attemptWithNewestKeys(repository: Repository, attempt: Attempt) {
+  try {
+    return { outcome: await attemptBackup(repository, attempt), repository };
+  } catch (error) {
+    const newest = isLaganError(error, 'authentication-failed')
+      ? await withNewestKeys(repository, { signal: attempt.options.signal })
+      : repository;
+    if (newest === repository) throw error;
+    return { outcome: await attemptBackup(newest, attempt), repository: newest };
+  }
 }
 
 /** One session. If the collector passes it, it says how far it came: the next one compares with that, so that little is stored twice. */

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { LaganError } from '../../repo-format/mod.ts';
 import { errorOfFile } from './_file-errors.ts';
 import { keyLimits } from './limits.ts';
-import { keyFileText, parseKeyText, type Secret } from './secrets.ts';
+import { keyFileText, parseSecretText, type Secret } from './secrets.ts';
 
 export interface ReadKeyFile {
   readonly secret: Exclude<Secret, { kind: 'password' }>;
@@ -14,13 +14,13 @@ export interface ReadKeyFile {
 }
 
 /**
- * Reads a key file or an identity file; a pipe is read, too.
+ * Reads a key file, an identity file, or a file with the words of a recovery key; a pipe is read, too.
  *
  * Codes: no-key (there is no such file), malformed-key, forbidden, io.
  */
 export async function readKeyFile(file: string): Promise<ReadKeyFile> {
   const { text, warnings } = await readSecretText(file, 'key file');
-  return { secret: parseKeyText(text), warnings };
+  return { secret: await parseSecretText(text), warnings };
 }
 
 /** Reads a password from a file: its first line. Codes: no-key (no such file, or it is empty), malformed-key, forbidden, io. */

@@ -102,7 +102,8 @@ export class KeyRing {
     if (keys !== undefined) return keys;
     const known = [...this.#epochs.keys()].join(', ');
     const message = `the header says key epoch ${epoch}, but the keyring has ${known}: the header is damaged, or the keyring is older than the object`;
-    throw new LaganError('authentication-failed', message, { expected: known, found: epoch });
+    const hint = 'if the keys were rotated while this ran, run it again';
+    throw new LaganError('authentication-failed', message, { expected: known, found: epoch, ...(epoch > this.newestEpoch && { hint }) });
   }
 }
 

@@ -22,6 +22,23 @@ export function newKeyring(naming?: NamingKeys): FullKeyring {
   return { grants: 'full', number: 0, newest: 0, epochs: [{ epoch: 0, master: randomKey() }], ...(naming && { naming }) };
 }
 
+/** The same with another new master secret, which is the one that writers use from then on. `number`: the highest that there is, plus one. */
+export function withNewEpoch(keyring: FullKeyring, number: number): FullKeyring {
+  const epoch = keyring.newest + 1;
+  return { ...keyring, number, newest: epoch, epochs: [...keyring.epochs, { epoch, master: randomKey() }] };
+}
+
+/** The same with the newest master secret only. What names and cuts chunks stays as it is. */
+export function withoutOldEpochs(
+  keyring: FullKeyring,
+  { number, ...place }: { number: number; repositoryId: Uint8Array; nameEpoch: number },
+): FullKeyring {
+  const { newest } = keyring;
+  const naming = namingKeysOf(keyring, place);
+  if (naming === undefined) throw new RangeError(`nameEpoch: ${place.nameEpoch} is not in the keyring`);
+  return { grants: 'full', number, newest, epochs: keyring.epochs.filter(({ epoch }) => epoch === newest), naming };
+}
+
 /** What suffices to read trees and index, but no file's content. */
 export function metadataKeyringOf(
   keyring: FullKeyring,
@@ -44,10 +61,16 @@ export function sealKeyrings(
   { repositoryId, fullAccessKey, nameEpoch }: { repositoryId: Uint8Array; fullAccessKey: Uint8Array; nameEpoch: number },
 ): { name: string; bytes: Uint8Array }[] {
   const accessKeys = { full: fullAccessKey, metadata: metadataAccessKey(fullAccessKey, repositoryId) };
-  return [keyring, metadataKeyringOf(keyring, { repositoryId, nameEpoch })].map((form) => ({
-    name: objectNames.keyring(form.number, form.grants),
-    bytes: encodeKeyring(form, { repositoryId, accessKey: accessKeys[form.grants], nonce: randomBytes(12) }),
-  }));
+  return [keyring, metadataKeyringOf(keyring, { repositoryId, nameEpoch })].map((form) => {
+    const { number, grants } = form;
+    const accessKey = accessKeys[grants];
+    const bytes = encodeKeyring(form, { repositoryId, accessKey, nonce: randomBytes(12) });
+    // One that does not open would cost everything.
+    const opened = openKeyring(bytes, { repositoryId, number, grants, accessKey });
+    if (opened.newest !== form.newest || opened.epochs.length !== form.epochs.length)
+      throw new LaganError('io', 'a new keyring does not open again', { hint: 'the memory of this machine may be faulty' });
+    return { name: objectNames.keyring(number, grants), bytes };
+  });
 }
 
 /** Opens a stored keyring. The access key came out of a slot, so it is right: what does not open was damaged, code `authentication-failed`. */

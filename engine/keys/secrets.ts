@@ -1,6 +1,6 @@
 /** What opens a repository, and the text forms in which people keep it. */
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject, randomBytes } from 'node:crypto';
-import { decodeTextKey, encodeKeyFile, encodeTextKey, LaganError } from '../../repo-format/mod.ts';
+import { decodeTextKey, encodeKeyFile, encodeTextKey, isLaganError, LaganError } from '../../repo-format/mod.ts';
 
 /** A password; the 32 bytes of a key file or recovery key; the 32-byte X25519 private key of a recipient. */
 export type Secret =
@@ -60,6 +60,44 @@ export function parseKeyText(text: string): Exclude<Secret, { kind: 'password' }
     });
   }
   return { kind: 'key-file', secret: decodeTextKey('key', text) };
+}
+
+/** The 24 words of a key file's secret, for paper: what {@link parseSecretText} reads. */
+export async function keyWords({ secret }: Extract<Secret, { kind: 'key-file' }>): Promise<string[]> {
+  return (await words()).encodeWords(secret);
+}
+
+/** Reads what {@link parseKeyText} reads, or the words of a recovery key. Code: malformed-key, which says which word or group is wrong where that can be told. */
+export async function parseSecretText(text: string): Promise<Exclude<Secret, { kind: 'password' }>> {
+  if (isKeyText(text)) return parseKeyText(text);
+  const { looksLikeWords, decodeWords } = await words();
+  return looksLikeWords(text) ? { kind: 'key-file', secret: decodeWords(text) } : parseKeyText(text);
+}
+
+/**
+ * What somebody may have meant who typed a text where a password is asked for: a key, or the words of one, or a password. `doubt`: it looks like a key with a
+ * typing mistake, but might be a password. Code: malformed-key, for a text that can only be a key.
+ */
+export async function secretsInText(text: string): Promise<{ readonly secrets: readonly Secret[]; readonly doubt?: LaganError }> {
+  const password = { kind: 'password', password: text } as const;
+  if (isKeyText(text)) return { secrets: [parseKeyText(text)] };
+  // Nobody waits for the list of words who types a password.
+  if (!/(?:\S+\s+){10}/.test(text) || !(await words()).looksLikeWords(text)) return { secrets: [password] };
+  try {
+    return { secrets: [await parseSecretText(text), password] };
+  } catch (error) {
+    if (!isLaganError(error, 'malformed-key')) throw error;
+    return { secrets: [password], doubt: error };
+  }
+}
+
+function isKeyText(text: string): boolean {
+  return /^\s*(#[^\n]*\n\s*)*lagan[\s-]+(key|identity|recipient)/i.test(text);
+}
+
+/** Loaded by those who need it: every process that starts would wait for it. */
+function words(): Promise<typeof import('./_words.ts')> {
+  return import('./_words.ts');
 }
 
 /** Reads a recipient's public key. Code: malformed-key. */

@@ -20,6 +20,7 @@ import {
   openKeySlot,
   recipientEncryptionKey,
   type SlotDescription,
+  slotProofKey,
   type Time,
 } from '../../repo-format/mod.ts';
 import { argon2id } from './argon2id.ts';
@@ -66,7 +67,8 @@ export async function sealNewSlot(
   const id = idFromBytes<ObjectId>(randomBytes(16));
   const { description, keyEncryptionKey } = await describeSlot(secret, { id, repositoryId, label, created, grants });
   const accessKey = grants === 'full' ? fullAccessKey : metadataAccessKey(fullAccessKey, repositoryId);
-  const bytes = encodeKeySlot(description, { keyEncryptionKey, accessKey, nonce: randomBytes(12) });
+  const proofKey = slotProofKey(fullAccessKey, repositoryId);
+  const bytes = encodeKeySlot(description, { keyEncryptionKey, accessKey, nonce: randomBytes(12), proofKey });
   const name = objectNames.keySlot(id);
   expectOpens(bytes, { name, keyEncryptionKey, accessKey });
   return { id, name, bytes };
@@ -99,6 +101,12 @@ export async function unlock(slots: readonly KeySlot[], secrets: readonly Secret
 /** Work for the key of a slot. The cheap ones come first: whoever can add a slot to the store could otherwise make everybody wait for his. */
 function costOf(slot: KeySlot): number {
   return slot.kind === 'password' ? slot.kdf.memoryKiB * slot.kdf.passes : 0;
+}
+
+/** The access key in a slot, if the secret opens it; null if it does not, or cannot be tried. */
+export async function openWith(slot: KeySlot, secret: Secret): Promise<Uint8Array | null> {
+  const attempt = await tryOpen(slot, secret);
+  return attempt instanceof Uint8Array ? attempt : null;
 }
 
 /** The access key; an error if this slot cannot be tried at all, which must not keep others from being tried. */

@@ -32,6 +32,7 @@ import {
   readPackList,
   readStandingSnapshot,
   replaceRoot,
+  resealed,
   type StandingSnapshot,
   storeCatalogue,
   storeLostPacks,
@@ -145,7 +146,7 @@ async function catalogueEntries(
   for (const { bytes } of snapshots) roomBytes -= bytes?.length ?? 0;
   return pLimit(maintainLimits.concurrentReads).map(snapshots, async (snapshot) => {
     const { id, generation } = snapshot;
-    if (snapshot.bytes !== null) return { id, generation, object: snapshot.bytes };
+    if (snapshot.bytes !== null) return { id, generation, object: withNewestKey(repository, snapshot.bytes, snapshot.name) };
     const object = roomBytes > 0 ? await storedBytes(repository, snapshot, { signal }) : noBytes;
     if (object.length > roomBytes) return { id, generation, object: noBytes };
     roomBytes -= object.length;
@@ -154,6 +155,16 @@ async function catalogueEntries(
 }
 
 const noBytes = new Uint8Array(0);
+
+/** One that is damaged stays as it is: a check tells of it. */
+function withNewestKey(repository: Repository, bytes: Uint8Array, name: string): Uint8Array {
+  try {
+    return resealed(repository, bytes, { name, kind: 'snapshot' });
+  } catch (error) {
+    if (isDamage(error)) return bytes;
+    throw error;
+  }
+}
 
 /** The stored snapshot, if it is what its name says. Empty if it is too large to be put in, or damaged: its own object then stays, and a check tells of it. */
 async function storedBytes(
@@ -164,7 +175,7 @@ async function storedBytes(
   try {
     const bytes = await repository.storage.get(name, undefined, { limitBytes: maintainLimits.cataloguedSnapshotBytes, signal });
     await readStandingSnapshot(repository, { name, bytes });
-    return bytes;
+    return withNewestKey(repository, bytes, name);
   } catch (error) {
     if (isDamage(error) || isLaganError(error, 'not-found')) return noBytes;
     throw error;

@@ -29,6 +29,10 @@ export const maintainLimits = {
   dueMarkSeconds: 24 * 3600,
   /** Verifications of packs up to so many are all kept. */
   keptVerifications: 32,
+  /** When all is sealed anew, so many collections in which nothing changes mean that the rest cannot be: the third deletes the last root that was there before. */
+  idleCollections: 3,
+  /** Of what is left then, so many are named. */
+  namedObjects: 10,
   /** Names in one call of delete. */
   namesPerDelete: 1_000,
   /** Packs that are reported or lost and there: so many are read in one step, whole (8 GiB with packs of 32 MiB). */

@@ -52,6 +52,8 @@ export interface PlanOptions extends CallOptions {
   readonly force: boolean;
   /** Packs that are not repacked. */
   readonly isKept?: ((pack: PackId) => boolean) | undefined;
+  /** Packs that are to be sealed anew. */
+  readonly oldEpochPacks: ReadonlySet<PackId>;
   readonly onDamage: (error: LaganError) => void;
   readonly onNodes: (nodes: number) => void;
 }
@@ -79,8 +81,10 @@ export async function planRepack(repository: Repository, options: PlanOptions): 
   const hasNews = survey.snapshots.some(({ generation }) => generation >= lowestGeneration(root));
   const { scattered, costly, isNewest } = force || hasNews ? await findScattered(repository, index, options) : nothingScattered;
   const isCounting = isMarking || scattered.length > 0;
+  const isSealing = ordinals.some((ordinal) => options.oldEpochPacks.has(index.packs.at(ordinal).id));
   if (
     !isCounting &&
+    !isSealing &&
     !hasManySmall(index, ordinals, { census: options.census, smallBytes: smallPackBytes(repository.configuration.packSizeBytes) })
   )
     return null;
@@ -100,6 +104,7 @@ export async function planRepack(repository: Repository, options: PlanOptions): 
       liveRows: isMarking ? liveRows : chunkCount,
       newestRows,
       isCostly: costly.has(row.id),
+      isOldEpoch: options.oldEpochPacks.has(row.id),
     };
   });
   const { packSizeBytes } = repository.configuration;

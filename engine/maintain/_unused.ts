@@ -16,10 +16,12 @@ export interface PackUse {
   readonly newestRows: number;
   /** Whether such a snapshot reads much more of it than it needs. */
   readonly isCostly: boolean;
+  /** Whether it is to be sealed anew. */
+  readonly isOldEpoch: boolean;
 }
 
 /** Why a pack is repacked. */
-export type RepackReason = 'unused' | 'small' | 'scattered';
+export type RepackReason = 'unused' | 'epoch' | 'small' | 'scattered';
 
 export interface ChosenPack extends PackUse {
   readonly reason: RepackReason;
@@ -67,7 +69,7 @@ export function unusedBytesOf({ row, sizeBytes, liveRows }: PackUse): number {
 }
 
 /**
- * Chooses packs: those with the largest unused share first, until what stays unused is little enough; then those that a snapshot which is to be regrouped uses little of, or here and there; then small
+ * Chooses packs: those with the largest unused share first, until what stays unused is little enough; then those that are to be sealed anew; then those that a snapshot which is to be regrouped uses little of, or here and there; then small
  * ones, where they are many. What is copied has a limit.
  */
 export function choosePacks(uses: readonly PackUse[], { maxUnused, maxRepackBytes, packSizeBytes, replacing }: RepackRules): ChosenPack[] {
@@ -79,6 +81,7 @@ export function choosePacks(uses: readonly PackUse[], { maxUnused, maxRepackByte
     if (unused <= maxUnused * total) break;
     if (choice.take(use, 'unused')) unused -= unusedBytesOf(use);
   }
+  for (const use of uses) if (use.isOldEpoch && !choice.has(use.row.id)) choice.take(use, 'epoch');
   const newPacks = Math.ceil(Math.min(maxRepackBytes, total) / packSizeBytes);
   let room = repackLimits.replacingPacks - replacing;
   for (const use of uses.filter(isScattered).sort((left, right) => newestShare(left) - newestShare(right))) {

@@ -11,6 +11,7 @@ import { repackLimits } from './_repack-limits.ts';
 import { neededAfter } from './_replacements.ts';
 import type { RetentionLocks } from './_retention-locks.ts';
 import { expectNoRollback, listPackSizes, type PackCensus } from './_rollback.ts';
+import type { SealedEpochs } from './_sealed-epochs.ts';
 import { type Survey, type SurveyOptions, survey } from './_survey.ts';
 import { type ChosenPack, type PackUse, unusedBytesOf } from './_unused.ts';
 import type { MaintainOptions, MaintainPhase, MaintainResult } from './options.ts';
@@ -24,9 +25,18 @@ import type { MaintainOptions, MaintainPhase, MaintainResult } from './options.t
  * Codes: forbidden (the configuration names somebody else as the only collector), rolled-back (the store shows an older state), unavailable (others are always faster), interrupted, and those of the storage. Damage is
  * no error: as long as it is not known what a snapshot needs, no pack is freed, see `MaintainResult.damage`.
  */
-export async function maintain(repository: Repository, options: MaintainOptions = {}): Promise<MaintainResult> {
+export function maintain(repository: Repository, options: MaintainOptions = {}): Promise<MaintainResult> {
+  return maintainSealing(repository, options, undefined);
+}
+
+/** The same; packs that are sealed with an old epoch are repacked, too, and a collection is made in any case. */
+export async function maintainSealing(
+  repository: Repository,
+  options: MaintainOptions,
+  epochs: SealedEpochs | undefined,
+): Promise<MaintainResult> {
   if (!options.dryRun) expectCollector(repository.configuration, options.collector);
-  return new Maintenance({ ...repository, storage: uncachedStorage(repository.storage) }, options).run();
+  return new Maintenance({ ...repository, storage: uncachedStorage(repository.storage) }, options, epochs).run();
 }
 
 /** What a collection would do. */
@@ -45,6 +55,7 @@ type PlanSummary = Omit<Plan, 'repack'> & { readonly repack: Pick<RepackPlan, 'c
 class Maintenance {
   readonly #repository: Repository;
   readonly #options: MaintainOptions;
+  readonly #epochs: SealedEpochs | undefined;
   readonly #startedAt = performance.now();
   readonly #damage = new Map<string, LaganError>();
   /** What the store has said of packs in reports, when it was asked last. */
@@ -54,7 +65,7 @@ class Maintenance {
   /** Something may be unused in packs that were not in the base index: once it lists them, they are looked at. */
   #looksAgain = false;
   #repackedPacks = 0;
-  #repackReasons: MaintainResult['repackReasons'] = { unused: 0, small: 0, scattered: 0 };
+  #repackReasons: MaintainResult['repackReasons'] = { unused: 0, epoch: 0, small: 0, scattered: 0 };
   #repackedBytes = 0;
   #lastRepacked: Repacked | undefined;
   #collections = 0;
@@ -72,9 +83,10 @@ class Maintenance {
   #locks: RetentionLocks | undefined;
   #bytesCopied = 0;
 
-  constructor(repository: Repository, options: MaintainOptions) {
+  constructor(repository: Repository, options: MaintainOptions, epochs: SealedEpochs | undefined) {
     this.#repository = repository;
     this.#options = options;
+    this.#epochs = epochs;
   }
 
   async run(): Promise<MaintainResult> {
@@ -160,7 +172,7 @@ class Maintenance {
     const plan = await this.#planUnder(root, census);
     const { repack: copying } = plan;
     this.#plan = { ...plan, repack: copying && { chosen: copying.chosen, unusedBytes: copying.unusedBytes } };
-    if (!isWorthwhile(plan)) return undefined;
+    if (this.#epochs === undefined && !isWorthwhile(plan)) return undefined;
     const own = await this.#condemn(root, plan);
     this.#hasBegun ||= own !== null;
     return { own };
@@ -234,6 +246,7 @@ class Maintenance {
       census,
       rules,
       isKept: await this.#locks?.keptAsTheyAre(found.root, this.#signal),
+      oldEpochPacks: (await this.#epochs?.oldPacks(census.present.keys(), this.#signal)) ?? new Set<PackId>(),
       force: this.#looksAgain || maxUnused !== undefined || maxRepackBytes !== undefined,
       onDamage: (error) => this.#noteDamage(error),
       onNodes: (nodes) => {

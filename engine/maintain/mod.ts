@@ -9,3 +9,11 @@ export { maintain } from './maintain.ts';
 export type { MaintainOptions, MaintainPhase, MaintainProgress, MaintainResult } from './options.ts';
 export { type RecoveredSnapshot, type RecoverOptions, type RecoverResult, recover } from './recover.ts';
 export { type RevertedObject, type RevertOptions, type RevertResult, revert } from './revert.ts';
+export {
+  type OldEpochUse,
+  oldEpochUse,
+  type RewriteEpochsOptions,
+  type RewriteEpochsResult,
+  retireEpochs,
+  rewriteEpochs,
+} from './rewrite-epochs.ts';

@@ -56,8 +56,8 @@ export interface MaintainResult {
   readonly freedBytes: number;
   /** Packs that were replaced by others, with what is needed of them alone; in a dry run: that would be. */
   readonly repackedPacks: number;
-  /** Why: of `repackedPacks`, those with much unused, those much too small, and those of which the newest snapshot of a source needs chunks here and there. */
-  readonly repackReasons: { readonly unused: number; readonly small: number; readonly scattered: number };
+  /** Why: of `repackedPacks`, those with much unused, those sealed with an old key, those much too small, and those of which the newest snapshot of a source needs chunks here and there. */
+  readonly repackReasons: { readonly unused: number; readonly epoch: number; readonly small: number; readonly scattered: number };
   /** Size of these others; in a dry run: about what it would be. */
   readonly repackedBytes: number;
   /** About how many bytes stay unused in packs that are needed for the rest; null: it was not looked. */

@@ -69,14 +69,19 @@ export async function unmarkSnapshots(
   options: ChangeOptions = {},
 ): Promise<Map<SnapshotId, Fate>> {
   const { signal } = options;
-  // A damaged mark marks nothing.
-  const marks = await listMarks(repository, { onDamage: () => undefined, signal });
-  const about = marks.filter(({ value }) => value.snapshots.some((id) => ids.includes(id)));
-  await repository.storage.delete(
-    about.map(({ name }) => name),
-    { signal },
-  );
-  return fatesOf(repository, new Set([...ids, ...about.flatMap(({ value }) => value.snapshots)]), options);
+  const fated = new Set(ids);
+  for (let attempt = 1; attempt <= repositoryLimits.attempts; attempt++) {
+    // A damaged mark marks nothing. Looked at again until there is none: a mark may have been sealed anew meanwhile, under another id.
+    const marks = await listMarks(repository, { onDamage: () => undefined, signal });
+    const about = marks.filter(({ value }) => value.snapshots.some((id) => ids.includes(id)));
+    if (about.length === 0) break;
+    for (const id of about.flatMap(({ value }) => value.snapshots)) fated.add(id);
+    await repository.storage.delete(
+      about.map(({ name }) => name),
+      { signal },
+    );
+  }
+  return fatesOf(repository, fated, options);
 }
 
 /** Forbids the deletion of snapshots. Holds add up: a snapshot is held as long as one of its holds is not over. Codes: those of the storage. */

@@ -3,18 +3,22 @@ import {
   decodeKeySlot,
   type Grants,
   isLaganError,
+  isProven,
   type KeySlot,
   LaganError,
   type ObjectId,
   objectNames,
+  slotProofKey,
   type Time,
 } from '../../repo-format/mod.ts';
 import { type NewSlot, type Secret, sealNewSlot, unlock } from '../keys/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
+import { fullAccess } from './_full-access.ts';
+import { readFullKeyring } from './_stored-keyring.ts';
 import { readSlots } from './_stored-slots.ts';
 import { now } from './_time.ts';
 import { repositoryLimits } from './limits.ts';
-import type { Repository, RepositoryAccess } from './repository.ts';
+import type { Repository } from './repository.ts';
 
 export interface KeySlotInfo {
   readonly id: ObjectId;
@@ -25,6 +29,11 @@ export interface KeySlotInfo {
   readonly created: Time;
   /** The repository was opened by it. */
   readonly isCurrent: boolean;
+  /**
+   * `proven`: a holder of the full access key made it. `unproven`: it does not say, as slots of older programs, or who asks has a key for metadata only. `stale`: it
+   * was made for another access key, so it opens nothing any more, or never did.
+   */
+  readonly standing: 'proven' | 'unproven' | 'stale';
   /** What is wrong with it, if anything is. */
   readonly damaged?: string;
 }
@@ -53,7 +62,7 @@ export interface RelabelKeyOptions extends CallOptions {
 /** All key slots, by time; damaged ones last. Codes: those of the storage. */
 export async function listKeys(repository: Repository, { signal }: CallOptions = {}): Promise<KeySlotInfo[]> {
   const { slots, damaged } = await readSlots(repository.storage, { repositoryId: repository.keys.repositoryId, signal });
-  const infos = slots.map((slot) => infoOf(slot, repository)).sort(compareKeys);
+  const infos = slots.map((slot) => infoOfSlot(slot, repository)).sort(compareKeys);
   return [...infos, ...damaged.map(({ id, error }) => damagedKey(id, error))];
 }
 
@@ -63,7 +72,19 @@ export async function addKey(repository: Repository, { time = now(), signal, ...
   const { name, bytes } = await sealNewSlot(slot, { repositoryId: repository.keys.repositoryId, fullAccessKey, created: time });
   const outcome = await repository.storage.create(name, [bytes], { signal });
   if (outcome === 'exists') throw new LaganError('exists', `${name} is there already`, { object: name });
-  return infoOf(decodeKeySlot(bytes, name), repository);
+  await expectSameAccessKey(repository, name, { signal });
+  return infoOfSlot(decodeKeySlot(bytes, name), repository);
+}
+
+/** If all keys were replaced while a slot was made, it is for an access key that opens nothing any more. */
+async function expectSameAccessKey(repository: Repository, name: string, { signal }: CallOptions): Promise<void> {
+  try {
+    await readFullKeyring(repository, fullAccess(repository).accessKey, { signal });
+  } catch (error) {
+    if (!isLaganError(error, 'authentication-failed')) throw error;
+    await repository.storage.delete([name]);
+    throw new LaganError('unavailable', 'the keys of the repository were replaced meanwhile', { cause: error, hint: 'run it again' });
+  }
 }
 
 /**
@@ -75,12 +96,12 @@ export async function removeKey(repository: Repository, idOrLabel: string, { sig
   fullAccess(repository);
   const keys = await listKeys(repository, { signal });
   const key = findKey(keys, idOrLabel);
-  if (key.grants === 'full' && fullKeys(keys).length === 1) throw lastKey(key);
+  if (isLastFull(key, keys)) throw lastKey(key);
   const name = objectNames.keySlot(key.id);
   const bytes = await repository.storage.get(name, undefined, { signal }).catch(nullIfAbsent);
   await repository.storage.delete([name], { signal });
   // Someone else may have removed the other ones at the same time.
-  if (key.grants === 'full' && bytes !== null && fullKeys(await listKeys(repository)).length === 0) {
+  if (fullKeys([key]).length > 0 && bytes !== null && fullKeys(await listKeys(repository)).length === 0) {
     await repository.storage.create(name, [bytes]);
     throw lastKey(key);
   }
@@ -96,8 +117,7 @@ export async function removeKey(repository: Repository, idOrLabel: string, { sig
 export async function changeKey(repository: Repository, { id, slot, time, signal }: ChangeKeyOptions): Promise<KeySlotInfo> {
   const keys = await listKeys(repository, { signal });
   const old = findKey(keys, id ?? fullAccess(repository).slotId);
-  const isLastFull = old.grants === 'full' && fullKeys(keys).length === 1;
-  if (isLastFull && slot.grants === 'metadata') throw lastKey(old);
+  if (isLastFull(old, keys) && slot.grants === 'metadata') throw lastKey(old);
   const added = await addKey(repository, { ...slot, time, signal });
   await removeKey(repository, old.id, { signal });
   return added;
@@ -125,8 +145,15 @@ async function secretOfSlot(slot: KeySlot, secret: Secret | undefined): Promise<
   return slot.kind === 'password' && secret.kind === 'password' ? { ...secret, cost: slot.kdf } : secret;
 }
 
-function infoOf({ id, label, kind, grants, created }: KeySlot, { access }: Repository): KeySlotInfo {
-  return { id, label, kind, grants, created, isCurrent: access?.slotId === id };
+/** What is told of a slot. */
+export function infoOfSlot(slot: KeySlot, repository: Repository): KeySlotInfo {
+  const { id, label, kind, grants, created } = slot;
+  return { id, label, kind, grants, created, isCurrent: repository.access?.slotId === id, standing: standingOf(slot, repository) };
+}
+
+function standingOf(slot: KeySlot, { access, keys }: Repository): KeySlotInfo['standing'] {
+  if (slot.proof === null || access === null || keys.grants !== 'full') return 'unproven';
+  return isProven(slot, slotProofKey(access.accessKey, keys.repositoryId)) ? 'proven' : 'stale';
 }
 
 function damagedKey(id: ObjectId, error: LaganError): KeySlotInfo {
@@ -137,6 +164,7 @@ function damagedKey(id: ObjectId, error: LaganError): KeySlotInfo {
     grants: 'none',
     created: { seconds: 0, nanoseconds: 0 },
     isCurrent: false,
+    standing: 'unproven',
     damaged: error.message,
   };
 }
@@ -146,10 +174,16 @@ function compareKeys({ id: leftId, created: left }: KeySlotInfo, { id: rightId, 
 }
 
 function fullKeys(keys: readonly KeySlotInfo[]): KeySlotInfo[] {
-  return keys.filter(({ grants }) => grants === 'full');
+  return keys.filter(({ grants, standing }) => grants === 'full' && standing !== 'stale');
 }
 
-function findKey(keys: readonly KeySlotInfo[], idOrLabel: string): KeySlotInfo {
+function isLastFull(key: KeySlotInfo, keys: readonly KeySlotInfo[]): boolean {
+  const full = fullKeys(keys);
+  return full.length === 1 && full[0]!.id === key.id;
+}
+
+/** The key that an id, its beginning or a label names. Codes: no-key, ambiguous. */
+export function findKey(keys: readonly KeySlotInfo[], idOrLabel: string): KeySlotInfo {
   const isPrefix = /^[0-9a-f]{4,32}$/i.test(idOrLabel) && idOrLabel.length >= repositoryLimits.shortestIdPrefix;
   const byId = isPrefix ? keys.filter(({ id }) => id.startsWith(idOrLabel.toLowerCase())) : [];
   const found = byId.length > 0 ? byId : keys.filter(({ label }) => label === idOrLabel && label !== '');
@@ -162,14 +196,6 @@ function findKey(keys: readonly KeySlotInfo[], idOrLabel: string): KeySlotInfo {
     expected: idOrLabel,
     found: found.map(({ id }) => id),
     hint: 'write the id',
-  });
-}
-
-function fullAccess({ access, keys }: Repository): RepositoryAccess {
-  if (access !== null && keys.grants === 'full') return access;
-  throw new LaganError('no-key', 'the keys can only be changed by someone who has opened the repository with a full key', {
-    expected: 'full',
-    found: keys.grants,
   });
 }
 

@@ -12,6 +12,8 @@ export const repositoryLimits = {
   attempts: 16,
   /** How often a number is tried anew because another process took it. */
   numberAttempts: 64,
+  /** How often keys are read anew because they were replaced meanwhile. */
+  keyAttempts: 4,
   /** What looks like an unfinished creation may be another process's that goes on: it is left alone for so long. */
   creationPatienceMs: 2000,
   creationPollMs: 20,

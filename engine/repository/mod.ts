@@ -27,6 +27,7 @@ export {
   removeHold,
   unmarkSnapshots,
 } from './hold-and-mark.ts';
+export { type ChangedKeys, dropOldEpochs, rotateMasterKey, withNewestKeys } from './key-epochs.ts';
 export {
   type AddKeyOptions,
   addKey,
@@ -63,7 +64,9 @@ export {
   type RepositoryDescription,
   type RepositoryMode,
 } from './repository.ts';
+export { resealed, resealOwnersObjects } from './reseal.ts';
 export { resolveSnapshot } from './resolve-snapshot.ts';
+export { planRevocation, type RevocationPlan, type RevokeOptions, revokeKeys } from './revoke-keys.ts';
 export { findRollback, readRootSince } from './rollback.ts';
 export {
   type LostPacks,

@@ -9,7 +9,6 @@ import {
   type Grants,
   idFromBytes,
   isLaganError,
-  type Keyring,
   LaganError,
   limits,
   type ObjectId,
@@ -17,12 +16,14 @@ import {
   objectPrefixes,
   parseObjectName,
 } from '../../repo-format/mod.ts';
-import { KeyRing, metadataKeysOf, openKeyring, type Secret, unlock } from '../keys/mod.ts';
+import { KeyRing, metadataKeysOf, type Secret, unlock } from '../keys/mod.ts';
 import type { CallOptions, Storage } from '../storage/mod.ts';
 import { EarlyReads } from './_early-reads.ts';
 import { inspectPlace, noRepository } from './_place.ts';
 import { orMissing, readSealed, type SealingContext } from './_sealed-objects.ts';
+import { readKeyring } from './_stored-keyring.ts';
 import { readSlots, type StoredSlots } from './_stored-slots.ts';
+import { repositoryLimits } from './limits.ts';
 import { type Repository, type RepositoryAccess, type RepositoryMode, storageFor } from './repository.ts';
 import { readNewestRoot } from './roots.ts';
 
@@ -61,15 +62,62 @@ export async function openRepository(storage: Storage, options: OpenOptions): Pr
   }
 }
 
-async function openWithSecret(storage: Storage, format: FormatFile, { secret, mode, signal }: OpenOptions): Promise<Repository> {
+async function openWithSecret(storage: Storage, format: FormatFile, options: OpenOptions): Promise<Repository> {
   const { repositoryId } = format;
-  const stored = await readSlots(storage, { repositoryId, signal });
+  const { secret, signal } = options;
+  let stored = await readSlots(storage, { repositoryId, signal });
   expectSlots(stored);
-  const secrets = typeof secret === 'function' ? await secret() : secret;
-  const opened = await unlock(stored.slots, [secrets].flat(), { needs: mode === 'metadata' ? 'metadata' : 'full' });
-  const access = { slotId: opened.slot.id, accessKey: opened.accessKey };
-  const repository = await openWithAccess(storage, { format, access, grants: opened.slot.grants, mode, signal });
-  return { ...repository, warnings: stored.damaged.map(({ error }) => error) };
+  const secrets = [typeof secret === 'function' ? await secret() : secret].flat();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openWithSlots(storage, { format, stored, secrets, ...options });
+    } catch (error) {
+      if (!isReplacedKeyring(error) || attempt === repositoryLimits.keyAttempts) throw error;
+      // Perhaps slots and keyring were replaced between the two readings.
+      const before = stored;
+      stored = await readSlots(storage, { repositoryId, signal });
+      if (sameSlots(before, stored)) throw error;
+    }
+  }
+}
+
+/** A slot that opens but whose access key does not fit the keyring was given up, or put there by somebody: then others are tried (KEY-14). */
+async function openWithSlots(
+  storage: Storage,
+  {
+    format,
+    stored,
+    secrets,
+    mode,
+    signal,
+  }: Omit<OpenOptions, 'secret'> & { format: FormatFile; stored: StoredSlots; secrets: readonly Secret[] },
+): Promise<Repository> {
+  const needs = mode === 'metadata' ? 'metadata' : 'full';
+  let { slots } = stored;
+  for (let replaced: unknown; ; ) {
+    const { slot, accessKey } = await unlock(slots, secrets, { needs }).catch((error: unknown) => {
+      throw replaced ?? error;
+    });
+    const access = { slotId: slot.id, accessKey };
+    try {
+      const repository = await openWithAccess(storage, { format, access, grants: slot.grants, mode, signal });
+      return { ...repository, warnings: stored.damaged.map(({ error }) => error) };
+    } catch (error) {
+      if (!isReplacedKeyring(error)) throw error;
+      replaced ??= error;
+      slots = slots.filter(({ id }) => id !== slot.id);
+    }
+  }
+}
+
+/** The keyring does not open with the access key of a slot: it was replaced, or it is damaged. */
+function isReplacedKeyring(error: unknown): boolean {
+  return isLaganError(error, 'authentication-failed') && error.object?.startsWith(objectPrefixes.keyrings) === true;
+}
+
+function sameSlots(left: StoredSlots, right: StoredSlots): boolean {
+  const ids = ({ slots }: StoredSlots) => slots.map(({ id }) => id).join();
+  return ids(left) === ids(right);
 }
 
 /** The part of opening that comes after a slot was opened. */
@@ -115,40 +163,35 @@ function expectSlots({ slots, damaged }: StoredSlots): void {
   throw new LaganError('object-missing', 'the repository has no key slot', { object: objectPrefixes.keySlots });
 }
 
-async function readKeyring(
-  storage: Storage,
-  { repositoryId, grants, accessKey, signal }: { repositoryId: Uint8Array; grants: Grants; accessKey: Uint8Array } & CallOptions,
-): Promise<Keyring> {
-  const number = await highestNumber(storage, {
-    prefix: objectPrefixes.keyrings,
-    numberOf: (name) => {
-      const parsed = parseObjectName(name);
-      return parsed?.type === 'keyring' && parsed.grants === grants ? parsed.number : undefined;
-    },
-    signal,
-  });
-  const name = objectNames.keyring(number, grants);
-  const bytes = await orMissing(name, storage.get(name, undefined, { limitBytes: limits.keyringSizeBytes, signal }));
-  return openKeyring(bytes, { repositoryId, number, grants, accessKey });
-}
-
 async function readConfiguration(
   context: SealingContext,
   { format, mode, signal }: { format: FormatFile; mode: RepositoryMode } & CallOptions,
 ): Promise<Configuration> {
-  const number = await highestNumber(context.storage, {
-    prefix: objectPrefixes.configurations,
-    numberOf: (name) => {
-      const parsed = parseObjectName(name);
-      return parsed?.type === 'configuration' ? parsed.number : undefined;
-    },
-    signal,
-  });
-  const name = objectNames.configuration(number);
-  const configuration = decodeConfiguration(await orMissing(name, readSealed(context, name, { kind: 'configuration', signal })), name);
+  const { name, payload } = await readNewestConfiguration(context, { signal });
+  const configuration = decodeConfiguration(payload, name);
   expectFeaturesWithin(format.features, configuration.features, objectNames.format);
   expectAccess(configuration.features, mode === 'write' ? 'write' : 'read', name);
   return configuration;
+}
+
+async function readNewestConfiguration(context: SealingContext, { signal }: CallOptions): Promise<{ name: string; payload: Uint8Array }> {
+  for (let attempt = 1; ; attempt++) {
+    const number = await highestNumber(context.storage, {
+      prefix: objectPrefixes.configurations,
+      numberOf: (name) => {
+        const parsed = parseObjectName(name);
+        return parsed?.type === 'configuration' ? parsed.number : undefined;
+      },
+      signal,
+    });
+    const name = objectNames.configuration(number);
+    try {
+      return { name, payload: await orMissing(name, readSealed(context, name, { kind: 'configuration', signal })) };
+    } catch (error) {
+      // It was replaced since it was listed.
+      if (!isLaganError(error, 'object-missing') || attempt === repositoryLimits.keyAttempts) throw error;
+    }
+  }
 }
 
 async function highestNumber(

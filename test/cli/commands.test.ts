@@ -518,7 +518,7 @@ function maintaining(found: Partial<MaintainResult>): Case {
       freedPacks: 2,
       freedBytes: 2048,
       repackedPacks: 0,
-      repackReasons: { unused: 0, small: 0, scattered: 0 },
+      repackReasons: { unused: 0, epoch: 0, small: 0, scattered: 0 },
       repackedBytes: 0,
       unusedBytes: null,
       rescuedPacks: 0,
@@ -567,7 +567,7 @@ t.test('maintain: what was freed, and why the rest was not', async (t) => {
   t.match(await lagan(['maintain'], maintaining({ lostPacks: 1, lostChunks: 300 })), {
     stdout: /1 pack is gone or damaged, and 300 chunks of it are nowhere else: back up sources that still have the files/,
   });
-  const repacked = { repackedPacks: 6, repackedBytes: 4096, repackReasons: { unused: 1, small: 2, scattered: 3 } };
+  const repacked = { repackedPacks: 6, repackedBytes: 4096, repackReasons: { unused: 1, epoch: 0, small: 2, scattered: 3 } };
   t.match(await lagan(['maintain', '-n'], maintaining(repacked)), {
     stdout:
       /6 packs would be repacked: 4\.00 KiB of them .* \(3 so that the newest snapshot is read in order, 2 because they are small\)\n/,

@@ -79,7 +79,16 @@ export function storedHold(snapshot: string, more: Partial<StoredHold['value']> 
 }
 
 export function keySlot(id: string, more: Partial<KeySlotInfo> = {}): KeySlotInfo {
-  return { id: id as KeySlotInfo['id'], label: 'laptop', kind: 'password', grants: 'full', created: mtime, isCurrent: true, ...more };
+  return {
+    id: id as KeySlotInfo['id'],
+    label: 'laptop',
+    kind: 'password',
+    grants: 'full',
+    created: mtime,
+    isCurrent: true,
+    standing: 'proven',
+    ...more,
+  };
 }
 
 /** The tree of every snapshot. */
@@ -142,6 +151,7 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
     readKeyFile: async () => ({ secret: { kind: 'key-file', secret: new Uint8Array(32) }, warnings: [] }),
     newKeyFileSecret: () => ({ kind: 'key-file', secret: new Uint8Array(32) }),
     keyText: () => 'lagan-key-1 AAAA-BBBB',
+    keyWords: async () => Array.from({ length: 24 }, () => 'abandon'),
     listSnapshots: async (_repository, given) => noted('listSnapshots', given ?? {}, snapshots),
     resolveSnapshot: async (_repository, text) => find(snapshots, text),
     annotateSnapshot: async (_repository, _id, given) => noted('annotateSnapshot', given, { tags: ['new'], description: 'text' }),

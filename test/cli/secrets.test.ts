@@ -53,7 +53,8 @@ t.test('a failing or silent --password-command ends with no-key, exit code 5', a
 });
 
 t.test('a password is asked on the terminal; a recovery key is taken there too', async (t) => {
-  const engine = fakeEngine({ overrides: { parseKeyText: (text) => ({ kind: 'key-file', secret: Buffer.from(text) }) } });
+  const secretsInText = async (text: string) => ({ secrets: [{ kind: 'key-file', secret: Buffer.from(text) } as const] });
+  const engine = fakeEngine({ overrides: { secretsInText } });
   t.equal((await run(['snapshots', '-r', '/r'], { answers: ['hunter2'], engine })).exitCode, 0);
   t.equal((await run(['snapshots', '-r', '/r'], { answers: ['lagan-key-1 ABCD'], engine })).exitCode, 0);
 });

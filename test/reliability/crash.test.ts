@@ -1,7 +1,17 @@
 /** Every operation that writes, cut short at each of its requests to the store: what was there stays whole, and the operation succeeds when it is run again. */
 import t, { type Test } from 'tap';
 import { check } from '../../engine/check/mod.ts';
-import { changeKey, createRepository, listKeys, listSnapshots, openRepository } from '../../engine/repository/mod.ts';
+import { retireEpochs } from '../../engine/maintain/mod.ts';
+import {
+  addKey,
+  changeKey,
+  createRepository,
+  listKeys,
+  listSnapshots,
+  openRepository,
+  revokeKeys,
+  rotateMasterKey,
+} from '../../engine/repository/mod.ts';
 import { type CallOptions, type CreateOutcome, InMemory, type Storage } from '../../engine/storage/mod.ts';
 import { isLaganError, type SnapshotId } from '../../repo-format/mod.ts';
 import { randomBytesOf } from '../engine/random.ts';
@@ -22,7 +32,7 @@ import {
   scratchFolder,
   secret,
 } from './_crash-points.ts';
-import { momentStep } from './_moments.ts';
+import { isEveryMoment, momentStep } from './_moments.ts';
 
 /** Two versions of a source that share most of their contents. */
 function version(number: number): Map<string, Uint8Array> {
@@ -181,6 +191,59 @@ t.test('changeKey: cut short at every request, the old key or the new one opens,
     if (keys.length === 0 || keys.length > 2) t.fail(`${title} (${outcome}): ${keys.length} keys`);
   }
   t.ok(whole.storage.calls.length > 10);
+});
+
+t.test('rotateMasterKey, retireEpochs: cut short at every request nothing is lost, and the next one forgets the old key', async (t) => {
+  const sample = await twoSnapshots(t, { forgetFirst: false });
+  const operate = async (storage: Storage): Promise<void> => {
+    const opened = await open(storage);
+    // As somebody does who does not know how far the last one came.
+    const { repository } = opened.keys.newestEpoch === 0 ? await rotateMasterKey(opened) : { repository: opened };
+    await retireEpochs(repository);
+  };
+  const whole = await runWith(sample, { plan: {}, operate });
+  t.same(await faultsOf(whole.copy), []);
+  for (const [index, { title, plan }] of [...interruptions(whole.storage.calls.length)].entries()) {
+    if (index % (20 * momentStep) !== 0 && !isEveryMoment) continue;
+    const { copy, outcome } = await runWith(sample, { plan, operate });
+    const before = await faultsOf(copy);
+    await backUpOnce(copy.storage, copy);
+    await operate(copy.storage);
+    const after = await faultsOf(copy);
+    const { epochs } = (await open(copy.storage)).keys.toPlain();
+    if (before.length + after.length > 0 || epochs.length !== 1)
+      t.fail(`${title} (${outcome}): ${before} / ${after} / ${epochs.length} epochs`);
+  }
+  t.ok(whole.storage.calls.length > 100, `${whole.storage.calls.length} calls`);
+});
+
+t.test('revokeKeys: cut short at every request, the keys that stay open it, and it can be run again', async (t) => {
+  const sample = await changedSample(t);
+  const stolen = { kind: 'key-file', secret: new Uint8Array(32).fill(1) } as const;
+  const password = { kind: 'password', password: 'kept' } as const;
+  const before = await open(sample.storage);
+  await addKey(before, { secret: stolen, label: 'stolen' });
+  await addKey(before, { secret: { ...password, cost: cheapCost }, label: 'kept' });
+  const revoke = async (storage: Storage): Promise<void> => {
+    const repository = await open(storage);
+    const slots = (await listKeys(repository))
+      .filter(({ label, standing }) => label === 'stolen' && standing === 'proven')
+      .map(({ id }) => id);
+    await revokeKeys(repository, { slots, secrets: [secret, password] });
+  };
+  const whole = await runWith(sample, { plan: {}, operate: revoke });
+  for (const [index, { title, plan }] of [...interruptions(whole.storage.calls.length)].entries()) {
+    if (index % momentStep !== 0) continue;
+    const { copy, outcome } = await runWith(sample, { plan, operate: revoke });
+    for (const kept of [secret, password]) await openRepository(copy.storage, { secret: kept, mode: 'write' });
+    await revoke(copy.storage);
+    const keys = await listKeys(await open(copy.storage));
+    const opened = await openRepository(copy.storage, { secret: stolen, mode: 'write' }).catch((error: unknown) => error);
+    if (keys.length !== 2 || !isLaganError(opened, 'wrong-key')) t.fail(`${title} (${outcome}): ${keys.map(({ label }) => label)}`);
+    const faults = await faultsOf(copy);
+    if (faults.length > 0) t.fail(`${title} (${outcome}): ${faults}`);
+  }
+  t.ok(whole.storage.calls.length > 20, `${whole.storage.calls.length} calls`);
 });
 
 t.test('createRepository: cut short at every request, it can be run again, and nothing half made opens', async (t) => {

@@ -70,11 +70,12 @@ function encodePageAgain(bytes: Uint8Array, { packs }: ParsedVector['header']): 
   );
 }
 
-function encodeSlotAgain(bytes: Uint8Array, { keyEncryptionKey, objectName }: ParsedVector['header']): Uint8Array {
-  const { nonce, sealed: _sealed, additionalData: _data, ...slot } = format.decodeKeySlot(bytes, objectName);
+function encodeSlotAgain(bytes: Uint8Array, { keyEncryptionKey, objectName, proofKey }: ParsedVector['header']): Uint8Array {
+  const { nonce, sealed: _sealed, additionalData: _data, proof, provenData: _proven, ...slot } = format.decodeKeySlot(bytes, objectName);
   const key = format.fromHex(keyEncryptionKey!);
   const accessKey = format.openKeySlot(format.decodeKeySlot(bytes, objectName), key);
-  return format.encodeKeySlot(slot as format.SlotDescription, { keyEncryptionKey: key, accessKey, nonce });
+  const proven = proof === null ? undefined : format.fromHex(proofKey!);
+  return format.encodeKeySlot(slot as format.SlotDescription, { keyEncryptionKey: key, accessKey, nonce, proofKey: proven });
 }
 
 function encodeKeyringAgain(bytes: Uint8Array, header: ParsedVector['header']): Uint8Array {

@@ -2,6 +2,7 @@
 import { argon2Sync } from 'node:crypto';
 import { createBLAKE3 } from 'hash-wasm';
 import { createPlainKernel } from '../../engine/kernel/mod.ts';
+import { decodeWords } from '../../engine/keys/_words.ts';
 import * as format from '../../repo-format/mod.ts';
 
 type Header = Readonly<Record<string, string>>;
@@ -56,6 +57,7 @@ export const decoders: Readonly<Record<string, Decode>> = {
   'derived-keys': deriveKeys,
   'key-encryption-key': keyEncryptionKey,
   'text-key': (bytes, { kind }) => format.decodeTextKey(kind as format.TextKeyKind, textOf(bytes)),
+  'key-words': (bytes) => decodeWords(textOf(bytes)),
   cutting: cuts,
 };
 
@@ -101,11 +103,11 @@ function decodePage(bytes: Uint8Array, header: Header): unknown {
   });
 }
 
-function openSlot(bytes: Uint8Array, { objectName, keyEncryptionKey: key }: Header): unknown {
+function openSlot(bytes: Uint8Array, { objectName, keyEncryptionKey: key, proofKey }: Header): unknown {
   const decoded = format.decodeKeySlot(bytes, objectName);
   const accessKey = format.openKeySlot(decoded, hex(key));
-  const { nonce: _nonce, sealed: _sealed, additionalData: _data, ...slot } = decoded;
-  return { slot, accessKey };
+  const { nonce: _nonce, sealed: _sealed, additionalData: _data, proof: _proof, provenData: _proven, ...slot } = decoded;
+  return { slot, accessKey, ...(proofKey !== undefined && { isProven: format.isProven(decoded, hex(proofKey)) }) };
 }
 
 function deriveKeys(bytes: Uint8Array, { repository }: Header): unknown {

@@ -20,7 +20,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { backup, createRepository, keyFileText, openStorage } from '../../engine/mod.ts';
+import { backup, createRepository, keyFileText, openStorage, retireEpochs, rotateMasterKey } from '../../engine/mod.ts';
 import { LocalFolder } from '../../engine/storage/mod.ts';
 import { noise } from './_noise.ts';
 import { StoredRepository } from './_stored-repository.ts';
@@ -74,6 +74,22 @@ t.test('the Python reader restores what the engine stored', { skip }, async (t) 
   const codecs = new Set((await stored.packs()).flatMap(({ blocks }) => blocks.map(({ codec }) => codec)));
   t.same([...codecs].sort(), ['lz4', 'raw', 'zstd'], 'all codecs were used');
   t.match(tree, /^file 0640 5 -?\d+\.\d{9} .*\/source\/hello$/m, 'the tree is shown');
+});
+
+t.test('the Python reader restores after a rotation, when the old keys were retired', { skip }, async (t) => {
+  const place = join(folder, 'rotated');
+  const secret = { kind: 'key-file', secret: new Uint8Array(32).fill(7) } as const;
+  const storage = await openStorage(place);
+  const repository = await createRepository(storage, { slots: [{ secret, label: 'key file' }] });
+  await backup(repository, { paths: [paths.source], tags: ['before'] });
+  const { repository: rotated } = await rotateMasterKey(repository);
+  await backup(rotated, { paths: [paths.source], tags: ['after'], force: true });
+  t.same((await retireEpochs(rotated)).epochs, [1]);
+  await storage.close();
+  const options = [reader, place, '--key-file', paths.keyFile, 'extract', 'latest', join(folder, 'target-rotated')];
+  const result = spawnSync(python, options, { encoding: 'utf8' });
+  t.equal(result.status, 0, result.stderr);
+  compareFolders(t, paths.source, join(folder, 'target-rotated', paths.source), 'after the rotation');
 });
 
 t.test('the Python reader refuses what was changed', { skip }, async (t) => {

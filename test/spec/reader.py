@@ -183,10 +183,12 @@ class Repository:
         for names in ('ignore', 'readOnly', 'refuse'):
             require(set(form['features'][names]) <= set(self.configuration['features'][names]), 'features that are not sealed')
         require(set(self.configuration['features']['refuse']) <= FEATURES, 'unknown features')
-        naming = self.masters[self.configuration['nameEpoch']]
-        self.name_keys = {1: self.derive(naming, 'lagan name key'), 6: self.derive(naming, 'lagan metadata name key')}
         if self.naming is not None:
             self.name_keys = {1: self.naming['name'], 6: self.naming['metadataName']}
+        else:
+            naming = self.masters.get(self.configuration['nameEpoch'])
+            require(naming, 'the keyring lacks the epoch by which chunks are named')
+            self.name_keys = {1: self.derive(naming, 'lagan name key'), 6: self.derive(naming, 'lagan metadata name key')}
         self.packs, self.block = {}, (None, None)
 
     def path(self, name):
@@ -207,22 +209,27 @@ class Repository:
         return sorted(name for name in names if re.fullmatch(pattern, name))
 
     def open_slots(self, secret):
+        access_keys = []
         for name in self.list(r'owner/keys/[0-9a-f]{32}'):
             slot = decode_cbor(self.read(name), name)
             require(slot['lagan'] == 1 and slot['id'].hex() == name[-32:], f'{name}: another slot')
             if slot['grants'] == 'full' and slot['repository'] == self.id and (access_key := open_slot(slot, secret)):
-                return access_key
-        raise Damaged('no slot opens with that secret')
+                access_keys.append(access_key)
+        require(access_keys, 'no slot opens with that secret')
+        return access_keys
 
-    def open_keyring(self, access_key):
+    def open_keyring(self, access_keys):
         names = self.list(r'owner/keyring/[0-9a-f]{8}-full')
         require(names, 'there is no keyring')
         data, number = self.read(names[-1]), int(names[-1][-13:-5], 16)
         additional = b'lagan keyring' + self.id + struct.pack('<I', number) + b'full'
-        try:
-            keyring = versioned(AESGCM(access_key).decrypt(data[:12], data[12:], additional), names[-1])
-        except InvalidTag as error:
-            raise Damaged(f'{names[-1]} does not open') from error
+        keyring = None
+        for access_key in access_keys:
+            try:
+                keyring = keyring or versioned(AESGCM(access_key).decrypt(data[:12], data[12:], additional), names[-1])
+            except InvalidTag:
+                pass
+        require(keyring, f'{names[-1]} does not open')
         require((keyring['repository'], keyring['number'], keyring['grants']) == (self.id, number, 'full'), f'{names[-1]}: another keyring')
         self.naming = keyring.get('naming')
         self.masters = {entry['epoch']: entry['master'] for entry in keyring['epochs']}

@@ -1,4 +1,6 @@
 /** Slots, keyring, derived keys and key text. */
+
+import { createHmac } from 'node:crypto';
 import { concat, counting, filled, type Part, patched, text, toHex, u32, type Vector } from '../_vector.ts';
 import { aesGcm, cbor, hkdf, objectId, packA, parts, repositoryId, salt, sha256 } from './_pieces.ts';
 
@@ -8,9 +10,13 @@ const nonce = counting(12, 0x70);
 const id = toHex(objectId);
 const time = [1_700_000_000, 0] as const;
 
-export const keys = (): Vector[] => [...slots(), ...keyrings(), ...derived(), ...textKeys()];
+export const keys = (): Vector[] => [...slots(), ...keyrings(), ...derived(), ...textKeys(), ...keyWords()];
 
 type Map = Record<string, unknown>;
+
+function hmac(key: Uint8Array, bytes: Uint8Array): Uint8Array {
+  return Uint8Array.from(createHmac('sha256', key).update(bytes).digest());
+}
 
 function sealedSlot(map: Map, change: Map = {}): Part[] {
   const sealed = aesGcm({ key: keyEncryptionKey, nonce, additionalData: concat(text('lagan slot'), cbor(map)) }, accessKey);
@@ -44,7 +50,33 @@ function slots(): Vector[] {
     parts,
   });
   const cost = (change: Map) => sealedSlot({ ...password, kdf: { ...kdf, ...change } });
+  const proofKey = hkdf(accessKey, repositoryId, text('lagan slot proof'));
+  const proof = hmac(proofKey, concat(text('lagan slot'), cbor(keyFile)));
+  const proven = (vector: Vector, isProven: boolean): Vector => ({
+    ...vector,
+    inputs: { ...vector.inputs, proofKey: toHex(proofKey) },
+    result: { ...(vector.result as object), isProven },
+  });
+  const ok = { kind: 'key-file', salt };
   return [
+    proven(
+      make('ok-proof', 'ok', 'KEY-13 KEY-4', 'a slot that was made by a holder of the access key', sealedSlot({ ...keyFile, proof }), ok),
+      true,
+    ),
+    proven(make('ok-no-proof', 'ok', 'KEY-13', 'a slot that does not say who made it', sealedSlot(keyFile), ok), false),
+    proven(
+      make(
+        'ok-wrong-proof',
+        'ok',
+        'KEY-13',
+        'a slot that opens, with the proof of another one',
+        sealedSlot({ ...keyFile, label: 'other', proof }),
+        { ...ok, label: 'other' },
+      ),
+      false,
+    ),
+    make('changed-proof', 'wrong-key', 'KEY-4', 'another proof', sealedSlot({ ...keyFile, proof }, { proof: filled(32, 9) })),
+    make('proof-short', 'malformed', 'KEY-2', 'a proof of 31 bytes', sealedSlot({ ...keyFile, proof: filled(31, 9) })),
     make('ok-key-file', 'ok', 'KEY-2 KEY-4', 'a slot for a key file', sealedSlot(keyFile), { kind: 'key-file', salt }),
     make('ok-password', 'ok', 'KEY-3', 'a slot for a password, with the default cost', sealedSlot(password), { kind: 'password', kdf }),
     make('ok-recipient', 'ok', 'KEY-2', 'a slot for a recipient', sealedSlot(recipient), {
@@ -308,5 +340,36 @@ function textKeys(): Vector[] {
     make('other-kind', 'malformed-key', 'KEY-11', 'a public key where a key file is needed', line('lagan-recipient-1')),
     make('other-version', 'malformed-key', 'KEY-11', 'version 2', good.replace('-1 ', '-2 ')),
     make('bare-other-kind', 'malformed-key', 'KEY-11', 'a public key without its word', grouped(symbols('lagan-recipient-1'))),
+  ];
+}
+
+/** By way of one big number. The first words are those of the list for small numbers: they need no list here. */
+function keyWords(): Vector[] {
+  const key = new Uint8Array(32);
+  const abandon = Array.from({ length: 23 }, () => 'abandon');
+  const good = [...abandon, 'art'];
+  const make = (name: string, expect: string, covers: string, comment: string, words: string): Vector => ({
+    container: 'key-words',
+    name,
+    expect,
+    covers: [covers],
+    comment,
+    inputs: {},
+    result: key,
+    parts: [['words', text(words)]],
+  });
+  return [
+    make('ok', 'ok', 'KEY-18', 'a key of zeros', good.join(' ')),
+    make('ok-page', 'ok', 'KEY-18', 'as they are printed', good.map((word, index) => `${index + 1}. ${word}`).join('\n')),
+    make('ok-capitals', 'ok', 'KEY-18', 'capitals and commas', good.join(', ').toUpperCase()),
+    make('ok-four-letters', 'ok', 'KEY-18', 'cut after four letters', good.map((word) => word.slice(0, 4)).join(' ')),
+    make('three-letters', 'malformed-key', 'KEY-19', 'cut after three letters', good.join(' ').replace('abandon', 'aba')),
+    make('five-letters', 'malformed-key', 'KEY-19', 'a letter is missing', good.join(' ').replace('abandon', 'abando')),
+    make('checksum', 'malformed-key', 'KEY-19', 'a wrong checksum', [...abandon, 'about'].join(' ')),
+    make('unknown', 'malformed-key', 'KEY-19', 'a word that is not in the list', [...abandon, 'arts'].join(' ')),
+    make('short', 'malformed-key', 'KEY-19', 'a word too few', good.slice(1).join(' ')),
+    make('long', 'malformed-key', 'KEY-19', 'a word too many', ['abandon', ...good].join(' ')),
+    make('twelve', 'malformed-key', 'KEY-19', 'twelve words with a checksum', [...abandon.slice(0, 11), 'about'].join(' ')),
+    make('empty', 'malformed-key', 'KEY-19', 'nothing', ''),
   ];
 }
