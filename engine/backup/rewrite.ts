@@ -14,7 +14,15 @@ import {
 import { Breather, openFile } from '../look/mod.ts';
 import { PathPatterns } from '../patterns/mod.ts';
 import { program } from '../program/mod.ts';
-import { commitSnapshot, heldSnapshots, listHolds, markSnapshots, type Repository, type SnapshotInfo } from '../repository/mod.ts';
+import {
+  commitSnapshot,
+  heldSnapshots,
+  listHolds,
+  listSnapshots,
+  markSnapshots,
+  type Repository,
+  type SnapshotInfo,
+} from '../repository/mod.ts';
 import { recordingPacks, TreeBuilder } from '../trees/mod.ts';
 import { stretchesOfContent } from './_content-stretches.ts';
 import type { ContentTree } from './_content-tree.ts';
@@ -110,7 +118,9 @@ async function makeAnew(repository: Repository, info: SnapshotInfo, options: Rew
       return options.onRemoved?.(removed);
     };
     try {
-      return await makeOnce(repository, info, { session, options: { ...options, onRemoved } });
+      // A commit that the collector passed while it fenced may stand in the end.
+      const listAgain = attempt === 1 ? undefined : () => listSnapshots(repository, { signal });
+      return await makeOnce(repository, info, { session, options: { ...options, onRemoved }, listAgain });
     } catch (error) {
       if (attempt === mostAttempts || !(await isPassed(repository, session, { error, signal }))) throw error;
     } finally {
@@ -122,14 +132,19 @@ async function makeAnew(repository: Repository, info: SnapshotInfo, options: Rew
 async function makeOnce(
   repository: Repository,
   info: SnapshotInfo,
-  { session, options }: { session: BackupSession; options: RewriteOptions },
+  {
+    session,
+    options,
+    listAgain,
+  }: { session: BackupSession; options: RewriteOptions; listAgain?: (() => Promise<SnapshotInfo[]>) | undefined },
 ): Promise<RewriteResult> {
-  const { dryRun = false, others = [], signal } = options;
+  const { dryRun = false, signal } = options;
   const trees = new TreeCopy(repository, session, options);
   const tree = await trees.copy(info.snapshot.tree);
   const { removed } = trees;
   if (removed.entries === 0) return { outcome: 'unchanged', snapshotId: null, removed };
   if (dryRun) return { outcome: 'dry-run', snapshotId: null, removed };
+  const others = (await listAgain?.()) ?? options.others ?? [];
   const same = others.find(({ snapshot }) => originOf(snapshot) === info.id && isSameNode(snapshot.tree, tree));
   if (same !== undefined) return { outcome: 'rewritten', snapshotId: same.id, removed };
   const stored = tree === null ? { tree, packs: null, listPacks: [] } : await session.finish(tree, trees.packs);
