@@ -8,7 +8,7 @@ export interface ListedObject {
   readonly parsed: ObjectName;
 }
 
-/** The objects of a repository that have a name of the format, by name. */
+/** The objects of a repository that have a name of the format, by name, without verifications. */
 export type Listing = ReadonlyMap<string, ListedObject>;
 
 /** Lists all objects, those that refer to others first: what a listed object refers to is listed, too, unless it was deleted. */
@@ -18,7 +18,8 @@ export async function listObjects(storage: Storage, { signal }: CallOptions): Pr
   const list = async (prefix: string, accept: (name: string) => boolean) => {
     for await (const { name, sizeBytes } of storage.list(prefix, { signal })) {
       const parsed = parseObjectName(name);
-      if (parsed !== null && accept(name)) found.set(name, { name, sizeBytes, parsed });
+      // What was read and verified was so in that store.
+      if (parsed !== null && parsed.type !== 'verification' && accept(name)) found.set(name, { name, sizeBytes, parsed });
     }
   };
   for (const prefix of listedFirst) await list(prefix, () => true);

@@ -35,6 +35,7 @@ const sealedKinds: Partial<Record<Type, readonly ObjectKind[]>> = {
   hold: ['hold'],
   'deletion-mark': ['deletion-mark'],
   'damage-report': ['damage-report'],
+  verification: ['verification'],
   'base-index': ['index-table'],
   'session-index': ['index-table'],
   catalogue: ['catalogue'],

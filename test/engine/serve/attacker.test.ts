@@ -60,6 +60,7 @@ t.test('serve: a writer can add what a backup adds', async (t) => {
     [`writer/checkpoints/${generation}1/${id()}.00000001`]: 'checkpoint',
     [`writer/index/${generation}1/${id()}.00000000-00000003`]: 'index-table',
     [`writer/reports/${id()}`]: 'damage-report',
+    [`writer/verified/${id()}`]: 'verification',
   } as const;
   for (const [name, kind] of Object.entries(names)) {
     const bytes = typeof kind === 'string' ? sealedBytes(name, kind) : kind;
