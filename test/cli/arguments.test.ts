@@ -110,6 +110,8 @@ t.test('the help of every command has examples that begin with lagan or pipe int
     ['cache', 'limit'],
     ['repository', 'probe'],
     ['repository', 'collector'],
+    ['import', 'kopia'],
+    ['import', 'tar'],
   ];
   const groups = below.map(([name]) => name);
   for (const names of [...lists.filter(([name]) => !groups.includes(name)), ...below]) {
