@@ -106,12 +106,15 @@ function rulesOf(repository: Repository, options: RestoreOptions): RestoreRules 
 }
 
 /** A path that is not there is reported; if none is, there was nothing to do. */
-function expectFound({ paths }: StartingPoint, found: number): void {
+function expectFound({ from, paths }: StartingPoint, found: number): void {
   if (paths.length === 0 || found > 0) return;
-  throw new LaganError(
-    'path-not-found',
-    `the snapshot has none of the paths: ${paths.map((path) => JSON.stringify(String(path))).join(', ')}`,
-  );
+  const absolute = (path: Uint8Array): string =>
+    `/${[from, path]
+      .filter(({ length }) => length > 0)
+      .map((part) => Buffer.from(part).toString())
+      .join('/')}`;
+  const words = paths.map((path) => JSON.stringify(absolute(path))).join(', ');
+  throw new LaganError('path-not-found', `the snapshot has none of the paths: ${words}`);
 }
 
 function throwIfInterrupted(signal: AbortSignal | undefined): void {
