@@ -42,8 +42,6 @@ export class ChunkStore {
   readonly #compressor: BlockCompressor;
   readonly #blockSizeBytes: number;
   readonly #packSizeBytes: number;
-  /** At which size the open pack is closed: the first one early where packs are stored meanwhile, so that a store far away soon has something to do. */
-  #fullSizeBytes: number;
   readonly #dryRun: boolean;
   readonly #packsAhead: number;
   readonly #verifiedShare: number;
@@ -84,7 +82,6 @@ export class ChunkStore {
     this.#packSizeBytes = parts.packSizeBytes;
     this.#dryRun = parts.dryRun;
     this.#packsAhead = parts.packsAhead;
-    this.#fullSizeBytes = parts.packsAhead > 0 ? parts.packSizeBytes * backupLimits.firstPackShare : parts.packSizeBytes;
     this.#verifiedShare = parts.verifyAll ? 1 : backupLimits.verifiedShare;
     this.#onPack = parts.onPack;
     this.#writer = this.#newWriter();
@@ -176,7 +173,7 @@ export class ChunkStore {
     await this.#writer.write(block, { verify });
     // Computing does not let the bytes of the other packs go on.
     if (this.#storing.size > 0) await setImmediate();
-    if (this.#writer.sizeBytes >= this.#fullSizeBytes) await this.#closePack();
+    if (this.#writer.sizeBytes >= this.#packSizeBytes) await this.#closePack();
   }
 
   /** Stores everything that is open, durably. */
@@ -244,7 +241,6 @@ export class ChunkStore {
     };
     storing.stored.catch(() => undefined); // Whoever closes a later pack is told.
     this.#storing.add(storing);
-    this.#fullSizeBytes = this.#packSizeBytes;
     this.#writer = this.#newWriter();
     this.#ordinal = this.#packs.ordinalOf(this.#writer.pack);
     if (this.#packsAhead === 0) await storing.stored;

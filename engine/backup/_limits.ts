@@ -46,8 +46,6 @@ export const backupLimits = {
   listedErrors: 1_000,
   /** Packs of a worker that are on their way to the store while it fills another: with one the line is idle whenever the workers wait for answers at the same time. */
   packsAhead: 2,
-  /** Of a pack: with so much the first one of each worker is closed, where packs are stored while others are filled. */
-  firstPackShare: 0.25,
   /** Bytes of packs that may be in memory, filled or on their way to a store that is far away. With many workers each waits until its pack is stored. */
   packMemoryBytes: 256 * 1024 * 1024,
   /** Index tables that are opened at the same time when a session begins. */
