@@ -13,6 +13,7 @@ import { copyOf } from '../engine/repository/sample.ts';
 import { forget } from '../simulation/engine-calls.ts';
 import { backUp, faultsOf, fill, makeSample, open, runWith, type Sample } from './_crash-points.ts';
 import { cacheOf, loseEachPack } from './_lost-packs.ts';
+import { momentStep } from './_moments.ts';
 import { collectIn, faultsInTheEnd, foldIn, stopEverywhere } from './_stops.ts';
 
 export interface Incident {
@@ -122,7 +123,7 @@ export const incidents: Readonly<Record<string, Incident>> = {
       const sample = await wornSample(folder);
       const whole = await runWith(sample, { plan: {}, operate: collectIn });
       const last = whole.storage.calls.length;
-      for (let call = 1; call <= last; call++) {
+      for (let call = 1; call <= last; call += momentStep) {
         // After a call is before the next one.
         const faults = await afterInterruptedCollection(sample, { call, when: 'before' });
         if (faults.length > 0) return faults.map((fault) => `killed before call ${call}: ${fault}`);
