@@ -257,8 +257,8 @@ class Repository:
         except InvalidTag as error:
             raise Damaged(f'{name}: segment {number} was changed') from error
 
-    def open_small(self, name, kind):
-        data = self.read(name)
+    def open_small(self, name, kind, data=None):
+        data = data or self.read(name)
         key = self.open_header(name, data[:80], {KINDS[kind]})
         return self.open_segment(name, key, data[:80], 0, 80, data[80:])
 
@@ -352,24 +352,25 @@ class Repository:
     def catalogue(self, root):
         reference = root['catalogue']
         if reference is None:
-            return set()
+            return {}
         name = f'collector/catalogue/{reference["id"].hex()}'
         require(hashlib.sha256(self.read(name)).digest() == reference['hash'], f'{name}: not what the root refers to')
-        return {entry['id'] for entry in versioned(self.open_small(name, 'catalogue'), name)['snapshots']}
+        entries = versioned(self.open_small(name, 'catalogue'), name)['snapshots']
+        return {f'writer/snapshots/{entry["generation"]:016x}/{entry["id"].hex()}': entry['object'] for entry in entries}
 
     def snapshots(self):
         while True:
             root = self.root()
             catalogue = self.catalogue(root)
-            found = [self.snapshot(name) for name in self.list(r'writer/snapshots/[0-9a-f]{16}/[0-9a-f]{32}')]
+            names = {*self.list(r'writer/snapshots/[0-9a-f]{16}/[0-9a-f]{32}'), *catalogue}
+            lowest = root['pastFloor'] if root['phase'] == 'fencing' else root['floor']
+            found = [self.snapshot(name, catalogue.get(name)) for name in names if name in catalogue or int(name[-49:-33], 16) >= lowest]
             if self.root()['number'] == root['number']:
-                break
-        lowest = root['pastFloor'] if root['phase'] == 'fencing' else root['floor']
-        valid = [one for one in found if one['generation'] >= lowest or one['session'] in catalogue]
-        return sorted(valid, key=lambda one: one['started'])
+                return sorted(found, key=lambda one: one['started'])
 
-    def snapshot(self, name):
-        snapshot = versioned(self.open_small(name, 'snapshot'), name)
+    def snapshot(self, name, stored):
+        """`stored`: its bytes, where the catalogue has them."""
+        snapshot = versioned(self.open_small(name, 'snapshot', stored), name)
         require(snapshot['session'].hex() == name[-32:] and snapshot['generation'] == int(name[-49:-33], 16), f'{name}: another snapshot')
         require((snapshot['tree'] is None) == (snapshot['packs'] is None), f'{name}: a tree without packs')
         return snapshot
