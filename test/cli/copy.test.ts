@@ -58,9 +58,12 @@ t.test('copy: pinned snapshots are pinned, if that is not forbidden; --latest ch
   await home.lagan(['backup', 'data']);
   await home.lagan(['init', '-r', 'second', '--key-file', 'second.key']);
   const to = ['--to', 'second', '--to-key-file', 'second.key'];
-  t.match((await home.lagan(['copy', ...to, '--latest', '1', '--json'])).json, [{ type: 'copied', pinned: false }, { copied: 1 }]);
-  t.match((await home.lagan(['copy', ...to, '--no-pins', '--json'])).json, [{ pinned: false }, { outcome: 'present' }, { copied: 1 }]);
-  t.match((await home.lagan(['copy', ...to, '--json'])).json, [{ outcome: 'present', pinned: true }, { pinned: false }, { copied: 0 }]);
+  // On a busy machine progress is told of in between.
+  const copied = async (...words: string[]) =>
+    (await home.lagan(['copy', ...to, ...words, '--json'])).json.filter(({ type }) => type !== 'progress');
+  t.match(await copied('--latest', '1'), [{ type: 'copied', pinned: false }, { copied: 1 }]);
+  t.match(await copied('--no-pins'), [{ pinned: false }, { outcome: 'present' }, { copied: 1 }]);
+  t.match(await copied(), [{ outcome: 'present', pinned: true }, { pinned: false }, { copied: 0 }]);
 });
 
 t.test('copy: what opens the other repository comes from options, the environment, or the terminal', async (t) => {
