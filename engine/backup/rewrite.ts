@@ -145,7 +145,10 @@ async function makeOnce(
   if (removed.entries === 0) return { outcome: 'unchanged', snapshotId: null, removed };
   if (dryRun) return { outcome: 'dry-run', snapshotId: null, removed };
   const others = (await listAgain?.()) ?? options.others ?? [];
-  const same = others.find(({ snapshot }) => originOf(snapshot) === info.id && isSameNode(snapshot.tree, tree));
+  // Of what is pending nobody knows yet whether it will stand.
+  const same = others.find(
+    ({ snapshot, standing }) => standing === 'valid' && originOf(snapshot) === info.id && isSameNode(snapshot.tree, tree),
+  );
   if (same !== undefined) return { outcome: 'rewritten', snapshotId: same.id, removed };
   const stored = tree === null ? { tree, packs: null, listPacks: [] } : await session.finish(tree, trees.packs);
   const snapshot = snapshotOf(info, { session, stored, trees });
