@@ -190,6 +190,7 @@ export function decodeLostList(payload: Uint8Array, objectName?: string): LostLi
       `a list counts ${counted} chunks of ${counts.length} packs, and names ${chunks.length} of ${packs.length}`,
       {
         object: objectName,
+        offset: 0,
         expected: chunks.length,
         found: counted,
       },
