@@ -1,7 +1,7 @@
 /** What a worker of a backup does: reads files, has them cut, named, deduplicated, compressed, sealed and packed, all in one thread. */
-import { ChunkTable, Deduplicator, PackTable, StoredIndex } from '../index/mod.ts';
+import { ChunkTable, Deduplicator, movedChunks, PackTable, StoredIndex } from '../index/mod.ts';
 import { createKernel } from '../kernel/mod.ts';
-import { PackReader, type StoredPack } from '../packs/mod.ts';
+import { PackReader, type StoredPack, VerifiedBlocks } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import { serializeError } from '../workers/mod.ts';
 import { BlockCopier } from './_block-copier.ts';
@@ -13,9 +13,11 @@ import { FileReader } from './_file-reader.ts';
 import type { FileOutcome } from './_files.ts';
 import type { WorkerJob, WorkerReply, WorkerSetup } from './_messages.ts';
 import { packOutcomes } from './_packed-files.ts';
-import { SourceBlocks } from './_source-blocks.ts';
 import { StreamChunker } from './_stream-chunker.ts';
 import { WantedNames } from './_wanted-names.ts';
+
+/** Packs of another repository whose contents are kept while is copied from it. */
+const openPacks = 64;
 
 /** `transfer`: buffers that the message gives away. */
 export type Reply = (message: WorkerReply, transfer?: ArrayBuffer[]) => void;
@@ -106,7 +108,12 @@ class BackupWorker {
     const parts = { extents: this.#extents, isStopping };
     const files = new FileCopier({ ...parts, source, stream: this.#stream });
     if (wanted === undefined) return { files, blocks: undefined };
-    const blocks = new BlockCopier({ ...parts, source: new SourceBlocks(source), store: this.#store, wanted: new WantedNames(wanted) });
+    const blocks = new BlockCopier({
+      ...parts,
+      source: new VerifiedBlocks({ ...source, moved: movedChunks(source), openPacks, readsAhead: true }),
+      store: this.#store,
+      wanted: new WantedNames(wanted),
+    });
     return { files, blocks };
   }
 

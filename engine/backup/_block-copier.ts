@@ -1,11 +1,10 @@
 import { isLaganError, LaganError, type PackId } from '../../repo-format/mod.ts';
 import { notFound } from '../index/mod.ts';
 import { NameMap } from '../names/mod.ts';
-import { locateChunk, type OpenPack } from '../packs/mod.ts';
+import { locateChunk, type OpenPack, type PackedBlock, type VerifiedBlocks } from '../packs/mod.ts';
 import type { ChunkStore } from './_chunk-store.ts';
 import type { ExtentRecords } from './_extent-records.ts';
 import type { FileOutcome } from './_files.ts';
-import type { SourceBlock, SourceBlocks } from './_source-blocks.ts';
 import type { WantedNames } from './_wanted-names.ts';
 
 const nameSizeBytes = 32;
@@ -23,7 +22,7 @@ export interface ChunkList {
 }
 
 export interface BlockCopierParts {
-  readonly source: SourceBlocks;
+  readonly source: VerifiedBlocks;
   readonly store: ChunkStore;
   readonly extents: ExtentRecords;
   /** What the whole copy needs, so that a block is touched once. */
@@ -95,7 +94,7 @@ export class BlockCopier {
     return found;
   }
 
-  async #copyBlock(block: SourceBlock, places: NameMap): Promise<void> {
+  async #copyBlock(block: PackedBlock, places: NameMap): Promise<void> {
     const { store, wanted } = this.#parts;
     const { chunkLengths, names, rawLength, codec, payload } = block;
     const missing: number[] = [];
@@ -115,7 +114,7 @@ export class BlockCopier {
     for (let offset = 0; offset < names.length; offset += nameSizeBytes) places.add(names, offset, ordinal);
   }
 
-  async #copyChunks({ chunkLengths, names, raw }: SourceBlock, chunks: readonly number[], places: NameMap): Promise<void> {
+  async #copyChunks({ chunkLengths, names, raw }: PackedBlock, chunks: readonly number[], places: NameMap): Promise<void> {
     const { store } = this.#parts;
     let [next, start] = [0, 0];
     for (const [chunk, length] of chunkLengths.entries()) {

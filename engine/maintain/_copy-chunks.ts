@@ -13,13 +13,13 @@ import type { MergedRows } from '../index/mod.ts';
 import { Breather } from '../look/mod.ts';
 import { buffersDropped } from '../memory/mod.ts';
 import { NameMap } from '../names/mod.ts';
-import { isDamage, locateChunk, type OpenPack, type StoredPack } from '../packs/mod.ts';
+import { isDamage, locateChunk, type OpenPack, type PackedBlock, type StoredPack, VerifiedBlocks } from '../packs/mod.ts';
 import type { Repository } from '../repository/mod.ts';
 import { ChunkPacker } from './_chunk-packer.ts';
+import { maintainLimits } from './_limits.ts';
 import { repackLimits } from './_repack-limits.ts';
 import type { Replacements } from './_replacements.ts';
 import type { ChosenPack } from './_unused.ts';
-import { type PackedBlock, VerifiedBlocks } from './_verified-blocks.ts';
 
 const nameSizeBytes = 32;
 const notPlaced = -1;
@@ -94,7 +94,7 @@ class Copying {
     const { storage, keys, configuration } = repository;
     const { nodeBlockBytes, nodePackBytes } = repackLimits;
     this.#options = options;
-    this.#blocks = new VerifiedBlocks(repository);
+    this.#blocks = new VerifiedBlocks({ ...repository, openPacks: maintainLimits.openPacks });
     this.#breather = new Breather(options.signal);
     this.#packers = {
       pack: new ChunkPacker({ storage, keys, kind: 'pack', ...configuration }),

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
-import { isLaganError, LaganError, objectNames, type Root, type SnapshotId } from '../../repo-format/mod.ts';
+import { LaganError, objectNames, type Root, type SnapshotId } from '../../repo-format/mod.ts';
 import { listCommits, type Repository, type SessionIndexTable } from '../repository/mod.ts';
-import type { CallOptions } from '../storage/mod.ts';
+import { type CallOptions, isStored } from '../storage/mod.ts';
 import { maintainLimits } from './_limits.ts';
 
 /**
@@ -18,7 +18,7 @@ export async function expectCommitsListed(
   const names = new Map(tables.map(({ session, generation }) => [session, objectNames.snapshot(generation, session)]));
   const unfinished = [...names].filter(([session]) => !listed.has(session));
   const found = await pLimit(maintainLimits.concurrentReads).map(unfinished, async ([session, name]) =>
-    (await isThere(repository, name, { signal })) ? [{ session, name }] : [],
+    (await isStored(repository.storage, name, { signal })) ? [{ session, name }] : [],
   );
   if (found.flat().length === 0) return;
   const listedNow = new Set((await listCommits(repository, root, { signal })).map(({ id }) => id));
@@ -28,14 +28,4 @@ export async function expectCommitsListed(
     object: missing.name,
     hint: 'nothing is collected by a listing that is not whole; try again later, and if it happens again, use another store',
   });
-}
-
-async function isThere({ storage }: Repository, name: string, { signal }: CallOptions): Promise<boolean> {
-  try {
-    await storage.size(name, { signal });
-    return true;
-  } catch (error) {
-    if (isLaganError(error, 'not-found')) return false;
-    throw error;
-  }
 }

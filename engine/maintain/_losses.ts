@@ -13,11 +13,10 @@ import {
   type Root,
   sealedLayout,
 } from '../../repo-format/mod.ts';
-import { isDamage } from '../packs/mod.ts';
+import { isDamage, VerifiedBlocks } from '../packs/mod.ts';
 import { type LostPacks, listDamageReports, type Repository, readLostPacks, type StoredReport } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { maintainLimits } from './_limits.ts';
-import { VerifiedBlocks } from './_verified-blocks.ts';
 
 export interface Losses {
   /** What the root calls lost. */
@@ -133,7 +132,7 @@ class AskedStore {
 
   /** Reads every block, and computes the names of its chunks anew. */
   async #verify(pack: PackId, kind: PackKind): Promise<Answer> {
-    this.#blocks ??= new VerifiedBlocks(this.#repository);
+    this.#blocks ??= new VerifiedBlocks({ ...this.#repository, openPacks: maintainLimits.openPacks });
     const open = await this.#blocks.open(pack, kind);
     const damaged: Uint8Array[] = [];
     for (const [number, { names }] of open.blocks.entries()) {

@@ -26,8 +26,6 @@ export const repackLimits = {
   liveFilterBytes: 72 * MiB,
   /** Nodes of trees whose names are remembered (20 bytes each, at most three quarters of the slots in use), so that none is read twice. */
   rememberedNodes: 384 * 1024,
-  /** Stored bytes that are read at once where block follows block. */
-  readAheadBytes: 4 * MiB,
   /** Blocks and packs of metadata that repacking makes. */
   nodeBlockBytes: 256 * 1024,
   nodePackBytes: 16 * MiB,

@@ -13,3 +13,4 @@ export {
 } from './pack-reader.ts';
 export { type EncodedBlock, PackWriter, type StoredPack } from './pack-writer.ts';
 export { listPresentPacks } from './present-packs.ts';
+export { type PackedBlock, VerifiedBlocks } from './verified-blocks.ts';

@@ -14,7 +14,7 @@ import {
   parseSealedHeader,
   type SnapshotId,
 } from '../../repo-format/mod.ts';
-import type { CallOptions } from '../storage/mod.ts';
+import { type CallOptions, isStored } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
 import { createSealed, openSealed, seal } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
@@ -103,7 +103,7 @@ async function resealRecords(
     const copy = nameOf(idFromBytes<ObjectId>(randomBytes(16)));
     await createSealed(contextOf(repository), copy, { kind, payload, signal });
     // Whoever takes a record back looks again after he has deleted it: so one of the two sees what the other one did.
-    const isTakenBack = !(await isThere(repository, name, { signal }));
+    const isTakenBack = !(await isStored(repository.storage, name, { signal }));
     await storage.delete([isTakenBack ? copy : name], { signal });
   }
 }
@@ -116,16 +116,6 @@ async function oldPayload(repository: Repository, { name, kind, signal }: SmallO
     return epoch < repository.keys.newestEpoch ? openSealed(contextOf(repository), bytes, { kind, name }) : null;
   } catch (error) {
     if (isLaganError(error) && (error.code === 'not-found' || damageCodes.has(error.code))) return null;
-    throw error;
-  }
-}
-
-async function isThere({ storage }: Repository, name: string, { signal }: CallOptions): Promise<boolean> {
-  try {
-    await storage.size(name, { signal });
-    return true;
-  } catch (error) {
-    if (isLaganError(error, 'not-found')) return false;
     throw error;
   }
 }

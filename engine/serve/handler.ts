@@ -9,6 +9,7 @@ import {
   type ByteRange,
   type CreateOutcome,
   formatListing,
+  isStored,
   parseServedPath,
   type Storage,
   servedHeaders,
@@ -196,7 +197,7 @@ export class RequestHandler {
     const isAgain = headerOf(request, servedHeaders.again) === '1';
     const object = await this.#incoming(call, name);
     const settle = (outcome: CreateOutcome) => this.#settle(call, { name, outcome, isAgain, checksum, sizeBytes });
-    if (await isThere(call.repository.storage, name)) return settle('exists');
+    if (await isStored(call.repository.storage, name)) return settle('exists');
     try {
       await object.reserve(sizeBytes);
       call.invite();
@@ -243,7 +244,7 @@ export class RequestHandler {
 
   async #beginUpload(call: Call, name: string): Promise<void> {
     const object = await this.#incoming(call, name);
-    if (await isThere(call.repository.storage, name)) return this.#tellExists(call, name);
+    if (await isStored(call.repository.storage, name)) return this.#tellExists(call, name);
     this.#end(call, 201, { text: this.#uploads.begin(ownerOf(call.grant), object) });
   }
 
@@ -383,16 +384,6 @@ function partRangeOf(header: string | undefined): PartRange | undefined {
   const [, first, last, total] = /^bytes ([0-9]{1,15})-([0-9]{1,15})\/(\*|[0-9]{1,15})$/.exec(header ?? '') ?? [];
   if (first === undefined || Number(last) < Number(first)) return undefined;
   return { offset: Number(first), sizeBytes: Number(last) - Number(first) + 1, totalBytes: total === '*' ? undefined : Number(total) };
-}
-
-async function isThere(storage: Storage, name: string): Promise<boolean> {
-  try {
-    await storage.size(name);
-    return true;
-  } catch (error) {
-    if (isLaganError(error, 'not-found')) return false;
-    throw error;
-  }
 }
 
 function countsOf({ received, sent, status }: Call['count'], begun: number) {

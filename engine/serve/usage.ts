@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { isLaganError, LaganError } from '../../repo-format/mod.ts';
-import type { Storage } from '../storage/mod.ts';
+import { isStored, type Storage } from '../storage/mod.ts';
 import { Refusal } from './_refusal.ts';
 import type { Quota } from './grants.ts';
 import { type ServeLimits, serveLimits } from './limits.ts';
@@ -88,7 +88,7 @@ export class Usage {
     const gone: string[] = [];
     const oldest = Date.now() - this.#limits.storingMs;
     for (const [name, { written }] of [...this.#entries]) {
-      if (written < oldest && !(await isThere(storage, name))) gone.push(name);
+      if (written < oldest && !(await isStored(storage, name))) gone.push(name);
     }
     if (gone.length > 0) this.#append(gone.map((name) => `- ${Date.now()} 0 ${name} .\n`).join(''));
     this.#readOn();
@@ -165,16 +165,6 @@ export class Reservation {
   release(): void {
     if (this.#isHeld) this.#giveBack();
     this.#isHeld = false;
-  }
-}
-
-async function isThere(storage: Storage, name: string): Promise<boolean> {
-  try {
-    await storage.size(name);
-    return true;
-  } catch (error) {
-    if (isLaganError(error, 'not-found')) return false;
-    throw error;
   }
 }
 

@@ -3,6 +3,7 @@ export { isLoopback } from './_served-place.ts';
 export { abandonAll } from './_temporary-folder.ts';
 export { withCheckedCreation } from './checked-creation.ts';
 export { InMemory } from './in-memory.ts';
+export { isStored } from './is-stored.ts';
 export { JoinedStream } from './joined-stream.ts';
 export { storageLimits } from './limits.ts';
 export { LocalFolder } from './local-folder.ts';
