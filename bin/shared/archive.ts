@@ -9,15 +9,19 @@ import { type TarEntry, TarWriter } from './tar.ts';
 import type { DataRange } from './tar-header.ts';
 import { formatDuration } from './times.ts';
 
-export interface ArchiveParts {
-  readonly info: SnapshotInfo;
-  readonly sink: Sink;
+export interface SnapshotArchiveForm {
   /** The folder of the snapshot that the archive's paths begin below. */
   readonly top: Uint8Array;
+  /** What `dump` prints, or all that the snapshot has. */
   readonly detail: 'plain' | 'all';
 }
 
-/** Writes a snapshot, or a part of it, into a sink. `detail`: what `dump` prints, or all that the snapshot has. */
+export interface ArchiveParts extends SnapshotArchiveForm {
+  readonly info: SnapshotInfo;
+  readonly sink: Sink;
+}
+
+/** Writes a snapshot, or a part of it, into a sink. */
 export class SnapshotArchive {
   readonly #context: Context;
   readonly #opened: OpenedRepository;
