@@ -2,24 +2,16 @@
  * Backup programs whose repositories can be imported. Each is used by its own command line alone: it knows its format, its stores and its secrets. These it takes from its
  * own environment variables; Lagan never sees them.
  */
-import type { Time } from '../shared/times.ts';
+import type { BackupFacts } from '../shared/imports.ts';
 
 export type PeerName = 'borg' | 'kopia' | 'restic';
 
-/** A backup in the repository of a peer. */
-export interface PeerSnapshot {
+/** A backup in the repository of a peer. Its paths are absolute. */
+export interface PeerSnapshot extends BackupFacts {
   /** What the peer's command line calls it. */
   readonly id: string;
   /** A further name of it, for people. */
   readonly name?: string;
-  readonly started: Time;
-  readonly ended: Time;
-  readonly host: string;
-  readonly user: string;
-  /** Absolute, raw bytes. */
-  readonly paths: readonly Uint8Array[];
-  readonly tags: readonly string[];
-  readonly description: string;
   /** Why the peer keeps it from being removed; empty if it does not. */
   readonly pins: readonly string[];
   /** What its files have; undefined if that must be asked for. */

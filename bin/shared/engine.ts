@@ -58,6 +58,7 @@ export type {
   RewriteResult,
   SalvagedPack,
   Secret,
+  Snapshot,
   SnapshotFilter,
   SnapshotId,
   SnapshotInfo,

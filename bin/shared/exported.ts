@@ -1,17 +1,11 @@
 /** What an exported archive says of its snapshot: a comment in front of all entries, as JSON. */
 import type { ImportedFrom, SnapshotInfo, Time } from './engine.ts';
 import { LaganError } from './errors.ts';
+import type { BackupFacts } from './imports.ts';
 
 /** Of the snapshot that an archive was made of. */
-export interface ExportedSnapshot {
+export interface ExportedSnapshot extends BackupFacts {
   readonly from: ImportedFrom;
-  readonly started: Time;
-  readonly ended: Time;
-  readonly host: string;
-  readonly user: string;
-  readonly paths: readonly Uint8Array[];
-  readonly tags: readonly string[];
-  readonly description: string;
 }
 
 const intro = 'lagan snapshot ';
@@ -36,17 +30,12 @@ export function readArchiveComment(comment: string): ExportedSnapshot | undefine
   return { from, started, ended, host, user, paths: paths.map((path) => Buffer.from(path, 'base64')), tags, description };
 }
 
-interface CommentFields {
+interface CommentFields extends Omit<BackupFacts, 'paths'> {
   readonly repository: string;
   readonly snapshot: string;
   readonly part?: string;
-  readonly started: Time;
-  readonly ended: Time;
-  readonly host: string;
-  readonly user: string;
+  /** Of bytes, in base64. */
   readonly paths: readonly string[];
-  readonly tags: readonly string[];
-  readonly description: string;
 }
 
 function parse(json: string): CommentFields {

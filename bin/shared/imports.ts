@@ -1,12 +1,15 @@
 /** Snapshots that were made of other backups: which are there, and what is told of them. */
 import type { Context } from './context.ts';
-import type { BackupResult, ImportedFrom } from './engine.ts';
+import type { BackupResult, ImportedFrom, Snapshot } from './engine.ts';
 import { pathFields } from './json.ts';
 import type { OpenedRepository } from './repository.ts';
 import { formatCountOf, formatSize } from './sizes.ts';
 import { shortId } from './snapshots.ts';
 import { textOfBytes } from './text.ts';
 import { formatExactTime, formatTime, type Time } from './times.ts';
+
+/** What is kept of any backup that a snapshot is made of. */
+export type BackupFacts = Pick<Snapshot, 'started' | 'ended' | 'host' | 'user' | 'paths' | 'tags' | 'description'>;
 
 /** Equal for the same backup of the same repository. */
 export function keyOfImport({ program, repository, snapshot }: ImportedFrom): string {
