@@ -3,8 +3,6 @@ import {
   type DirectoryEntry,
   type Entry,
   type FileEntry,
-  idFromBytes,
-  idToBytes,
   LaganError,
   type NodeReference,
   type PackId,
@@ -13,13 +11,14 @@ import {
 } from '../../repo-format/mod.ts';
 import { Breather, openFile } from '../look/mod.ts';
 import { PathPatterns } from '../patterns/mod.ts';
-import { program } from '../program/mod.ts';
 import {
   commitSnapshot,
   heldSnapshots,
   listHolds,
   listSnapshots,
+  madeOf,
   markSnapshots,
+  originOf,
   type Repository,
   type SnapshotInfo,
 } from '../repository/mod.ts';
@@ -28,7 +27,6 @@ import { stretchesOfContent } from './_content-stretches.ts';
 import type { ContentTree } from './_content-tree.ts';
 import { isPassed } from './_passed.ts';
 import { BackupSession, type StoredTree } from './_session.ts';
-import { withoutCopied } from './copied-from.ts';
 
 export interface RewriteOptions {
   /** What to leave out, as for {@link ExcludeRules.patterns}: paths are those in the snapshot. */
@@ -69,8 +67,6 @@ export interface RewriteResult {
   readonly removed: RemovedCounts;
 }
 
-/** The key of a snapshot's extension that says of which snapshot it was made. */
-const originKey = 'origin';
 const mostAttempts = 16;
 
 /**
@@ -87,13 +83,6 @@ export async function rewriteSnapshot(repository: Repository, info: SnapshotInfo
   if (dryRun || result.outcome === 'unchanged' || keepOriginal) return result;
   await markSnapshots(repository, [info.id], { reason: `rewritten as ${result.snapshotId}`, signal });
   return result;
-}
-
-/** Of which snapshot another one was made, if it was. */
-export function originOf({ extensions }: Pick<Snapshot, 'extensions'>): SnapshotId | null {
-  const origin = extensions[originKey] as { readonly snapshot?: unknown } | null | undefined;
-  const id = typeof origin === 'object' ? origin?.snapshot : undefined;
-  return id instanceof Uint8Array && id.length === 16 ? idFromBytes<SnapshotId>(id) : null;
 }
 
 async function expectNotHeld(repository: Repository, id: SnapshotId, { now = new Date(), signal }: RewriteOptions): Promise<void> {
@@ -157,10 +146,11 @@ async function makeOnce(
 }
 
 function snapshotOf(
-  { id, tags, description, snapshot: original }: SnapshotInfo,
+  info: SnapshotInfo,
   { session, stored, trees }: { session: BackupSession; stored: StoredTree; trees: TreeCopy },
 ): Snapshot {
   const { newChunks, newBytes } = session.dispatcher.counts;
+  const { snapshot: original } = info;
   const errors = original.errors.filter(({ path }) => !trees.leavesOut(path));
   const statistics = {
     ...original.statistics,
@@ -170,18 +160,7 @@ function snapshotOf(
     storedBytes: session.storedBytes,
     errors: original.statistics.errors - (original.errors.length - errors.length),
   };
-  return {
-    ...original,
-    ...stored,
-    session: session.session.id,
-    generation: session.session.generation,
-    program,
-    tags,
-    description,
-    statistics,
-    errors,
-    extensions: { ...withoutCopied(original.extensions), [originKey]: { snapshot: idToBytes(id) } },
-  };
+  return { ...madeOf(info, session.session), ...stored, statistics, errors };
 }
 
 interface CopiedFolder {

@@ -8,21 +8,19 @@ import {
   type SessionId,
   type Snapshot,
 } from '../../repo-format/mod.ts';
-import {
-  Assembler,
-  BackupSession,
-  backupLimits,
-  copiedExtension,
-  isPassed,
-  type Token,
-  TokenQueue,
-  WantedNames,
-  withoutCopied,
-} from '../backup/mod.ts';
+import { Assembler, BackupSession, backupLimits, isPassed, type Token, TokenQueue, WantedNames } from '../backup/mod.ts';
 import { movedChunks } from '../index/mod.ts';
 import { PackReader } from '../packs/mod.ts';
 import { program } from '../program/mod.ts';
-import { commitSnapshot, listCheckpoints, type Repository, type SnapshotInfo, writeCheckpoint } from '../repository/mod.ts';
+import {
+  commitSnapshot,
+  copiedExtension,
+  listCheckpoints,
+  type Repository,
+  type SnapshotInfo,
+  withoutCopied,
+  writeCheckpoint,
+} from '../repository/mod.ts';
 import { TreeReader } from '../trees/mod.ts';
 import type { Contents } from './_contents.ts';
 import { CopiedChunks } from './_copied-chunks.ts';

@@ -1,6 +1,5 @@
 import { compareTimes, type ObjectId } from '../../repo-format/mod.ts';
-import { copiedFrom, type SnapshotPlace } from '../backup/mod.ts';
-import type { Repository, SnapshotInfo } from '../repository/mod.ts';
+import { copiedFrom, type Repository, type SnapshotInfo, type SnapshotPlace } from '../repository/mod.ts';
 
 /** A snapshot of the source and its copy in the target. */
 export interface KnownCopy {

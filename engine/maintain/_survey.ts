@@ -24,6 +24,7 @@ import {
   listIndexTables,
   listMarks,
   lowestGeneration,
+  originOf,
   type Repository,
   readCatalogue,
   readCatalogueRecord,
@@ -284,13 +285,6 @@ function continuedBy({ extensions }: Snapshot): SessionId[] {
   const { continues } = extensions;
   if (!Array.isArray(continues)) return [];
   return continues.filter((id) => id instanceof Uint8Array && id.length === 16).map((id) => idFromBytes<SessionId>(id));
-}
-
-/** The snapshot of which this one was made by leaving something out, if it was: see `engine/backup/rewrite.ts`. */
-function originOf({ extensions }: Snapshot): SnapshotId | null {
-  const origin = extensions.origin as { readonly snapshot?: unknown } | null | undefined;
-  const id = typeof origin === 'object' ? origin?.snapshot : undefined;
-  return id instanceof Uint8Array && id.length === 16 ? idFromBytes<SnapshotId>(id) : null;
 }
 
 /** The machine's clock decides nothing but this: when an unfinished backup that nobody goes on with is given up. */

@@ -1,9 +1,8 @@
 /** Makes repaired copies of snapshots, as a writer does: a session for each, its packs, its index table, its commit. */
-import { idToBytes, type NodeReference, type Snapshot, type SnapshotId, type Time } from '../../repo-format/mod.ts';
-import { BackupSession, isPassed, originOf, type StoredTree, withoutCopied } from '../backup/mod.ts';
+import type { NodeReference, Snapshot, SnapshotId, Time } from '../../repo-format/mod.ts';
+import { BackupSession, isPassed, type StoredTree } from '../backup/mod.ts';
 import { Breather } from '../look/mod.ts';
-import { program } from '../program/mod.ts';
-import { commitSnapshot, type Repository, type SnapshotInfo } from '../repository/mod.ts';
+import { commitSnapshot, madeOf, originOf, type Repository, type SnapshotInfo } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { repairLimits } from './_limits.ts';
 import { type TreeDamage, TreeRepair } from './_tree-repair.ts';
@@ -59,22 +58,17 @@ async function repairIn(
 }
 
 function copyOf(
-  { id, tags, description, snapshot: original }: SnapshotInfo,
+  info: SnapshotInfo,
   { session, stored, trees }: { session: BackupSession; stored: StoredTree; trees: TreeRepair },
 ): Snapshot {
+  const { started, statistics, errors } = info.snapshot;
   const lost = trees.losses.map(({ path, message }) => ({ path, code: 'chunk-missing', message }));
   return {
-    ...original,
+    ...madeOf(info, session.session),
     ...stored,
-    session: session.session.id,
-    generation: session.session.generation,
-    program,
-    started: nextTime(original.started),
-    tags,
-    description,
-    statistics: { ...original.statistics, ...trees.counts, errors: original.statistics.errors + trees.lossCount },
-    errors: [...lost, ...original.errors].slice(0, repairLimits.listedLosses),
-    extensions: { ...withoutCopied(original.extensions), origin: { snapshot: idToBytes(id) } },
+    started: nextTime(started),
+    statistics: { ...statistics, ...trees.counts, errors: statistics.errors + trees.lossCount },
+    errors: [...lost, ...errors].slice(0, repairLimits.listedLosses),
   };
 }
 

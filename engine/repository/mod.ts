@@ -14,6 +14,7 @@ export {
   storeLostPacks,
   storePackList,
 } from './collector.ts';
+export { copiedExtension, copiedFrom, type SnapshotPlace, withoutCopied } from './copied-from.ts';
 export { type CreateOptions, createRepository } from './create.ts';
 export { listDamageReports, listReportedPacks, type StoredReport, type WriteReportOptions, writeDamageReport } from './damage-reports.ts';
 export {
@@ -42,6 +43,7 @@ export {
 export { recoveryDistance, repositoryDefaults, repositoryLimits } from './limits.ts';
 export { collectorName, expectCollector } from './only-collector.ts';
 export { type OpenOptions, openRepository, readFormatFile } from './open.ts';
+export { madeOf, originOf } from './origin.ts';
 export {
   droppable,
   heldSnapshots,

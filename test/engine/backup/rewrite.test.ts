@@ -1,7 +1,7 @@
 import { appendFileSync, linkSync, symlinkSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import { originOf, type RemovedEntry, type RewriteOptions, rewriteSnapshot } from '../../../engine/backup/mod.ts';
+import { type RemovedEntry, type RewriteOptions, rewriteSnapshot } from '../../../engine/backup/mod.ts';
 import { check } from '../../../engine/check/mod.ts';
 import { contextOf } from '../../../engine/repository/_context.ts';
 import { createSealed } from '../../../engine/repository/_sealed-objects.ts';
@@ -10,6 +10,7 @@ import {
   createRepository,
   holdSnapshots,
   listSnapshots,
+  originOf,
   readRoot,
   type SnapshotInfo,
 } from '../../../engine/repository/mod.ts';
