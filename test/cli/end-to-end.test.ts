@@ -16,52 +16,20 @@ import {
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { decodeCbor, encodeCbor } from '../../repo-format/mod.ts';
-import { execute, type Outcome, run, scratchFolder } from './cli.ts';
-import { problems } from './schemas.ts';
+import { execute, run } from './cli.ts';
+import { Home } from './home.ts';
 
-/** A home folder and some data. */
-class Home {
-  readonly folder: string;
-  readonly data: string;
-  readonly env: Record<string, string>;
-
-  constructor(t: Test) {
-    this.folder = scratchFolder(t);
-    this.data = join(this.folder, 'data');
-    this.env = { HOME: this.folder };
-    this.write('a.txt', 'hello');
-    this.write('sub/b.txt', 'b'.repeat(100_000));
-    symlinkSync('a.txt', join(this.data, 'link'));
-  }
-
-  write(path: string, content: string | Uint8Array): void {
-    mkdirSync(join(this.data, path, '..'), { recursive: true });
-    writeFileSync(join(this.data, path), content);
-  }
-
-  get repository(): string {
-    return join(this.folder, '.local/share/lagan/repository');
-  }
-
-  get keyFile(): string {
-    return join(this.folder, '.config/lagan/repository.key');
-  }
-
-  /** In this process. */
-  lagan(...argv: string[]): Promise<Outcome> {
-    return run(argv, { env: this.env, cwd: this.folder });
-  }
-
-  /** With --json; every line must be as the schema says. */
-  async json(t: Test, ...argv: string[]): Promise<Outcome> {
-    const outcome = await this.lagan(...argv, '--json');
-    for (const message of outcome.json) t.same(problems(argv[0]!, message), [], JSON.stringify(message));
-    return outcome;
-  }
+/** A home folder with two files and a link. */
+function homeWithFiles(t: Test): Home {
+  const home = new Home(t);
+  home.write('a.txt', 'hello');
+  home.write('sub/b.txt', 'b'.repeat(100_000));
+  symlinkSync('a.txt', join(home.data, 'link'));
+  return home;
 }
 
 t.test('the first backup makes a repository and its key, says how to keep it, and how to restore', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   const first = await execute(['backup', 'data'], { env: home.env, cwd: home.folder });
   t.equal(first.exitCode, 0);
   t.match(first.stderr, /made a repository at .*\n.*key is in .*repository\.key\n[\s\S]*Keep a copy[\s\S]*lagan key recovery/);
@@ -77,7 +45,7 @@ t.test('the first backup makes a repository and its key, says how to keep it, an
 });
 
 t.test('the first backup can be told by JSON alone', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   const { json, stderr, exitCode } = await home.json(t, 'backup', 'data');
   t.equal(exitCode, 0);
   t.equal(stderr, '');
@@ -89,21 +57,21 @@ t.test('the first backup can be told by JSON alone', async (t) => {
 });
 
 t.test('two first backups at once both succeed, into one repository', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   const both = await Promise.all(['data', 'data/sub'].map((path) => execute(['backup', path], { env: home.env, cwd: home.folder })));
   for (const { exitCode, stderr } of both) t.equal(exitCode, 0, stderr);
   t.match((await home.json(t, 'snapshots')).json[0], { snapshots: { length: 2 } });
 });
 
 t.test('backup --dry-run makes no repository', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   t.match(await home.json(t, 'backup', 'data', '--dry-run'), { exitCode: 4, error: { code: 'no-repository' } });
   t.notOk(existsSync(home.repository));
   t.notOk(existsSync(home.keyFile));
 });
 
 t.test('looking: ls, find, cat, diff, dump, stats', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   await home.lagan('backup', 'data');
   home.write('a.txt', 'changed');
   home.write('new', 'n');
@@ -124,7 +92,7 @@ t.test('looking: ls, find, cat, diff, dump, stats', async (t) => {
 });
 
 t.test('what is not there has its own exit codes', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   t.match(await home.json(t, 'snapshots'), { exitCode: 4, error: { code: 'no-repository', hint: /lagan backup FOLDER/ } });
   t.match(await home.json(t, 'snapshots', '-r', 'data', '--key-file', 'k'), { exitCode: 4, error: { code: 'no-repository' } });
   t.match(await home.json(t, 'backup', 'none'), { exitCode: 1, error: { code: 'source-empty' } });
@@ -139,7 +107,7 @@ t.test('what is not there has its own exit codes', async (t) => {
 });
 
 t.test('a path that does not exist is told, and the others still go in: exit code 3', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   await home.lagan('backup', 'data');
   const outcome = await home.json(t, 'backup', 'none', 'data');
   t.equal(outcome.exitCode, 3);
@@ -150,7 +118,7 @@ t.test('a path that does not exist is told, and the others still go in: exit cod
 });
 
 t.test('files that may not be read are told, and the others still go in: exit code 3', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   home.write('secret', 'x');
   chmodSync(join(home.data, 'secret'), 0);
   const isRoot = process.getuid?.() === 0;
@@ -164,7 +132,7 @@ t.test('files that may not be read are told, and the others still go in: exit co
 });
 
 t.test('names with any bytes: from the arguments of a real process to JSON', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   const name = Buffer.concat([Buffer.from(`${home.data}/`), Buffer.of(0xff, 0x1b, 0x0a)]);
   mkdirSync(name);
   writeFileSync(Buffer.concat([name, Buffer.from('/f')]), 'inside');
@@ -179,7 +147,7 @@ t.test('names with any bytes: from the arguments of a real process to JSON', asy
 });
 
 t.test('tag changes what snapshots shows and filters', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   await home.lagan('backup', 'data', '--tag', 'daily', '--description', 'first');
   await home.lagan('backup', 'data', '--tag', 'daily');
   t.equal((await home.json(t, 'tag', 'latest~1', '--add', 'keep', '--remove', 'daily')).exitCode, 0);
@@ -189,7 +157,7 @@ t.test('tag changes what snapshots shows and filters', async (t) => {
 });
 
 t.test('the configuration file names repository, key and excludes', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   mkdirSync(join(home.folder, '.config/lagan'), { recursive: true });
   const file = join(home.folder, '.config/lagan/config.yaml');
   writeFileSync(file, 'repository: ~/mine\nkey-file: my.key\nbackup:\n  exclude: sub\n  tag: auto\n');
@@ -207,7 +175,7 @@ t.test('the configuration file names repository, key and excludes', async (t) =>
 });
 
 t.test('the repository inside the folder that is backed up is left out, and that is said', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   await home.lagan('backup', 'data');
   const outcome = await home.json(t, 'backup', '.');
   t.match(
@@ -219,7 +187,7 @@ t.test('the repository inside the folder that is backed up is left out, and that
 });
 
 t.test('damage is told by its code', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   await home.lagan('backup', 'data');
   const format = join(home.repository, 'owner/format');
   const bytes = readFileSync(format);
@@ -230,7 +198,7 @@ t.test('damage is told by its code', async (t) => {
 });
 
 t.test('backup --stdin and --stdin-command: the stream is a file of the snapshot, and nothing of a command that fails', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   const stream = await run(['backup', '--stdin', '--stdin-name', 'db.sql'], { env: home.env, stdin: 'dump of a database' });
   t.equal(stream.exitCode, 0, stream.stderr);
   t.equal((await home.lagan('cat', 'latest', '/db.sql')).stdout, 'dump of a database');
@@ -243,7 +211,7 @@ t.test('backup --stdin and --stdin-command: the stream is a file of the snapshot
 });
 
 t.test('a repository of a newer format is exit code 9', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   await home.lagan('backup', 'data');
   const format = join(home.repository, 'owner/format');
   const { value } = decodeCbor(readFileSync(format));
@@ -253,7 +221,7 @@ t.test('a repository of a newer format is exit code 9', async (t) => {
 });
 
 t.test('check and reading name what a missing pack hurts, exit code 6', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   home.write('big', randomBytes(3_000_000));
   await home.lagan('backup', 'data');
   t.match(await home.json(t, 'check', '--read-data'), { exitCode: 0 });
@@ -269,7 +237,7 @@ t.test('check and reading name what a missing pack hurts, exit code 6', async (t
 });
 
 t.test('a repository that may not be written: backup is exit code 8, looking works', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   t.equal((await home.lagan('backup', 'data')).exitCode, 0);
   const isRoot = process.getuid?.() === 0;
   const asNobody = { env: home.env, cwd: home.folder, ...(isRoot && { uid: 65_534 }) };
@@ -289,7 +257,7 @@ t.test('a repository that may not be written: backup is exit code 8, looking wor
 });
 
 t.test('no space is exit code 7, and says so', { skip: process.getuid?.() !== 0 && 'needs to mount' }, async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   const disk = join(home.folder, 'disk');
   mkdirSync(disk);
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk]).status !== 0) return void t.comment('may not mount');
@@ -303,7 +271,7 @@ t.test('no space is exit code 7, and says so', { skip: process.getuid?.() !== 0 
 });
 
 t.test('restore: to a new folder, by path, from a path on, and never over what is there', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   await home.lagan('backup', 'data');
   const [, restore] = (await home.lagan('backup', 'data')).stdout.match(/restore with: lagan (.*)\n/)!;
   t.equal((await home.lagan(...restore!.split(' '))).exitCode, 0);
@@ -324,7 +292,7 @@ t.test('restore: to a new folder, by path, from a path on, and never over what i
 });
 
 t.test('restore --overwrite, --delete, --include and --exclude', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   await home.lagan('backup', 'data');
   const from = ['restore', `latest:${home.data}`, '-t'];
   await home.lagan(...from, 'target');
@@ -347,7 +315,7 @@ t.test('restore --overwrite, --delete, --include and --exclude', async (t) => {
 });
 
 t.test('restore --in-place repairs what was changed, and leaves the rest alone', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   await home.lagan('backup', 'data');
   writeFileSync(join(home.data, 'a.txt'), 'damaged');
   home.write('new', 'n');
@@ -362,7 +330,7 @@ t.test('restore --in-place repairs what was changed, and leaves the rest alone',
 });
 
 t.test('restore names what a missing pack hurts and brings back the rest: exit code 3', async (t) => {
-  const home = new Home(t);
+  const home = homeWithFiles(t);
   home.write('big', randomBytes(3_000_000));
   await home.lagan('backup', 'data/big');
   await home.lagan('backup', 'data');

@@ -1,42 +1,12 @@
 /** `lagan maintain`, and maintenance by itself after a backup, on a real repository. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { parseKeyText } from '../../engine/keys/mod.ts';
 import { listSnapshots, markSnapshots, openRepository } from '../../engine/repository/mod.ts';
 import { LocalFolder } from '../../engine/storage/mod.ts';
-import { type Outcome, run, scratchFolder } from './cli.ts';
+import { Home } from './home.ts';
 import { problems } from './schemas.ts';
-
-class Home {
-  readonly folder: string;
-  readonly data: string;
-
-  constructor(t: Test) {
-    this.folder = scratchFolder(t);
-    this.data = join(this.folder, 'data');
-    mkdirSync(this.data);
-  }
-
-  write(name: string, content: string): void {
-    writeFileSync(join(this.data, name), content);
-  }
-
-  lagan(...argv: string[]): Promise<Outcome> {
-    return run(argv, { env: { HOME: this.folder }, cwd: this.folder });
-  }
-
-  get repository(): string {
-    return join(this.folder, '.local/share/lagan/repository');
-  }
-
-  /** Names of the objects below a folder of the repository. */
-  objects(below: string): string[] {
-    return readdirSync(join(this.repository, below), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map(({ name }) => name);
-  }
-}
 
 t.test('maintain: what a forgotten snapshot alone had is freed; --dry-run only says so; JSON is as its schema says', async (t) => {
   const home = new Home(t);

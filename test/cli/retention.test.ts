@@ -1,33 +1,18 @@
-/** Forgetting, pinning, bringing back and rewriting with the real engine. */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { type Outcome, run, scratchFolder } from './cli.ts';
-import { problems } from './schemas.ts';
+import { Home } from './home.ts';
 
-class Home {
-  readonly folder: string;
-
+class Snapshots extends Home {
   constructor(t: Test) {
-    this.folder = scratchFolder(t);
+    super(t);
     this.write('a.txt', 'hello');
     this.write('secret', 'x'.repeat(1000));
   }
 
-  write(name: string, content: string): void {
-    mkdirSync(join(this.folder, 'data'), { recursive: true });
-    writeFileSync(join(this.folder, 'data', name), content);
-  }
-
-  lagan(...argv: string[]): Promise<Outcome> {
-    return run(argv, { env: { HOME: this.folder }, cwd: this.folder });
-  }
-
-  /** The last message of a command with --json, which succeeds and is as its schema says. */
-  async json(t: Test, ...argv: string[]): Promise<Record<string, unknown>> {
-    const { json, exitCode, stderr } = await this.lagan(...argv, '--json');
+  /** The last message of a command with --json, which succeeds. */
+  async summary(t: Test, ...argv: string[]): Promise<Record<string, unknown>> {
+    const { json, exitCode, stderr } = await this.json(t, ...argv);
     t.equal(exitCode, 0, stderr);
-    for (const message of json) t.same(problems(argv[0]!, message), [], JSON.stringify(message));
     return json.at(-1)!;
   }
 
@@ -48,41 +33,44 @@ class Home {
 }
 
 t.test('forget, undelete and pin: from rules to what is listed', async (t) => {
-  const home = new Home(t);
+  const home = new Snapshots(t);
   const ids = await home.backUp('01-01', '01-02', '01-03', '01-04');
-  t.match(await home.json(t, 'forget', '--keep-daily', '2', '-n'), { outcome: 'dry-run', kept: 2, removed: 2 });
+  t.match(await home.summary(t, 'forget', '--keep-daily', '2', '-n'), { outcome: 'dry-run', kept: 2, removed: 2 });
   t.same(await home.snapshots(), ids);
-  await home.json(t, 'pin', ids[0]!, '--reason', 'the first');
-  t.match(await home.json(t, 'forget', '--keep-daily', '2'), { outcome: 'forgotten', kept: 3, removed: 1 });
+  await home.summary(t, 'pin', ids[0]!, '--reason', 'the first');
+  t.match(await home.summary(t, 'forget', '--keep-daily', '2'), { outcome: 'forgotten', kept: 3, removed: 1 });
   t.same(await home.snapshots(), [ids[0], ids[2], ids[3]]);
-  t.match(await home.json(t, 'undelete'), { type: 'deleted', snapshots: [{ id: ids[1] }] });
-  t.match(await home.json(t, 'undelete', ids[1]!.slice(0, 8)), { snapshots: [{ id: ids[1], fate: 'kept' }] });
+  t.match(await home.summary(t, 'undelete'), { type: 'deleted', snapshots: [{ id: ids[1] }] });
+  t.match(await home.summary(t, 'undelete', ids[1]!.slice(0, 8)), { snapshots: [{ id: ids[1], fate: 'kept' }] });
   t.same(await home.snapshots(), ids);
   t.match(await home.lagan('forget', ids[0]!), { exitCode: 8, stderr: /is pinned and stays\nhint: lagan pin --remove/ });
-  t.match(await home.json(t, 'pin'), { pins: [{ snapshot: ids[0], reason: 'the first', isOver: false }] });
-  await home.json(t, 'pin', '--remove', ids[0]!);
-  t.match(await home.json(t, 'forget', ids[0]!), { removed: 1 });
+  t.match(await home.summary(t, 'pin'), { pins: [{ snapshot: ids[0], reason: 'the first', isOver: false }] });
+  await home.summary(t, 'pin', '--remove', ids[0]!);
+  t.match(await home.summary(t, 'forget', ids[0]!), { removed: 1 });
   t.same(await home.snapshots(), ids.slice(1));
   // A pin that comes later wins.
-  await home.json(t, 'pin', ids[0]!, '--until', '1d');
+  await home.summary(t, 'pin', ids[0]!, '--until', '1d');
   t.same(await home.snapshots(), ids);
-  t.match(await home.json(t, 'forget', '--keep-last', '1'), { kept: 2, removed: 2 });
+  t.match(await home.summary(t, 'forget', '--keep-last', '1'), { kept: 2, removed: 2 });
   t.same(await home.snapshots(), [ids[0], ids[3]]);
 });
 
 t.test('rewrite: the paths are in no snapshot any more', async (t) => {
-  const home = new Home(t);
+  const home = new Snapshots(t);
   const ids = await home.backUp('01-01', '01-02');
-  t.match(await home.json(t, 'rewrite', '--exclude', 'secret', '-n'), { outcome: 'dry-run', snapshots: [{ id: ids[0] }, { id: ids[1] }] });
-  t.match(await home.json(t, 'find', 'secret'), { matches: 2 });
-  t.match(await home.json(t, 'rewrite', '--exclude', 'secret'), { snapshots: [{ removed: { files: 1, bytes: 1000 } }, {}] });
-  t.match(await home.json(t, 'find', 'secret'), { matches: 0, snapshots: 2 });
-  t.match(await home.json(t, 'find', 'a.txt'), { matches: 2 });
+  t.match(await home.summary(t, 'rewrite', '--exclude', 'secret', '-n'), {
+    outcome: 'dry-run',
+    snapshots: [{ id: ids[0] }, { id: ids[1] }],
+  });
+  t.match(await home.summary(t, 'find', 'secret'), { matches: 2 });
+  t.match(await home.summary(t, 'rewrite', '--exclude', 'secret'), { snapshots: [{ removed: { files: 1, bytes: 1000 } }, {}] });
+  t.match(await home.summary(t, 'find', 'secret'), { matches: 0, snapshots: 2 });
+  t.match(await home.summary(t, 'find', 'a.txt'), { matches: 2 });
   t.equal((await home.lagan('cat', 'latest', join(home.folder, 'data/a.txt'))).stdout, 'hello');
-  t.match(await home.json(t, 'undelete'), { snapshots: [{ id: ids[0] }, { id: ids[1] }] });
-  t.match(await home.json(t, 'rewrite', '--exclude', 'secret'), { snapshots: [{ outcome: 'unchanged' }, { outcome: 'unchanged' }] });
+  t.match(await home.summary(t, 'undelete'), { snapshots: [{ id: ids[0] }, { id: ids[1] }] });
+  t.match(await home.summary(t, 'rewrite', '--exclude', 'secret'), { snapshots: [{ outcome: 'unchanged' }, { outcome: 'unchanged' }] });
   // The next backup compares with the new one.
   home.write('b.txt', 'b');
   await home.backUp('01-03');
-  t.match(await home.json(t, 'check', '--read-data'), { outcome: 'sound' });
+  t.match(await home.summary(t, 'check', '--read-data'), { outcome: 'sound' });
 });
