@@ -12,6 +12,7 @@ import { openStorage } from '../../../engine/storage/mod.ts';
 import { storageConformance } from '../../conformance/storage.ts';
 import { Line } from './line.ts';
 import { type Azurite, findAzurite, serverThatAnswers, startAzurite } from './servers.ts';
+import { expectAbortsAtOnce } from './stalled.ts';
 
 const found = findAzurite();
 const limits = new TransferLimits();
@@ -207,20 +208,7 @@ function testsWith(azurite: Azurite): void {
     const writer = await storage.createWriter('a/c', {});
     await writer.append([object]);
     line.stall();
-    const calls: ((signal: AbortSignal) => Promise<unknown>)[] = [
-      (signal) => storage.get('a/b', undefined, { signal }),
-      (signal) => storage.size('a/b', { signal }),
-      (signal) => storage.create('a/d', [], { signal }),
-      (signal) => storage.delete(['a/b'], { signal }),
-      (signal) => storage.state({ signal }),
-      (signal) => storage.list('', { signal })[Symbol.asyncIterator]().next(),
-    ];
-    for (const call of calls) {
-      const controller = new AbortController();
-      const result = call(controller.signal);
-      setTimeout(() => controller.abort(), 20);
-      await t.rejects(async () => result, { code: 'interrupted' });
-    }
+    await expectAbortsAtOnce(t, storage, object);
     await writer.abort();
   });
 }

@@ -8,6 +8,7 @@ import { openStorage, type Storage } from '../../../engine/storage/mod.ts';
 import { storageConformance } from '../../conformance/storage.ts';
 import { Line } from './line.ts';
 import { findFakeGcs, serverThatAnswers, startFakeGcs } from './servers.ts';
+import { expectAbortsAtOnce } from './stalled.ts';
 
 const found = findFakeGcs();
 const limits = new TransferLimits();
@@ -104,21 +105,7 @@ function testsWith(port: number): void {
     await storage.prepare();
     await storage.create('a/b', [object.subarray(0, 10)]);
     line.stall();
-    const calls: ((signal: AbortSignal) => Promise<unknown>)[] = [
-      (signal) => storage.get('a/b', undefined, { signal }),
-      (signal) => storage.size('a/b', { signal }),
-      (signal) => storage.create('a/d', [], { signal }),
-      (signal) => storage.create('a/d', [object], { signal }),
-      (signal) => storage.delete(['a/b'], { signal }),
-      (signal) => storage.state({ signal }),
-      (signal) => storage.list('', { signal })[Symbol.asyncIterator]().next(),
-    ];
-    for (const call of calls) {
-      const controller = new AbortController();
-      const result = call(controller.signal);
-      setTimeout(() => controller.abort(), 20);
-      await t.rejects(async () => result, { code: 'interrupted' });
-    }
+    await expectAbortsAtOnce(t, storage, object);
   });
 }
 

@@ -13,6 +13,7 @@ import { storageConformance } from '../../conformance/storage.ts';
 import { certificate, everything, fingerprint, type Serving, startServing } from '../serve/serving.ts';
 import { Line } from './line.ts';
 import { scratchFolder, serverThatAnswers } from './servers.ts';
+import { expectAbortsAtOnce } from './stalled.ts';
 
 /** The suite uses names and bytes that are none of the format. */
 const anything: Admission = { check: () => new SizeCheck(1024 ** 4), mayDelete: () => true };
@@ -119,21 +120,7 @@ t.test('Served: an abort during a stalled request answers at once', async (t) =>
   const { line, storage } = await byLine(t);
   await storage.create('a/b', [object.subarray(0, 10)]);
   line.stall();
-  const calls: ((signal: AbortSignal) => Promise<unknown>)[] = [
-    (signal) => storage.get('a/b', undefined, { signal }),
-    (signal) => storage.size('a/b', { signal }),
-    (signal) => storage.create('a/d', [], { signal }),
-    (signal) => storage.create('a/d', [object.subarray(0, 3_000_000)], { signal }),
-    (signal) => storage.delete(['a/b'], { signal }),
-    (signal) => storage.state({ signal }),
-    (signal) => storage.list('', { signal })[Symbol.asyncIterator]().next(),
-  ];
-  for (const call of calls) {
-    const controller = new AbortController();
-    const result = call(controller.signal);
-    setTimeout(() => controller.abort(), 20);
-    await t.rejects(async () => result, { code: 'interrupted' });
-  }
+  await expectAbortsAtOnce(t, storage, object.subarray(0, 3_000_000));
 });
 
 t.test('Served: a certificate that is not to be trusted is told of, and nothing is sent', async (t) => {

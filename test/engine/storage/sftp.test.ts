@@ -12,6 +12,7 @@ import { SftpFolder } from '../../../engine/storage/sftp.ts';
 import { storageConformance } from '../../conformance/storage.ts';
 import { Line } from './line.ts';
 import { findSshd, makeSshKey, type Sshd, scratchFolder, startSshd } from './servers.ts';
+import { expectAbortsAtOnce } from './stalled.ts';
 
 const found = findSshd();
 const limits = new TransferLimits();
@@ -274,20 +275,7 @@ function testsWith(sshd: Sshd, sshdFile: string): void {
     const { storage, line } = await openedByLine(t, sshd);
     await storage.create('a/b', [object.subarray(0, 10)]);
     line.stall();
-    const calls: ((signal: AbortSignal) => Promise<unknown>)[] = [
-      (signal) => storage.get('a/b', undefined, { signal }),
-      (signal) => storage.size('a/b', { signal }),
-      (signal) => storage.create('a/c', [object], { signal }),
-      (signal) => storage.delete(['a/b'], { signal }),
-      (signal) => storage.state({ signal }),
-      (signal) => storage.list('', { signal })[Symbol.asyncIterator]().next(),
-    ];
-    for (const call of calls) {
-      const controller = new AbortController();
-      const result = call(controller.signal);
-      setTimeout(() => controller.abort(), 20);
-      await t.rejects(async () => result, { code: 'interrupted' });
-    }
+    await expectAbortsAtOnce(t, storage, object);
   });
 }
 
