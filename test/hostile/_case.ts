@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Secret } from '../../engine/mod.ts';
 import * as format from '../../repo-format/mod.ts';
 import { emptySnapshot, type Forge, type ForgedBlock } from '../spec/_forge.ts';
+import { entryFields } from '../spec/entry-fields.ts';
 
 export interface HostileCase {
   readonly name: string;
@@ -18,17 +19,7 @@ export interface HostileCase {
 
 export const chunk = new TextEncoder().encode('the bytes of a chunk');
 export const time = { seconds: 1_700_000_000, nanoseconds: 0 };
-const common = {
-  mode: 0o644,
-  uid: 0,
-  gid: 0,
-  userName: '',
-  groupName: '',
-  mtime: time,
-  ctime: time,
-  inode: 1,
-  extensions: format.noExtensions,
-};
+const common = { ...entryFields, mtime: time, ctime: time };
 
 export const textBytes = (text: string) => new TextEncoder().encode(text);
 

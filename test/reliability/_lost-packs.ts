@@ -25,7 +25,8 @@ export async function dataPacks(storage: Storage): Promise<PackId[]> {
   return packs;
 }
 
-async function isOfData({ storage, keys }: Repository, pack: PackId): Promise<boolean> {
+/** Whether a pack is one of data, and its contents can be read. */
+export async function isOfData({ storage, keys }: Repository, pack: PackId): Promise<boolean> {
   try {
     await new PackReader({ storage, keys }).open(pack, 'pack');
     return true;

@@ -2,6 +2,7 @@
 import t from 'tap';
 import * as format from '../../repo-format/mod.ts';
 import { readVectorFiles } from '../spec/_vector-files.ts';
+import { entryFields } from '../spec/entry-fields.ts';
 import { encodedAgain } from './_encoders.ts';
 
 const bytes = (size: number, value = 1) => new Uint8Array(size).fill(value);
@@ -158,19 +159,7 @@ t.test('NodeWriter: a clone ends by itself, and the packs are told in the order 
 t.test('expectChild: nothing in a child comes before the end of the child before it', async (t) => {
   const reference = { pack: id, name: bytes(32) };
   const name = (text: string) => new TextEncoder().encode(text);
-  const entry = (text: string) => ({
-    name: name(text),
-    type: 'fifo' as const,
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    userName: '',
-    groupName: '',
-    mtime: time,
-    ctime: time,
-    inode: 1,
-    extensions: format.noExtensions,
-  });
+  const entry = (text: string) => ({ ...entryFields, name: name(text), type: 'fifo' as const });
   const decoded = (node: Parameters<typeof format.encodeNode>[0]) => format.decodeNode(format.encodeNode(node));
   const inner = (lastNames: string[], height = 1) =>
     decoded({ kind: 'directory', height, items: lastNames.map((last) => ({ lastName: name(last), entriesBelow: 1, node: reference })) });
@@ -265,17 +254,7 @@ t.test('decodeNode: what is refused says where, what was found and what would be
 });
 
 t.test('decodeNode: offsets of single bytes that are wrong', async (t) => {
-  const fields = {
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    userName: '',
-    groupName: '',
-    mtime: time,
-    ctime: time,
-    inode: 1,
-    extensions: format.noExtensions,
-  };
+  const fields = { ...entryFields, mode: 0, mtime: time, ctime: time };
   const name = new TextEncoder().encode('a');
   const leaf = (entry: format.Entry) => format.encodeNode({ kind: 'directory', height: 0, items: [entry] });
   const empty = leaf({ ...fields, name, type: 'directory', node: null, filesBelow: 0, bytesBelow: 0 });
@@ -402,17 +381,7 @@ t.test('decodeNode: an item may begin a MiB after the first, and none further', 
       ),
     tooMany,
   );
-  const fields = {
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    userName: '',
-    groupName: '',
-    mtime: time,
-    ctime: time,
-    inode: 1,
-    extensions: format.noExtensions,
-  };
+  const fields = { ...entryFields, mode: 0, mtime: time, ctime: time };
   t.throws(
     () =>
       decode(

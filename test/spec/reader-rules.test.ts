@@ -16,23 +16,13 @@ import {
 import { listCheckpoints, listIndexTables, readCatalogue, readRoot } from '../../engine/repository/mod.ts';
 import * as format from '../../repo-format/mod.ts';
 import { emptySnapshot, Forge, type ForgedBlock } from './_forge.ts';
+import { entryFields } from './entry-fields.ts';
 
 const chunk = new TextEncoder().encode('the bytes of a chunk');
 const time = { seconds: 0, nanoseconds: 0 };
-const common = {
-  mode: 0o644,
-  uid: 0,
-  gid: 0,
-  userName: '',
-  groupName: '',
-  mtime: time,
-  ctime: time,
-  inode: 1,
-  extensions: format.noExtensions,
-};
 
 function fileEntry(name: string, size: number, extents: format.Extent[]): format.Entry {
-  return { ...common, name: new TextEncoder().encode(name), type: 'file', size, content: { form: 'inline', extents } };
+  return { ...entryFields, name: new TextEncoder().encode(name), type: 'file', size, content: { form: 'inline', extents } };
 }
 
 /** A snapshot with one file of one chunk in such a block; gives the outcome of reading it. */

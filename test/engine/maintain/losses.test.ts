@@ -3,7 +3,8 @@ import { check } from '../../../engine/check/mod.ts';
 import { maintain, recover } from '../../../engine/maintain/mod.ts';
 import { PackReader } from '../../../engine/packs/mod.ts';
 import { listReportedPacks, type Repository, readLostPacks, readRoot, writeDamageReport } from '../../../engine/repository/mod.ts';
-import { isLaganError, LaganError, objectNames, type PackId } from '../../../repo-format/mod.ts';
+import { LaganError, objectNames, type PackId } from '../../../repo-format/mod.ts';
+import { isOfData } from '../../reliability/_lost-packs.ts';
 import { replaceObject } from '../repository/sample.ts';
 import { FaultyStorage, withFlippedBit } from '../storage/faulty-storage.ts';
 import {
@@ -25,7 +26,7 @@ async function dataPacks({ repository }: History): Promise<PackId[]> {
   const found: PackId[] = [];
   for (const name of await packs({ repository } as History)) {
     const pack = name.slice(name.lastIndexOf('/') + 1) as PackId;
-    if (await opens(repository, pack)) found.push(pack);
+    if (await isOfData(repository, pack)) found.push(pack);
   }
   return found;
 }
@@ -35,16 +36,6 @@ async function packsOfSeveralBlocks(history: History): Promise<PackId[]> {
   for (const pack of await dataPacks(history))
     if ((await new PackReader(history.repository).open(pack, 'pack')).blocks.length > 1) found.push(pack);
   return found;
-}
-
-async function opens({ storage, keys }: Repository, pack: PackId): Promise<boolean> {
-  try {
-    await new PackReader({ storage, keys }).open(pack, 'pack');
-    return true;
-  } catch (error) {
-    if (isLaganError(error)) return false;
-    throw error;
-  }
 }
 
 const report = (repository: Repository, pack: PackId) =>

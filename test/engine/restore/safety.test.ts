@@ -5,6 +5,7 @@ import t from 'tap';
 import { EntryRestorer, type LeafEntry } from '../../../engine/restore/_entry-restorer.ts';
 import { JobReport } from '../../../engine/restore/_job-report.ts';
 import { closeDescriptor, openRoot } from '../../../engine/system/mod.ts';
+import { entryFields } from '../../spec/entry-fields.ts';
 import { backUp, backUpSample, bringBack, inventory, makePlace } from './_helpers.ts';
 
 t.test('restore: links that were planted in the target lead nowhere', async (t) => {
@@ -108,16 +109,11 @@ t.test('EntryRestorer: a file that the backup could not read wholly is restored 
   const time = { seconds: 5, nanoseconds: 0 };
   const extensions = { readError: { code: 'EIO', message: 'reading failed' } };
   const entry: LeafEntry = {
+    ...entryFields,
     name: Buffer.from('file'),
     type: 'file',
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    userName: '',
-    groupName: '',
     mtime: time,
     ctime: time,
-    inode: 1,
     size: 9,
     content: { form: 'none' },
     extensions,
