@@ -4,10 +4,11 @@ import { openStorage } from '../../engine/mod.ts';
 import { listSnapshots } from '../../engine/repository/mod.ts';
 import { collect, forget } from '../simulation/engine-calls.ts';
 import { open } from './_crash-points.ts';
-import { say, taskOf } from './_kill-messages.ts';
+import { say, sayStarted, taskOf } from './_kill-messages.ts';
 
 const kept = 6;
 const { repository: place } = taskOf(process.argv[2]);
+sayStarted();
 for (;;) {
   try {
     const repository = await open(openStorage(place));

@@ -2,7 +2,7 @@
  * Two writers and a collector as processes on one repository, each killed (SIGKILL) at random moments and started again. In the end nothing that was
  * acknowledged and not forgotten may be missing, and after one more collection no litter stays.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -42,8 +42,10 @@ interface Known {
   readonly version: number;
 }
 
-/** How long a process lives, as a multiple of the time that one needs for its first deed: from its very start to after some deeds. */
-const life = { shortest: 0.1, longest: 1.6 };
+/** How long a process lives at most once its modules are loaded, as a multiple of the time that its first deed takes. */
+const life = 2.5;
+/** Modules are compiled once for all processes, not anew for each. */
+const compileCache = process.env.NODE_COMPILE_CACHE ?? path.join(import.meta.dirname, '../../node_modules/.cache/compile');
 
 export function runKills(options: KillOptions): Promise<KillResult> {
   return new KillRun(options).run();
@@ -88,31 +90,43 @@ class KillRun {
 
   /** Starts a process, kills it, starts it again, until all have been killed so often together. */
   async #keepRunning(role: 'writer' | 'collector', writer = 0): Promise<void> {
-    let firstDeedMs: number | undefined;
+    let deedMs: number | undefined;
     while (this.#kills < this.#options.kills && this.#faults.length === 0) {
+      const { child, ended, started, done } = this.#start(role, writer);
+      await Promise.race([started, ended]);
       const startedAt = performance.now();
-      const child = this.#start(role, writer);
-      const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-      if (firstDeedMs === undefined) await Promise.race([ended, new Promise((resolve) => child.stdout!.once('data', resolve))]);
-      else await setTimeout(firstDeedMs * (life.shortest + this.#random.next() * (life.longest - life.shortest)));
-      firstDeedMs ??= performance.now() - startedAt;
+      let tookMs: number | undefined;
+      const deed = done.then(() => {
+        tookMs = performance.now() - startedAt;
+      });
+      await Promise.race([ended, deedMs === undefined ? deed : setTimeout(deedMs * life * this.#random.next())]);
+      // Deeds take longer as the repository grows: whoever does not come to the end of one gets more time.
+      deedMs = tookMs ?? (deedMs ?? 0) * 1.1;
       if (child.kill('SIGKILL')) this.#kills++;
       await ended;
     }
   }
 
-  #start(role: 'writer' | 'collector', writer: number): ChildProcess {
+  /** `done`: its first deed is. */
+  #start(role: 'writer' | 'collector', writer: number) {
     const source = path.join(this.#options.folder, `source-${writer}`);
     const writing = { source, writer, firstVersion: this.#versions[writer]! };
     const task: ProcessTask = { repository: this.#place, ...(role === 'writer' ? writing : {}) };
     const program = path.join(import.meta.dirname, `_kill-${role}.ts`);
     const child = spawn(process.execPath, [program, JSON.stringify(task)], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NODE_OPTIONS: '' },
+      env: { ...process.env, NODE_OPTIONS: '', NODE_COMPILE_CACHE: compileCache },
     });
-    createInterface({ input: child.stdout! }).on('line', (line) => this.#hear(JSON.parse(line) as KillMessage, writer));
-    createInterface({ input: child.stderr! }).on('line', (line) => this.#faults.push(`${role}: ${line}`));
-    return child;
+    const [ended, started, done] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    child.once('close', () => ended.resolve());
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const message = JSON.parse(line) as KillMessage;
+      this.#hear(message, writer);
+      if (message.type === 'started') started.resolve();
+      else if (message.type === 'acknowledged' || message.type === 'collected') done.resolve();
+    });
+    createInterface({ input: child.stderr }).on('line', (line) => this.#faults.push(`${role}: ${line}`));
+    return { child, ended: ended.promise, started: started.promise, done: done.promise };
   }
 
   #hear(message: KillMessage, writer: number): void {
@@ -121,7 +135,7 @@ class KillRun {
       this.#versions[writer] = message.version + 1;
     } else if (message.type === 'forgetting') for (const id of message.ids) this.#forgotten.add(id);
     else if (message.type === 'collected') this.#collections += message.collections;
-    else this.#faults.push(message.words);
+    else if (message.type === 'fault') this.#faults.push(message.words);
   }
 
   async #judge(): Promise<void> {

@@ -3,10 +3,11 @@ import { backupWithin } from '../../engine/backup/backup.ts';
 import { openStorage } from '../../engine/mod.ts';
 import { isLaganError } from '../../repo-format/mod.ts';
 import { fill, open } from './_crash-points.ts';
-import { say, taskOf } from './_kill-messages.ts';
+import { say, sayStarted, taskOf } from './_kill-messages.ts';
 import { contentsOfVersion } from './_kill-source.ts';
 
 const { repository: place, source, writer, firstVersion } = taskOf(process.argv[2]);
+sayStarted();
 for (let version = firstVersion!; ; version++) {
   fill(source!, contentsOfVersion(writer!, version));
   try {
