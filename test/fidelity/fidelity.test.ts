@@ -105,7 +105,9 @@ function make(place: Place, owner: 'self' | 'nobody'): FidelityCase[] {
 
 /** Takes a step of the round trip in a process of its own, as this user or as nobody. */
 function run(step: Step, place: Place, as: 'self' | 'nobody'): StepResult {
-  const output = execFileSync(process.execPath, [join(import.meta.dirname, 'round-trip.ts'), JSON.stringify(step)], {
+  // The test runner's own module, which it adds to every process, would want to write where this user may not.
+  const program = ['-u', 'NODE_OPTIONS', process.execPath, join(import.meta.dirname, 'round-trip.ts')];
+  const output = execFileSync('env', [...program, JSON.stringify(step)], {
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
     cwd: place.home,
