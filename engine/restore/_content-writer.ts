@@ -60,13 +60,15 @@ export class ContentWriter implements ContentTarget {
 
   /** Writes what a stretch of a large file holds, which has its size already. */
   async writeLeaves(descriptor: Descriptor, leaves: readonly ContentLeaf[]): Promise<void> {
-    const stretches: { extents: readonly Extent[]; start: number }[] = [];
-    for (const { node, start } of leaves) {
-      // A leaf is one node.
-      for await (const extents of this.#trees.extents({ form: 'node', node, height: 0, packs: [] })) stretches.push({ extents, start });
+    for (const portion of portionsOf(leaves)) {
+      const stretches: { extents: readonly Extent[]; start: number }[] = [];
+      for (const { node, start } of portion) {
+        // A leaf is one node.
+        for await (const extents of this.#trees.extents({ form: 'node', node, height: 0, packs: [] })) stretches.push({ extents, start });
+      }
+      this.#cache.expected = stretches.flatMap(({ extents }) => extents);
+      for (const { extents, start } of stretches) await this.#writeExtents(descriptor, extents, start);
     }
-    this.#cache.expected = stretches.flatMap(({ extents }) => extents);
-    for (const { extents, start } of stretches) await this.#writeExtents(descriptor, extents, start);
   }
 
   /** Returns where the extents end in the file. */
@@ -138,4 +140,14 @@ const zeros = new Uint8Array(restoreLimits.zerosBytes);
 export function expectLength(found: number, size: number, { mayBeShort }: { mayBeShort: boolean }): void {
   if (found === size || (mayBeShort && found < size)) return;
   throw new LaganError('malformed', `the content of the file has ${found} bytes, its entry says ${size}`, { expected: size, found });
+}
+
+/** Leaves of which it is looked through at once what they need: blocks that are needed later are not read ahead. */
+function* portionsOf(leaves: readonly ContentLeaf[]): Generator<readonly ContentLeaf[]> {
+  let from = 0;
+  for (let to = 1; to <= leaves.length; to++) {
+    if (to < leaves.length && leaves[to]!.start - leaves[from]!.start < restoreLimits.portionBytes) continue;
+    yield leaves.slice(from, to);
+    from = to;
+  }
 }

@@ -17,9 +17,13 @@ export const restoreLimits = {
   pinnedFolders: 384,
   /** Folders kept open beside them, for the way back up. */
   openFolders: 64,
-  /** Larger files are written by all workers, in segments of about this size. */
+  /** Larger files are written by all workers, in segments: two for each, but not smaller or larger than this. Where two of them meet, both need the same blocks of each pack. */
   segmentedFromBytes: 64 * MiB,
-  segmentBytes: 32 * MiB,
+  segmentsPerWorker: 2,
+  smallestSegmentBytes: 32 * MiB,
+  largestSegmentBytes: 128 * MiB,
+  /** What so much of a segment needs is read ahead. */
+  portionBytes: 32 * MiB,
   segmentedFilesAtOnce: 4,
   /** Larger files are written under another name first, so that none is half there after a crash. */
   temporaryFromBytes: 1 * MiB,

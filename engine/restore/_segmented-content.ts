@@ -33,7 +33,7 @@ export class SegmentedContent implements ContentTarget {
 
   async write(descriptor: Descriptor, { content, size, extensions }: FileEntry): Promise<number> {
     onTarget('set the size of a file', () => ftruncateSync(descriptor, size));
-    const writing = new Segments(this.#pool, descriptor, this.#onSegment);
+    const writing = new Segments(this.#pool, { descriptor, fileBytes: size, onSegment: this.#onSegment });
     let end = 0;
     try {
       for await (const leaf of contentLeaves(this.#trees, content)) {
@@ -56,22 +56,28 @@ class Segments {
   readonly #pool: RestorePool;
   readonly #descriptor: Descriptor;
   readonly #onSegment: (sizeBytes: number) => void;
+  readonly #segmentBytes: number;
   readonly #running: Promise<void>[] = [];
   #leaves: SizedLeaf[] = [];
   #sizeBytes = 0;
   #fault: JobResult['faults'][number] | undefined;
 
-  constructor(pool: RestorePool, descriptor: Descriptor, onSegment: (sizeBytes: number) => void) {
+  constructor(
+    pool: RestorePool,
+    { descriptor, fileBytes, onSegment }: { descriptor: Descriptor; fileBytes: number; onSegment: (sizeBytes: number) => void },
+  ) {
+    const { segmentsPerWorker, smallestSegmentBytes, largestSegmentBytes } = restoreLimits;
     this.#pool = pool;
     this.#descriptor = descriptor;
     this.#onSegment = onSegment;
+    this.#segmentBytes = Math.min(Math.max(fileBytes / (segmentsPerWorker * pool.size), smallestSegmentBytes), largestSegmentBytes);
   }
 
   async add(leaf: SizedLeaf): Promise<void> {
     this.throwFault();
     this.#leaves.push(leaf);
     this.#sizeBytes += leaf.sizeBytes;
-    if (this.#sizeBytes < restoreLimits.segmentBytes) return;
+    if (this.#sizeBytes < this.#segmentBytes) return;
     await this.#pool.ready();
     this.#send();
   }
