@@ -1,6 +1,15 @@
 /** What a manifest says of a snapshot, and how it is made of one. */
 import { createHash } from 'node:crypto';
-import { type Entry, isHolding, listHolds, openFile, type Repository, type SnapshotInfo, walkSnapshot } from '../../engine/mod.ts';
+import {
+  type Entry,
+  isHolding,
+  isLaganError,
+  listHolds,
+  openFile,
+  type Repository,
+  type SnapshotInfo,
+  walkSnapshot,
+} from '../../engine/mod.ts';
 
 export interface DescribedEntry {
   /** Base64 of the raw bytes. */
@@ -8,8 +17,8 @@ export interface DescribedEntry {
   readonly type: Entry['type'];
   /** All that a reader must find, as text: numbers, times, attributes. */
   readonly metadata: readonly string[];
-  /** SHA-256 of the content, of a file; and its stretches of data. */
-  readonly content?: { readonly sha256: string; readonly data: readonly (readonly [start: number, end: number])[] };
+  /** SHA-256 of the content, of a file; and its stretches of data. Null: it is lost. */
+  readonly content?: { readonly sha256: string; readonly data: readonly (readonly [start: number, end: number])[] } | null;
 }
 
 export interface DescribedSnapshot {
@@ -29,6 +38,13 @@ export interface Manifest {
   readonly madeBy: string;
   readonly repository: string;
   readonly snapshots: readonly DescribedSnapshot[];
+  /** What check finds, all data read. */
+  readonly damage: readonly string[];
+}
+
+/** Of all findings, in order. */
+export function codesOf(findings: readonly { readonly code: string }[]): string[] {
+  return findings.map(({ code }) => code).sort();
 }
 
 /** `contents`: `read` them, or leave them `out`, as a key for metadata alone must. */
@@ -40,7 +56,7 @@ export async function describeSnapshot(
   const entries: DescribedEntry[] = [];
   for await (const { path, entry } of walkSnapshot(repository, info, { recursive: true })) {
     const content = entry.type === 'file' && contents === 'read' ? await describeContent(repository, entry) : undefined;
-    entries.push({ path: base64(path), type: entry.type, metadata: describeMetadata(entry), ...(content && { content }) });
+    entries.push({ path: base64(path), type: entry.type, metadata: describeMetadata(entry), ...(content !== undefined && { content }) });
   }
   const now = { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 };
   const holds = (await listHolds(repository)).filter(({ value }) => isHolding(value, now));
@@ -59,10 +75,15 @@ export async function describeSnapshot(
   };
 }
 
-async function describeContent(repository: Repository, entry: Entry): Promise<NonNullable<DescribedEntry['content']>> {
+async function describeContent(repository: Repository, entry: Entry): Promise<DescribedEntry['content']> {
   const file = openFile(repository, entry);
   const hash = createHash('sha256');
-  for await (const bytes of file.stream()) hash.update(bytes);
+  try {
+    for await (const bytes of file.stream()) hash.update(bytes);
+  } catch (error) {
+    if (isLaganError(error, 'pack-missing')) return null;
+    throw error;
+  }
   const data: [number, number][] = [];
   for await (const { kind, start, end } of file.stretches()) if (kind === 'data') data.push([start, end]);
   return { sha256: hash.digest('hex'), data };

@@ -11,6 +11,7 @@ import {
   annotateSnapshot,
   backup,
   backupStream,
+  check,
   createRepository,
   forgetSnapshots,
   holdSnapshots,
@@ -21,9 +22,12 @@ import {
   type Repository,
 } from '../../engine/mod.ts';
 import { program } from '../../engine/program/mod.ts';
+import { rotateMasterKey, withNewestKeys } from '../../engine/repository/mod.ts';
 import { openRoot } from '../../engine/system/mod.ts';
+import { parseObjectName } from '../../repo-format/mod.ts';
 import { acl, attribute, CaseFolder, latin1, noise } from '../fidelity/case-folder.ts';
-import { describeSnapshot, type Manifest } from './describe.ts';
+import { isOfData } from '../reliability/_lost-packs.ts';
+import { codesOf, describeSnapshot, type Manifest } from './describe.ts';
 import { identityKey, secrets } from './secrets.ts';
 
 /** Small, so that small files have several chunks, nodes of contents and packs. */
@@ -42,7 +46,7 @@ async function make(name: string | undefined): Promise<void> {
   try {
     const repository = await createRepository(openStorage(join(scratch, 'repository')), { slots: slots(), ...sizes, time: at(0) });
     await fill(repository, join(scratch, 'source'));
-    const manifest = await describe(repository);
+    const manifest = await describe(await withNewestKeys(repository));
     rmSync(target, { recursive: true, force: true });
     mkdirSync(target);
     cpSync(join(scratch, 'repository'), join(target, 'repository'), { recursive: true });
@@ -83,13 +87,43 @@ async function fill(repository: Repository, source: string): Promise<void> {
   await backup(repository, { ...common, paths: [join(source, 'many')], time: day(8) });
   await forgetSnapshots(repository, [fourth.snapshotId!], { now: at(9), reason: 'forgotten, not collected' });
   await holdSnapshots(repository, [fifth.snapshotId!], { until: { seconds: 4_000_000_000, nanoseconds: 0 }, reason: 'until 2096' });
+  await rotateMasterKey(repository);
+  const renewed = await withNewestKeys(repository);
+  writeFileSync(join(source, 'after rotation'), noise(6000, 78));
+  await backup(renewed, { ...common, time: day(10), description: 'with the second key' });
+  await loseData(renewed, day(11));
+  await maintain(renewed);
+  await loseData(renewed, day(12));
+}
+
+/** A stream whose data vanishes: check says so in a report, of which the next collection makes a list of what is lost; and it remembers what it has verified. */
+async function loseData(repository: Repository, time: Date): Promise<void> {
+  const { storage } = repository;
+  const before = new Set(await packNames(repository));
+  await backupStream(repository, { name: 'lost', stream: lostStream(time.getTime()), host: 'delta', time });
+  for (const name of await packNames(repository)) {
+    const parsed = parseObjectName(name);
+    if (!before.has(name) && parsed?.type === 'pack' && (await isOfData(repository, parsed.id))) await storage.delete([name]);
+  }
+  await check(repository, { readData: true, record: true, workers: 1 });
+}
+
+async function packNames({ storage }: Repository): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of storage.list('writer/packs/')) names.push(name);
+  return names;
+}
+
+async function* lostStream(seed: number): AsyncGenerator<Uint8Array> {
+  yield noise(6000, seed);
 }
 
 async function describe(repository: Repository): Promise<Manifest> {
   const snapshots = await listSnapshots(repository, { includeDeleted: true });
   const described = [];
   for (const info of snapshots) described.push(await describeSnapshot(repository, info));
-  return { madeBy: program, repository: repository.id, snapshots: described };
+  const { errors } = await check(repository, { readData: true, workers: 1 });
+  return { madeBy: program, repository: repository.id, snapshots: described, damage: codesOf(errors) };
 }
 
 function firstSource(source: string): void {
