@@ -7,7 +7,16 @@ import { openOrCreateDefault } from '../shared/create.ts';
 import type { BackupResult, ExcludeRules, SnapshotId, SnapshotLabels } from '../shared/engine.ts';
 import { systemError, usageError } from '../shared/errors.ts';
 import { problemFields } from '../shared/json.ts';
-import { addExamples, countOption, listOption, sizeOption, timeOption } from '../shared/options.ts';
+import {
+  addExamples,
+  type Compression,
+  compressionOption,
+  listOption,
+  parseCompression,
+  sizeOption,
+  timeOption,
+  workersOption,
+} from '../shared/options.ts';
 import { readPatterns } from '../shared/patterns.ts';
 import { readProblems } from '../shared/read-problems.ts';
 import { type OpenedRepository, repeatedOptions } from '../shared/repository.ts';
@@ -18,8 +27,6 @@ import { commandStream, readAll } from '../shared/streams.ts';
 import { bytesOfText, splitAtByte, splitAtNul, textOfBytes } from '../shared/text.ts';
 import { dateOfTime, formatDuration, type Time } from '../shared/times.ts';
 import { maintainWhenDue } from '../shared/upkeep.ts';
-
-type Compression = NonNullable<SnapshotLabels['compression']>;
 
 /** Rules in the order in which they were given: the last that fits a name counts. */
 type ExcludeOption = { readonly pattern: string } | { readonly file: string };
@@ -110,9 +117,9 @@ function addSnapshotOptions(command: Command): void {
     .option('--force', 'read all files, changed or not')
     .option('--ignore-ctime', 'a changed ctime alone does not make a file changed')
     .option('--ignore-inode', 'a changed inode alone does not make a file changed')
-    .option('--compression <method>', 'auto, none, lz4, or zstd:1 to zstd:22 (default: auto)', parseCompression)
+    .addOption(compressionOption())
     .option('--verify-all', 'open and compare every block again before it is stored, not one in eight')
-    .addOption(countOption('--workers <count>', 'threads that read and compress', { minimum: 1, maximum: 256 }))
+    .addOption(workersOption('threads that read and compress'))
     .option('--no-maintain', 'do not maintain the repository afterwards when that is due')
     .option('-n, --dry-run', 'only say what would be done');
 }
@@ -266,13 +273,6 @@ async function parentOf(
 
 function parseParent(text: string): 'auto' | 'none' | SnapshotReference {
   return text === 'auto' || text === 'none' ? text : parseSnapshotReference(text);
-}
-
-function parseCompression(text: string): Compression {
-  const level = /^zstd(?::(\d{1,2}))?$/.exec(text);
-  const isValid = ['auto', 'none', 'lz4'].includes(text) || (level && Number(level[1] ?? 1) >= 1 && Number(level[1] ?? 1) <= 22);
-  if (!isValid) throw usageError(`--compression: '${text}' is not a method`, 'valid are auto, none, lz4, and zstd:1 to zstd:22');
-  return (level ? `zstd:${Number(level[1] ?? 1)}` : text) as Compression;
 }
 
 interface ReportOptions {

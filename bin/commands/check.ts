@@ -4,7 +4,7 @@ import { type Context, contextOf } from '../shared/context.ts';
 import type { CheckResult } from '../shared/engine.ts';
 import { LaganError, usageError } from '../shared/errors.ts';
 import { tellFinding } from '../shared/findings.ts';
-import { addExamples, countOption, durationOption } from '../shared/options.ts';
+import { addExamples, durationOption, workersOption } from '../shared/options.ts';
 import { openRepository } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCountOf, formatSize, parseSize } from '../shared/sizes.ts';
@@ -38,7 +38,7 @@ export function define(command: Command): void {
     .addOption(durationOption('--max-duration <time>', 'read no more data after so long (30m, 2h); what was verified longest ago first'))
     .option('--no-record', 'write nothing to the repository: neither what was verified, nor what is damaged')
     .action(async (_options: object, self: Command) => run(contextOf(self), self.opts()));
-  command.addOption(countOption('--workers <count>', 'threads that read', { minimum: 1, maximum: 256 }));
+  command.addOption(workersOption('threads that read'));
   addExamples(command, [
     ['lagan check', 'structure, every day'],
     ['lagan check --read-data-subset 5%', 'run each day: all data in twenty days'],

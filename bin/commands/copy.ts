@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
 import type { CopiedSnapshot, SnapshotInfo } from '../shared/engine.ts';
-import { addExamples, addFilterOptions, countOption } from '../shared/options.ts';
+import { addExamples, addFilterOptions, type Compression, compressionOption, countOption, workersOption } from '../shared/options.ts';
 import { addOtherSecretOptions, openOther } from '../shared/other-repository.ts';
 import { type OpenedRepository, openRepository } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
@@ -14,6 +14,8 @@ interface CopyCommandOptions extends FilterOptions {
   readonly to: string;
   readonly latest?: number;
   readonly pins: boolean;
+  readonly compression?: Compression;
+  readonly workers?: number;
   readonly dryRun?: boolean;
 }
 
@@ -28,6 +30,8 @@ export function define(command: Command): void {
   addFilterOptions(command)
     .addOption(countOption('--latest <count>', 'only the latest ones', { minimum: 1, maximum: 1_000_000 }))
     .option('--no-pins', 'do not pin the copies of pinned snapshots')
+    .addOption(compressionOption())
+    .addOption(workersOption('threads that read and compress'))
     .option('-n, --dry-run', 'only say what would be copied')
     .action(async (snapshots: string[], _options: object, self: Command) => run(contextOf(self), snapshots, self.opts()));
   addExamples(command, [
@@ -66,6 +70,8 @@ async function copy(context: Context, { source, target, snapshots, options }: Ta
       snapshots,
       keepHolds: options.pins,
       dryRun: options.dryRun,
+      compression: options.compression,
+      workers: options.workers,
       onSnapshot: (snapshot) => tell(context, snapshot),
       signal: context.signal,
       onProgress: running.engineOptions.onProgress,

@@ -5,7 +5,7 @@ import type { Loss, RepairedSnapshot, RepairResult, SalvagedPack } from '../shar
 import { LaganError } from '../shared/errors.ts';
 import { tellFinding } from '../shared/findings.ts';
 import { pathFields } from '../shared/json.ts';
-import { addExamples, countOption } from '../shared/options.ts';
+import { addExamples, workersOption } from '../shared/options.ts';
 import { openRepository } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCountOf, formatSize } from '../shared/sizes.ts';
@@ -36,7 +36,7 @@ export function define(command: Command): void {
       ).choices(['whole', 'all']),
     )
     .action(async (_options: object, self: Command) => run(contextOf(self), self.opts()));
-  command.addOption(countOption('--workers <count>', 'threads that read', { minimum: 1, maximum: 256 }));
+  command.addOption(workersOption('threads that read'));
   addExamples(command, [
     ['lagan repair --dry-run', 'what would be done, and what is lost'],
     ['lagan repair', 'what a check found is mended'],

@@ -5,7 +5,7 @@ import { type Context, contextOf } from '../shared/context.ts';
 import type { RestoreOptions, RestoreResult, SnapshotInfo } from '../shared/engine.ts';
 import { errnoOf, LaganError, systemError, usageError } from '../shared/errors.ts';
 import { pathFields, problemFields } from '../shared/json.ts';
-import { addExamples, addFilterOptions, countOption, listOption } from '../shared/options.ts';
+import { addExamples, addFilterOptions, listOption, workersOption } from '../shared/options.ts';
 import { openRepository, shellQuote } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCountOf, formatSize } from '../shared/sizes.ts';
@@ -62,7 +62,7 @@ export function define(command: Command): void {
     .option('--no-sparse', 'write zeros into holes')
     .option('--verify', 'read everything again after it was written, and compare')
     .option('--numeric-owner', 'owners by their numbers, not by the names that this machine has')
-    .addOption(countOption('--workers <count>', 'threads that decrypt and write', { minimum: 1, maximum: 256 }))
+    .addOption(workersOption('threads that decrypt and write'))
     .option('-n, --dry-run', 'only say what would be done')
     .action(async (snapshot: string, paths: string[], _options: object, self: Command) =>
       run(contextOf(self), { snapshot, paths }, self.opts()),

@@ -1,5 +1,6 @@
 /** Pieces of which the options of commands are made. */
 import { type Command, Option } from 'commander';
+import type { SnapshotLabels } from './engine.ts';
 import { usageError } from './errors.ts';
 import { parseSize } from './sizes.ts';
 import { parseDuration, parseTime, type Time } from './times.ts';
@@ -51,6 +52,26 @@ export function parseCount(text: string, name: string, { minimum, maximum }: { m
   const count = Number(text);
   if (/^\d+$/.test(text) && count >= minimum && count <= maximum) return count;
   throw usageError(`${name}: '${text}' is not valid`, `give a whole number from ${minimum} to ${maximum}`);
+}
+
+/** How many threads a command uses. */
+export function workersOption(description: string): Option {
+  return countOption('--workers <count>', description, { minimum: 1, maximum: 256 });
+}
+
+/** How new blocks are compressed. */
+export type Compression = NonNullable<SnapshotLabels['compression']>;
+
+export function compressionOption(): Option {
+  const option = new Option('--compression <method>', 'auto, none, lz4, or zstd:1 to zstd:22 (default: auto)');
+  return option.argParser(parseCompression);
+}
+
+export function parseCompression(text: string): Compression {
+  const level = /^zstd(?::(\d{1,2}))?$/.exec(text);
+  const isValid = ['auto', 'none', 'lz4'].includes(text) || (level && Number(level[1] ?? 1) >= 1 && Number(level[1] ?? 1) <= 22);
+  if (!isValid) throw usageError(`--compression: '${text}' is not a method`, 'valid are auto, none, lz4, and zstd:1 to zstd:22');
+  return (level ? `zstd:${Number(level[1] ?? 1)}` : text) as Compression;
 }
 
 /** Options that choose among snapshots. */

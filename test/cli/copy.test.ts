@@ -60,6 +60,20 @@ t.test('copy: what opens the other repository comes from options, the environmen
   t.match(await home.lagan(...copy, ...two), { exitCode: 2, stderr: /--to-password-file and --to-key-file contradict/ });
 });
 
+t.test('copy: what is compressed anew is compressed as it is said', async (t) => {
+  const home = await withBackup(t);
+  const stored: number[] = [];
+  for (const compression of ['none', 'zstd:9']) {
+    const to = ['-r', compression, '--key-file', `${compression}.key`];
+    await home.lagan('init', ...to);
+    const other = ['--to', compression, '--to-key-file', `${compression}.key`];
+    const { json } = await home.lagan('copy', ...other, '--compression', compression, '--workers', '1', '--json');
+    stored.push(json.at(-1)!.storedBytes as number);
+  }
+  t.ok(stored[0]! > 100_000 && stored[1]! < 10_000, `${stored}`);
+  t.match(await home.lagan('copy', '--to', 'none', '--compression', 'zip'), { exitCode: 2, stderr: /'zip' is not a method/ });
+});
+
 t.test('copy: not into itself, nor to where no repository is', async (t) => {
   const home = await withBackup(t);
   t.match(await home.lagan('copy'), { exitCode: 2, stderr: /--to/ });
