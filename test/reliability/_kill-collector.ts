@@ -8,6 +8,7 @@ import { say, sayStarted, taskOf } from './_kill-messages.ts';
 
 const kept = 6;
 const { repository: place } = taskOf(process.argv[2]);
+await open(openStorage(place));
 sayStarted();
 for (;;) {
   try {

@@ -18,7 +18,7 @@ export function say(message: KillMessage): void {
   fs.writeSync(1, `${JSON.stringify(message)}\n`);
 }
 
-/** Says so. What was compiled is stored first: who is killed stores nothing at its end, and the next one would compile it again. */
+/** Says so, after the repository was opened once. What was compiled is stored first: who is killed stores nothing at its end, and the next one would compile it again. */
 export function sayStarted(): void {
   flushCompileCache();
   say({ type: 'started' });

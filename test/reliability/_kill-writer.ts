@@ -7,6 +7,7 @@ import { say, sayStarted, taskOf } from './_kill-messages.ts';
 import { contentsOfVersion } from './_kill-source.ts';
 
 const { repository: place, source, writer, firstVersion } = taskOf(process.argv[2]);
+await open(openStorage(place));
 sayStarted();
 for (let version = firstVersion!; ; version++) {
   fill(source!, contentsOfVersion(writer!, version));
