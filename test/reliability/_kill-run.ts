@@ -1,5 +1,5 @@
 /**
- * Two writers and a collector as processes on one repository, each killed (SIGKILL) at random moments and started again. In the end nothing that was
+ * Two writers and a collector as processes on one repository, each killed (SIGKILL) at random moments and started again. Now and then, and in the end, nothing that was
  * acknowledged and not forgotten may be missing, and after one more collection no litter stays.
  */
 import { spawn } from 'node:child_process';
@@ -8,7 +8,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { check } from '../../engine/check/mod.ts';
-import { createRepository, listSnapshots } from '../../engine/repository/mod.ts';
+import { createRepository, listSnapshots, type Repository } from '../../engine/repository/mod.ts';
 import { restore } from '../../engine/restore/mod.ts';
 import { openStorage } from '../../engine/storage/mod.ts';
 import { collect } from '../simulation/engine-calls.ts';
@@ -44,6 +44,8 @@ interface Known {
 
 /** How long a process lives at most once its modules are loaded, as a multiple of the time that its first deed takes. */
 const life = 2.5;
+/** So often, all are killed and what there is is restored. */
+const killsPerRound = 40;
 /** Modules are compiled once for all processes, not anew for each. */
 const compileCache = process.env.NODE_COMPILE_CACHE ?? path.join(import.meta.dirname, '../../node_modules/.cache/compile');
 
@@ -59,6 +61,8 @@ class KillRun {
   readonly #acknowledged = new Map<string, Known>();
   readonly #forgotten = new Set<string>();
   readonly #versions = [0, 0];
+  /** How long the first deed of each process takes: two writers, then the collector. */
+  readonly #deedMs: number[] = [];
   #kills = 0;
   #collections = 0;
   #restored = 0;
@@ -76,7 +80,15 @@ class KillRun {
       packSizeBytes: 256 * 1024,
       patienceMs: 0,
     });
-    await Promise.all([this.#keepRunning('writer', 0), this.#keepRunning('writer', 1), this.#keepRunning('collector')]);
+    while (this.#kills < this.#options.kills && this.#faults.length === 0) {
+      const until = Math.min(this.#options.kills, this.#kills + killsPerRound);
+      await Promise.all([
+        this.#keepRunning('writer', 0, until),
+        this.#keepRunning('writer', 1, until),
+        this.#keepRunning('collector', 2, until),
+      ]);
+      await this.#restoreAll(await open(openStorage(this.#place)));
+    }
     await this.#judge();
     return {
       kills: this.#kills,
@@ -89,10 +101,10 @@ class KillRun {
   }
 
   /** Starts a process, kills it, starts it again, until all have been killed so often together. */
-  async #keepRunning(role: 'writer' | 'collector', writer = 0): Promise<void> {
-    let deedMs: number | undefined;
-    while (this.#kills < this.#options.kills && this.#faults.length === 0) {
-      const { child, ended, started, done } = this.#start(role, writer);
+  async #keepRunning(role: 'writer' | 'collector', process: number, until: number): Promise<void> {
+    while (this.#kills < until && this.#faults.length === 0) {
+      const deedMs = this.#deedMs[process];
+      const { child, ended, started, done } = this.#start(role, process);
       await Promise.race([started, ended]);
       const startedAt = performance.now();
       let tookMs: number | undefined;
@@ -101,7 +113,7 @@ class KillRun {
       });
       await Promise.race([ended, deedMs === undefined ? deed : setTimeout(deedMs * life * this.#random.next())]);
       // Deeds take longer as the repository grows: whoever does not come to the end of one gets more time.
-      deedMs = tookMs ?? (deedMs ?? 0) * 1.1;
+      this.#deedMs[process] = tookMs ?? (deedMs ?? 0) * 1.1;
       if (child.kill('SIGKILL')) this.#kills++;
       await ended;
     }
@@ -138,9 +150,8 @@ class KillRun {
     else if (message.type === 'fault') this.#faults.push(message.words);
   }
 
-  async #judge(): Promise<void> {
-    const repository = await open(openStorage(this.#place));
-    for (let collections = 0; collections < 2; collections++) await collect(repository);
+  /** What was acknowledged and not forgotten is there, as it was. */
+  async #restoreAll(repository: Repository): Promise<void> {
     const listed = new Map((await listSnapshots(repository)).map((info) => [info.id as string, info]));
     for (const [id, { writer, version }] of this.#acknowledged) {
       if (this.#forgotten.has(id)) continue;
@@ -154,6 +165,12 @@ class KillRun {
       if (difference === undefined) this.#restored++;
       else this.#faults.push(`${id}: ${difference}`);
     }
+  }
+
+  async #judge(): Promise<void> {
+    const repository = await open(openStorage(this.#place));
+    for (let collections = 0; collections < 2; collections++) await collect(repository);
+    await this.#restoreAll(repository);
     const { errors, notes, complete } = await check(repository, { readData: true, workers: 2 });
     for (const { code, message } of [...errors, ...notes]) this.#faults.push(`${code}: ${message}`);
     if (!complete) this.#faults.push('the check is not complete');
