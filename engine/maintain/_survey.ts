@@ -17,6 +17,7 @@ import { openTable } from '../index/mod.ts';
 import { isDamage } from '../packs/mod.ts';
 import {
   type CheckpointPlace,
+  isId,
   isRecoveryRoot,
   listCheckpointPlaces,
   listCommits,
@@ -284,7 +285,7 @@ function ignoreDamage(error: unknown): undefined {
 function continuedBy({ extensions }: Snapshot): SessionId[] {
   const { continues } = extensions;
   if (!Array.isArray(continues)) return [];
-  return continues.filter((id) => id instanceof Uint8Array && id.length === 16).map((id) => idFromBytes<SessionId>(id));
+  return continues.filter(isId).map((id) => idFromBytes<SessionId>(id));
 }
 
 /** The machine's clock decides nothing but this: when an unfinished backup that nobody goes on with is given up. */

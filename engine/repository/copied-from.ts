@@ -32,6 +32,7 @@ export function withoutCopied({ [copiedKey]: _, ...extensions }: Snapshot['exten
   return extensions;
 }
 
-function isId(value: unknown): value is Uint8Array {
+/** Whether a value in an extension is an id: 16 bytes. */
+export function isId(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array && value.length === 16;
 }

@@ -14,7 +14,7 @@ export {
   storeLostPacks,
   storePackList,
 } from './collector.ts';
-export { copiedExtension, copiedFrom, type SnapshotPlace, withoutCopied } from './copied-from.ts';
+export { copiedExtension, copiedFrom, isId, type SnapshotPlace, withoutCopied } from './copied-from.ts';
 export { type CreateOptions, createRepository } from './create.ts';
 export { listDamageReports, listReportedPacks, type StoredReport, type WriteReportOptions, writeDamageReport } from './damage-reports.ts';
 export {

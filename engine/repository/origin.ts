@@ -1,6 +1,6 @@
 import { idFromBytes, idToBytes, type Snapshot, type SnapshotId } from '../../repo-format/mod.ts';
 import { program } from '../program/mod.ts';
-import { withoutCopied } from './copied-from.ts';
+import { isId, withoutCopied } from './copied-from.ts';
 import type { Session } from './sessions.ts';
 import type { SnapshotInfo } from './snapshots.ts';
 
@@ -11,7 +11,7 @@ const originKey = 'origin';
 export function originOf({ extensions }: Pick<Snapshot, 'extensions'>): SnapshotId | null {
   const origin = extensions[originKey] as { readonly snapshot?: unknown } | null | undefined;
   const id = typeof origin === 'object' ? origin?.snapshot : undefined;
-  return id instanceof Uint8Array && id.length === 16 ? idFromBytes<SnapshotId>(id) : null;
+  return isId(id) ? idFromBytes<SnapshotId>(id) : null;
 }
 
 /** What a snapshot that a session makes of another one has of it: all but its trees and its counts. */
