@@ -1,11 +1,11 @@
 /** What the numbers of HTTP and of the network mean. */
 import type { ErrorCode } from '../../repo-format/mod.ts';
 
-const networkCodes = new Set([
+/** A connection that stood, or nearly. */
+const brokenConnectionCodes = ['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'];
+const networkCodes = [
+  ...brokenConnectionCodes,
   'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
   'ETIMEDOUT',
   'ESOCKETTIMEDOUT',
   'EHOSTUNREACH',
@@ -13,9 +13,8 @@ const networkCodes = new Set([
   'ENETDOWN',
   'EAI_AGAIN',
   'ENOTFOUND',
-  'ERR_STREAM_PREMATURE_CLOSE',
   'REQUEST_SEND_ERROR',
-]);
+];
 
 /** Undefined for what an HTTP status alone does not tell. */
 export function codeOfStatus(status: number): ErrorCode | undefined {
@@ -29,8 +28,17 @@ export function codeOfStatus(status: number): ErrorCode | undefined {
 
 /** Whether the request failed below HTTP, so that it may have been carried out or not. */
 export function isNetworkError(error: unknown): boolean {
+  return isCausedBy(error, networkCodes);
+}
+
+/** Whether there was a connection, which broke: so somebody is at that address. */
+export function isBrokenConnection(error: unknown): boolean {
+  return isCausedBy(error, brokenConnectionCodes);
+}
+
+function isCausedBy(error: unknown, codes: readonly string[]): boolean {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
-    if ('code' in cause && networkCodes.has(String(cause.code))) return true;
+    if ('code' in cause && codes.includes(String(cause.code))) return true;
     if (/socket hang up|premature close|was aborted|other side closed/i.test(cause.message)) return true;
   }
   return false;

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import pLimit from 'p-limit';
 import { isLaganError, LaganError } from '../../repo-format/mod.ts';
+import { isBrokenConnection } from './_http-errors.ts';
 import {
   checkGetSize,
   checkObjectName,
@@ -90,6 +91,8 @@ export interface ObjectStoreCalls {
 
 export interface ObjectStoreOptions {
   readonly limits: TransferLimits;
+  /** Somebody has talked to the store at this address. */
+  readonly hasAnswered?: boolean | undefined;
   /** For tests. */
   readonly retries?: RetryOptions | undefined;
 }
@@ -103,15 +106,20 @@ export class ObjectStore implements Storage {
   readonly #retries: Retries;
   readonly #writers = new Set<ObjectWriter>();
   /** Something was answered: the address is right. */
-  #answered = false;
+  #hasAnswered: boolean;
   /** Something was found: the bucket is there. */
   #placeSeen = false;
 
-  constructor(calls: ObjectStoreCalls, place: { url: string; path: readonly string[] }, { limits, retries }: ObjectStoreOptions) {
+  constructor(
+    calls: ObjectStoreCalls,
+    place: { url: string; path: readonly string[] },
+    { limits, hasAnswered = false, retries }: ObjectStoreOptions,
+  ) {
     this.location = place.url;
     this.#calls = calls;
     this.#prefix = place.path.map((part) => `${part}/`).join('');
     this.#limits = limits;
+    this.#hasAnswered = hasAnswered;
     this.#retries = new Retries(retries);
   }
 
@@ -213,7 +221,7 @@ export class ObjectStore implements Storage {
   }
 
   describe(): StorageDescription {
-    return { kind: 'url', url: this.location, limits: this.#limits.describe() };
+    return { kind: 'url', url: this.location, limits: this.#limits.describe(), hasAnswered: this.#hasAnswered };
   }
 
   async *#pages(prefix: string, options: ListOptions): AsyncGenerator<ListedPage> {
@@ -352,7 +360,7 @@ export class ObjectStore implements Storage {
     };
     try {
       const result = await this.#retries.run(once, { judge: (error, number) => this.#judge(error, number), signal });
-      this.#answered = true;
+      this.#hasAnswered = true;
       this.#placeSeen ||= needs !== 'nothing';
       return result;
     } catch (error) {
@@ -365,9 +373,10 @@ export class ObjectStore implements Storage {
 
   #judge(error: unknown, attempt: number): 'never' | 'later' | 'slower' {
     if (!isLaganError(error, 'unavailable')) return 'never';
-    this.#answered ||= error.found !== undefined;
-    // A wrong address looks like a store that is away for a while: it is not waited for so long.
-    if (!this.#answered && attempt >= storageLimits.remote.attemptsOfFirstContact) return 'never';
+    this.#hasAnswered ||= error.found !== undefined;
+    // A wrong address looks like a store that is away for a while: it is not waited for so long. Where a connection broke, there is somebody.
+    const isDoubtful = !this.#hasAnswered && !isBrokenConnection(error);
+    if (isDoubtful && attempt >= storageLimits.remote.attemptsOfFirstContact) return 'never';
     return error.found === 429 || error.found === 503 ? 'slower' : 'later';
   }
 

@@ -4,6 +4,7 @@ import { notFound } from './_names.ts';
 import type { Verdict } from './_retries.ts';
 import { BrokenAnswer } from './_s3-body.ts';
 import type { S3Place } from './_s3-place.ts';
+import { storageLimits } from './limits.ts';
 
 /** An answer that no store should give. */
 export class WrongAnswer extends Error {}
@@ -78,7 +79,6 @@ const lostConnection = [
 ];
 /** What a wrong address gives as well as a passing fault: not worth a long wait before the store has answered once. */
 const unreachable = ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'TimeoutError', 'ETIMEDOUT'];
-const attemptsOfFirstContact = 3;
 
 /** Whether an error may be gone the next time. `hasAnswered`: the store has given an answer to this process before. */
 export function judgeS3(error: unknown, { attempt, hasAnswered }: { attempt: number; hasAnswered: boolean }): Verdict {
@@ -89,7 +89,7 @@ export function judgeS3(error: unknown, { attempt, hasAnswered }: { attempt: num
   // The SDK sets its clock by such an answer, or looks for other credentials: once more is enough.
   if (isSkewed(error) || isExpired(error)) return attempt < 2 ? 'later' : 'never';
   if (status !== undefined && status >= 400) return isPassing(status, word) ? 'later' : 'never';
-  if (unreachable.includes(word) && !hasAnswered) return attempt < attemptsOfFirstContact ? 'later' : 'never';
+  if (unreachable.includes(word) && !hasAnswered) return attempt < storageLimits.remote.attemptsOfFirstContact ? 'later' : 'never';
   if (isLost(error)) return 'later';
   // A success whose body was not XML.
   return status !== undefined ? 'later' : 'never';

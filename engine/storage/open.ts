@@ -18,20 +18,25 @@ export interface OpenStorageOptions {
   readonly rates?: TransferRates | undefined;
 }
 
-type OpenUrl = (url: string, limits: TransferLimits) => Storage;
+interface OpenUrlOptions {
+  readonly limits: TransferLimits;
+  readonly hasAnswered: boolean;
+}
+
+type OpenUrl = (url: string, options: OpenUrlOptions) => Storage;
 
 /** The kinds of stores, by the scheme of their URL: a new one is a line here, and a file beside this one. */
 const schemes: Readonly<Record<string, OpenUrl>> = {
   file: (url) => new LocalFolder(pathOfFileUrl(url)),
   memory: (url) => new InMemory(url.slice('memory:'.length)),
-  s3: (url, limits) => new S3(url, { limits }),
-  az: (url, limits) => new AzureContainer(url, { limits }),
-  gs: (url, limits) => new GoogleBucket(url, { limits }),
-  sftp: (url, limits) => new SftpFolder(url, { limits }),
-  https: (url, limits) => new Served(url, { limits }),
-  http: (url, limits) => new Served(url, { limits }),
-  ssh: (url, limits) => new Served(url, { limits }),
-  exec: (url, limits) => new Served(url, { limits }),
+  s3: (url, options) => new S3(url, options),
+  az: (url, options) => new AzureContainer(url, options),
+  gs: (url, options) => new GoogleBucket(url, options),
+  sftp: (url, options) => new SftpFolder(url, options),
+  https: (url, options) => new Served(url, options),
+  http: (url, options) => new Served(url, options),
+  ssh: (url, options) => new Served(url, options),
+  exec: (url, options) => new Served(url, options),
 };
 
 /**
@@ -46,7 +51,7 @@ export function openStorage(place: string | StorageDescription, { rates }: OpenS
   const scheme = schemeOf(place);
   if (scheme === undefined) return new LocalFolder(place);
   const open = schemes[scheme];
-  if (open !== undefined) return open(place, new TransferLimits(rates));
+  if (open !== undefined) return open(place, { limits: new TransferLimits(rates), hasAnswered: false });
   const hint = `for a folder of that name write ./${place}`;
   const known = Object.keys(schemes)
     .filter((name) => name !== 'memory')
@@ -61,8 +66,8 @@ function fromDescription(description: StorageDescription): Storage {
   if (description.kind === 'local-folder') return new LocalFolder(description.path);
   if (description.kind === 'in-memory') return new InMemory(description.id);
   if (description.kind === 'past') return pastOf(fromDescription(description.of), description.timeMs);
-  const { url, limits } = description;
-  return schemes[schemeOf(url)!]!(url, TransferLimits.fromDescription(limits));
+  const { url, limits, hasAnswered } = description;
+  return schemes[schemeOf(url)!]!(url, { limits: TransferLimits.fromDescription(limits), hasAnswered });
 }
 
 /** A word that we know before a colon, or any word before `://`. Other colons belong to names of folders. */

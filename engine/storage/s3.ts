@@ -55,6 +55,8 @@ import type {
 
 export interface S3Options {
   readonly limits?: TransferLimits | undefined;
+  /** Somebody has talked to the store at this address. */
+  readonly hasAnswered?: boolean | undefined;
   /** For tests. */
   readonly timeouts?: S3Timeouts | undefined;
   /** For tests. */
@@ -81,15 +83,16 @@ export class S3 implements Storage {
   readonly #slots: ReturnType<typeof pLimit>;
   readonly #writers = new Set<ObjectWriter>();
   #requests: Promise<S3Requests> | undefined;
-  #hasAnswered = false;
+  #hasAnswered: boolean;
   /** False once the store has said that it does not know conditions. */
   #hasConditions = true;
 
   /** `url` as in docs/object-stores.md. Code: usage. */
-  constructor(url: string, { limits = new TransferLimits(), timeouts, retries }: S3Options = {}) {
+  constructor(url: string, { limits = new TransferLimits(), hasAnswered = false, timeouts, retries }: S3Options = {}) {
     this.#place = parseS3Url(url);
     this.location = s3Url(this.#place);
     this.#limits = limits;
+    this.#hasAnswered = hasAnswered;
     this.#timeouts = timeouts ?? { connectMs: storageLimits.s3.connectTimeoutMs, silenceMs: storageLimits.s3.silenceTimeoutMs };
     this.#retries = new Retries(retries);
     this.#slots = pLimit(this.#place.connections);
@@ -258,7 +261,7 @@ export class S3 implements Storage {
   }
 
   describe(): StorageDescription {
-    return { kind: 'url', url: this.location, limits: this.#limits.describe() };
+    return { kind: 'url', url: this.location, limits: this.#limits.describe(), hasAnswered: this.#hasAnswered };
   }
 
   /** Sends a request until it succeeds, fails for good, or there is no point in trying any longer. */

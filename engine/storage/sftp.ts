@@ -52,6 +52,8 @@ const newFolderMode = 0o700;
 
 export interface SftpFolderOptions {
   readonly limits: TransferLimits;
+  /** Somebody has talked to the server at this address. */
+  readonly hasAnswered?: boolean | undefined;
   /** For tests. */
   readonly retries?: RetryOptions | undefined;
 }
@@ -76,10 +78,10 @@ export class SftpFolder implements Storage {
   readonly #writers = new Set<ObjectWriter>();
   #settings: SshSettings | undefined;
   #session: Promise<SftpSession> | undefined;
-  #connectedOnce = false;
+  #hasAnswered: boolean;
 
   /** Errors: `usage`. */
-  constructor(url: string, { limits, retries }: SftpFolderOptions) {
+  constructor(url: string, { limits, hasAnswered = false, retries }: SftpFolderOptions) {
     const place = parsePlaceUrl(url, { form, parameters: [] });
     const [first, ...rest] = place.path;
     if (place.host === '' || first === undefined)
@@ -89,6 +91,7 @@ export class SftpFolder implements Storage {
     this.#host = place.host.replace(/^\[(.*)\]$/, '$1');
     this.#given = { user: place.user, port: place.port };
     this.#limits = limits;
+    this.#hasAnswered = hasAnswered;
     this.#retries = new Retries(retries);
   }
 
@@ -202,7 +205,7 @@ export class SftpFolder implements Storage {
   }
 
   describe(): StorageDescription {
-    return { kind: 'url', url: this.location, limits: this.#limits.describe() };
+    return { kind: 'url', url: this.location, limits: this.#limits.describe(), hasAnswered: this.#hasAnswered };
   }
 
   async #read(
@@ -478,7 +481,7 @@ export class SftpFolder implements Storage {
     };
     const judge = (error: unknown, attempt: number) => {
       if (!isLaganError(error, 'unavailable')) return 'never';
-      return this.#connectedOnce || attempt < storageLimits.remote.attemptsOfFirstContact ? 'later' : 'never';
+      return this.#hasAnswered || attempt < storageLimits.remote.attemptsOfFirstContact ? 'later' : 'never';
     };
     return this.#retries.run(once, { judge, signal });
   }
@@ -498,7 +501,7 @@ export class SftpFolder implements Storage {
     try {
       this.#settings ??= sshSettingsOf(this.#host, this.#given);
       const session = await SftpSession.connect(this.#settings);
-      this.#connectedOnce = true;
+      this.#hasAnswered = true;
       return session;
     } catch (error) {
       this.#session = undefined;

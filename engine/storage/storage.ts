@@ -121,8 +121,11 @@ export type TransferLimitsDescription = { readonly rates: TransferRates; readonl
 /** What {@link openStorage} needs to open the same place again, in this thread or in another one. Holds no secrets. */
 export type StorageDescription =
   | { readonly kind: 'local-folder'; readonly path: string }
-  /** A store that is reached by the network. Whoever opens it finds credentials by itself. `limits` are shared by the threads of the process. */
-  | { readonly kind: 'url'; readonly url: string; readonly limits: TransferLimitsDescription }
+  /**
+   * A store that is reached by the network. Whoever opens it finds credentials by itself. `limits` are shared by the threads of the process. `hasAnswered`: the
+   * address is right, so a store that does not answer is away for a while, and is waited for.
+   */
+  | { readonly kind: 'url'; readonly url: string; readonly limits: TransferLimitsDescription; readonly hasAnswered: boolean }
   /** Only in the thread that made it. */
   | { readonly kind: 'in-memory'; readonly id: string }
   /** Another one as it was at a time, in milliseconds since 1970. */

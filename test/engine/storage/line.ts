@@ -7,18 +7,23 @@ export class Line {
   answers = 0;
   #isStalled = false;
   #loseAt: number | undefined;
+  #cutNext = 0;
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
 
-  static async start(t: Test, port: number): Promise<Line> {
+  /** `at`: the port to listen at; any if it is 0. */
+  static async start(t: Test, port: number, at = 0): Promise<Line> {
     const proxy = new Line(port);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => proxy.#server.listen(at, '127.0.0.1', resolve));
     t.teardown(() => proxy.#stop());
     return proxy;
   }
 
   private constructor(port: number) {
-    this.#server = net.createServer((client) => this.#join(client, net.connect(port, '127.0.0.1')));
+    this.#server = net.createServer((client) => {
+      if (this.#cutNext-- > 0) client.destroy();
+      else this.#join(client, net.connect(port, '127.0.0.1'));
+    });
   }
 
   get port(): number {
@@ -37,6 +42,11 @@ export class Line {
   /** Cuts the connection in the place of the n-th piece of an answer from now on, once. */
   loseAnswer(number = 1): void {
     this.#loseAt = this.answers + number;
+  }
+
+  /** Cuts each of the next connections as soon as it stands. */
+  cutNext(connections: number): void {
+    this.#cutNext = connections;
   }
 
   cut(): void {

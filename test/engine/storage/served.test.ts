@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { SizeCheck } from '../../../engine/serve/_object-check.ts';
 import { fingerprintOf, selfSignedCertificate, serveStream } from '../../../engine/serve/mod.ts';
@@ -11,7 +12,7 @@ import { TransferLimits } from '../../../engine/storage/_transfer-limits.ts';
 import { openStorage, Served, type Storage } from '../../../engine/storage/mod.ts';
 import { storageConformance } from '../../conformance/storage.ts';
 import { certificate, everything, fingerprint, type Serving, startServing } from '../serve/serving.ts';
-import { Line } from './line.ts';
+import { freePort, Line } from './line.ts';
 import { scratchFolder, serverThatAnswers } from './servers.ts';
 import { expectAbortsAtOnce } from './stalled.ts';
 
@@ -105,6 +106,28 @@ t.test('Served: an object in parts goes on where it was when the connection was 
   await given.append([object]);
   await given.abort();
   t.same(fs.readdirSync(path.join(folder, 'temporary')), [], 'nothing is left behind');
+});
+
+t.test('Served: a line that breaks before the first answer is tried again as often as a later one', async (t) => {
+  const { line, storage } = await byLine(t);
+  line.cutNext(few.attempts - 1);
+  t.equal(await storage.state(), 'empty');
+});
+
+t.test('Served: in a worker a store that has answered the main thread is waited for', async (t) => {
+  const { url, storage: direct } = await newPlace(serving);
+  const description = direct.describe();
+  t.match(description, { hasAnswered: true });
+  t.match(openStorage(url).describe(), { hasAnswered: false });
+  t.match(openStorage(description).describe(), { hasAnswered: true });
+  const port = await freePort();
+  const away = url.replace(serving.address, `127.0.0.1:${port}`);
+  const patience = { limits, retries: { attempts: 12, firstPauseMs: 5 } };
+  await t.rejects(new Served(away, patience).state(), { code: 'unavailable' }, 'a wrong address is told of soon');
+  const waiting = new Served(away, { ...patience, hasAnswered: true }).state();
+  await setTimeout(100);
+  await Line.start(t, serving.port, port);
+  t.equal(await waiting, 'empty');
 });
 
 t.test('Served: a connection that is lost in the middle of a download is made anew', async (t) => {
