@@ -313,7 +313,7 @@ export const mistakes: readonly Mistake[] = [
     name: 'noPostCheck',
     words: 'a writer does not read the root after its commit',
     makes: writers,
-    seed: 13,
+    seed: 6,
     spoil: (inner) => new NoPostCheck(inner),
   },
   {
@@ -327,7 +327,7 @@ export const mistakes: readonly Mistake[] = [
     name: 'lazyRebase',
     words: 'a commit gets a new generation with old decisions',
     makes: writers,
-    seed: 16,
+    seed: 8,
     spoil: (inner, context) => new LazyRebase(inner, context),
   },
   {
@@ -357,7 +357,7 @@ export const mistakes: readonly Mistake[] = [
     name: 'listBeforeFence',
     words: 'commits are listed before floor is raised',
     makes: collectors,
-    seed: 16,
+    seed: 22,
     spoil: (inner, context) => new ListBeforeFence(inner, context),
   },
   {
@@ -378,7 +378,7 @@ export const mistakes: readonly Mistake[] = [
     name: 'trustCreate',
     words: 'who created a number believes to have won',
     makes: collectors,
-    seed: 10,
+    seed: 50,
     spoil: (inner, context) => new TrustCreate(inner, context),
   },
   { name: 'pruneAll', words: 'pruning may take the highest number', makes: collectors, seed: 10, spoil: (inner) => new PruneAll(inner) },
