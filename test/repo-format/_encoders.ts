@@ -74,6 +74,8 @@ function encodeSlotAgain(bytes: Uint8Array, { keyEncryptionKey, objectName, proo
   const { nonce, sealed: _sealed, additionalData: _data, proof, provenData: _proven, ...slot } = format.decodeKeySlot(bytes, objectName);
   const key = format.fromHex(keyEncryptionKey!);
   const accessKey = format.openKeySlot(format.decodeKeySlot(bytes, objectName), key);
+  // A proof that came into a slot whose vector has none cannot be made again without its key.
+  if (proof !== null && proofKey === undefined) return bytes;
   const proven = proof === null ? undefined : format.fromHex(proofKey!);
   return format.encodeKeySlot(slot as format.SlotDescription, { keyEncryptionKey: key, accessKey, nonce, proofKey: proven });
 }
