@@ -1,6 +1,6 @@
 /**
  * Runs tap tests again and again in one process, which tap does not: what tests import as `tap` is a collector of them, and an assertion that fails throws.
- * As much of tap as the tests of the format use.
+ * As much of tap as the tests of the format and of the collector use.
  */
 import assert from 'node:assert/strict';
 import { registerHooks } from 'node:module';
@@ -29,7 +29,18 @@ export async function collectTests(files: readonly string[]): Promise<readonly C
   return collected;
 }
 
+/** Errors: that of the first assertion that does not hold. What the test asked to be done afterwards is done in any case. */
+export async function runTest(body: TestBody): Promise<void> {
+  const t = new Assertions(false);
+  try {
+    await body(t);
+  } finally {
+    for (const tidy of t.teardowns.reverse()) await tidy();
+  }
+}
+
 export class Assertions {
+  readonly teardowns: (() => unknown)[] = [];
   /** At the top: collects the test; within a test: runs it at once. */
   readonly #isTop: boolean;
 
@@ -37,9 +48,12 @@ export class Assertions {
     this.#isTop = isTop;
   }
 
-  async test(title: string, body: TestBody): Promise<void> {
+  /** Between title and body options may stand: a test that they leave out is left out. */
+  async test(title: string, ...[options, given]: [TestBody] | [{ skip?: unknown }, TestBody]): Promise<void> {
+    if (typeof options === 'object' && options.skip) return;
+    const body = typeof options === 'function' ? options : given!;
     if (this.#isTop) collected.push({ id: `${file}: ${title}`, body });
-    else await body(new Assertions(false));
+    else await runTest(body);
   }
 
   ok(value: unknown, what?: string): void {
@@ -97,7 +111,13 @@ export class Assertions {
     assert.fail(what);
   }
 
-  teardown(): void {}
+  teardown(tidy: () => unknown): void {
+    this.teardowns.push(tidy);
+  }
+
+  comment(): void {}
+
+  setTimeout(): void {}
 }
 
 /** Without prototypes, and views of bytes as numbers. */

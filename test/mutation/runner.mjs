@@ -1,21 +1,26 @@
 /**
- * A test runner for Stryker that runs the tests of the format in its own process: a mutant takes milliseconds instead of a start of Node for each file of tests.
+ * A test runner for Stryker that runs tests in its own process: a mutant takes milliseconds instead of a start of Node for each file of tests.
+ * Which, the configurations beside it say: `inProcess.tests` are patterns of files of tests; `inProcess.leaveOut` is a pattern for those that take too long, by their
+ * file and title.
  * Stryker starts a new process for mutants in code that runs when a module is loaded, and after one that does not end.
  */
-import { readdirSync } from 'node:fs';
+import { globSync } from 'node:fs';
 import path from 'node:path';
 import { INSTRUMENTER_CONSTANTS } from '@stryker-mutator/api/core';
-import { declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
+import { commonTokens, declareClassPlugin, PluginKind, tokens } from '@stryker-mutator/api/plugin';
 import { DryRunStatus, determineHitLimitReached, MutantRunStatus, TestStatus } from '@stryker-mutator/api/test-runner';
-import { Assertions, collectTests } from './_tests.ts';
-
-/** Thousands of runs for each mutant; fuzzing has them. */
-const tooLong = new Set(['properties.test.ts']);
+import { collectTests, runTest } from './_tests.ts';
 
 class TestsInProcess {
+  static inject = tokens(commonTokens.options);
+  #chosen;
   #tests = [];
   /** How long each test took last: the quick ones come first, as one that fails is enough. */
   #durations = new Map();
+
+  constructor({ inProcess }) {
+    this.#chosen = inProcess;
+  }
 
   /** Stryker's own state, which the instrumented code reads. */
   get #state() {
@@ -66,7 +71,7 @@ class TestsInProcess {
   async #failureOf({ id, body }) {
     const began = performance.now();
     try {
-      await body(new Assertions(false));
+      await runTest(body);
       return undefined;
     } catch (error) {
       return String(error);
@@ -77,9 +82,10 @@ class TestsInProcess {
 
   async #load() {
     if (this.#tests.length > 0) return;
-    const folder = path.resolve('test/repo-format');
-    const files = readdirSync(folder).filter((name) => name.endsWith('.test.ts') && !tooLong.has(name));
-    this.#tests = await collectTests([...files.map((name) => path.join(folder, name)), path.resolve('test/spec/vectors.test.ts')]);
+    const { tests, leaveOut } = this.#chosen;
+    const files = tests.flatMap((name) => globSync(name)).sort();
+    const all = await collectTests(files.map((name) => path.resolve(name)));
+    this.#tests = all.filter(({ id }) => !new RegExp(leaveOut).test(id));
   }
 }
 

@@ -7,7 +7,6 @@ import { scratchFolder } from '../reliability/_crash-points.ts';
 import { isEveryMoment } from '../reliability/_moments.ts';
 import { mistakes } from './mistakes.ts';
 import { runScenario } from './scenario.ts';
-import { schedules } from './schedules.ts';
 import { incidentMistakes, notInEngine, sourceMistakes } from './source-mistakes.ts';
 
 const allSeeds = Array.from({ length: 60 }, (_, index) => index + 1);
@@ -21,12 +20,6 @@ for (const mistake of mistakes) {
       if (found !== undefined) return t.pass(`seed ${seed}: ${found}`);
     }
     t.fail(`not found by ${allSeeds.length} seeds`);
-  });
-}
-
-for (const [name, schedule] of Object.entries(schedules)) {
-  t.test(`schedule: ${name}`, async (t) => {
-    t.same(await schedule(scratchFolder(t)), []);
   });
 }
 
