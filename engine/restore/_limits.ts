@@ -17,6 +17,8 @@ export const restoreLimits = {
   pinnedFolders: 384,
   /** Folders kept open beside them, for the way back up. */
   openFolders: 64,
+  /** … and as many of those on each level that this number divides: the way back to a folder is never longer, however deep it is. */
+  landingEvery: 64,
   /** Larger files are written by all workers, in segments: two for each, but not smaller or larger than this. Where two of them meet, both need the same blocks of each pack. */
   segmentedFromBytes: 64 * MiB,
   segmentsPerWorker: 2,

@@ -9,6 +9,7 @@ import {
   errnoOf,
   FileStatus,
   inheritance,
+  joinPath,
   makeWritable,
   openHandle,
   openTarget,
@@ -45,6 +46,8 @@ export class TargetFolder {
   readonly entry: DirectoryEntry | undefined;
   /** It only leads to what was asked for: if it exists, it stays as it is. */
   readonly isAbove: boolean;
+  /** How many folders below the target; 0 is the target itself. */
+  readonly depth: number;
   phase: Phase = 'planned';
   existed = false;
   inherits = false;
@@ -67,14 +70,20 @@ export class TargetFolder {
     this.name = name;
     this.entry = entry;
     this.isAbove = isAbove;
+    this.depth = parent === undefined ? 0 : parent.depth + 1;
     if (parent !== undefined) parent.pending++;
   }
 
-  /** Names from below the target down to this one. */
-  names(): Uint8Array[] {
+  /** Names from below a folder that it is in (the target, if not said otherwise) down to this one. */
+  names(above?: TargetFolder): Uint8Array[] {
     const names: Uint8Array[] = [];
-    for (let folder: TargetFolder = this; folder.parent !== undefined; folder = folder.parent) names.push(folder.name);
+    for (let folder: TargetFolder = this; folder.parent !== undefined && folder !== above; folder = folder.parent) names.push(folder.name);
     return names.reverse();
+  }
+
+  /** One of those that are kept open so that the way to a folder far below is short. */
+  get isLanding(): boolean {
+    return this.depth % restoreLimits.landingEvery === 0;
   }
 }
 
@@ -86,8 +95,8 @@ const protectingAttributes = 0x30;
 /**
  * Makes folders, keeps a bounded number of them open, and gives each its metadata once all in it is done, from the bottom up.
  *
- * Invariants: every folder is reached by descriptors from the target down, never through a symbolic link; one that had to be closed is opened again only if it is
- * the same folder (ESTALE otherwise).
+ * Invariants: every folder is reached by descriptors from the target down, never through a symbolic link; one that had to be closed is opened again, beneath the nearest
+ * one above it that is open, only if it is the same folder (ESTALE otherwise). So that this way is short however deep the folder is, every so many levels one stays open.
  */
 export class TargetFolders {
   readonly root: TargetFolder;
@@ -99,6 +108,8 @@ export class TargetFolders {
   readonly #me = currentIdentity();
   /** Open and not pinned, the longest unused first. */
   readonly #idle = new Set<TargetFolder>();
+  /** The same, of every so many levels one. */
+  readonly #landings = new Set<TargetFolder>();
   readonly #pinned = new Set<TargetFolder>();
 
   constructor(
@@ -161,7 +172,7 @@ export class TargetFolders {
     folder.pending++;
     if (folder.pins++ > 0) return;
     this.#pinned.add(folder);
-    this.#idle.delete(folder);
+    this.#openSetOf(folder).delete(folder);
   }
 
   unpin(folder: TargetFolder): void {
@@ -184,11 +195,12 @@ export class TargetFolders {
 
   /** Closes all that is open. */
   close(): void {
-    for (const folder of new Set([this.root, ...this.#pinned, ...this.#idle])) {
+    for (const folder of new Set([this.root, ...this.#pinned, ...this.#idle, ...this.#landings])) {
       if (folder.descriptor >= 0) closeDescriptor(folder.descriptor);
       folder.descriptor = -1;
     }
     this.#idle.clear();
+    this.#landings.clear();
     this.#pinned.clear();
   }
 
@@ -305,8 +317,10 @@ export class TargetFolders {
   }
 
   #reopen(folder: TargetFolder): void {
-    const path = Buffer.concat(folder.names().flatMap((name, index) => (index === 0 ? [name] : [slash, name])));
-    const descriptor = orThrow(tryOpenBeneath(this.root.descriptor, path, 'directory'), 'return to the folder', path);
+    let above = folder.parent!;
+    while (above.descriptor < 0 && !above.isLanding) above = above.parent!;
+    const path = joinPath(folder.names(above));
+    const descriptor = orThrow(tryOpenBeneath(this.descriptorOf(above), path, 'directory'), 'return to the folder', path);
     const { device, inode } = statDescriptor(descriptor, this.#status);
     if (device !== folder.identity?.device || inode !== folder.identity.inode) {
       closeDescriptor(descriptor);
@@ -319,16 +333,21 @@ export class TargetFolders {
   /** Marks a folder as used last and closes those that were not used for the longest time. */
   #keepOpen(folder: TargetFolder): void {
     if (folder.parent === undefined) return;
-    this.#idle.delete(folder);
-    this.#idle.add(folder);
-    for (const oldest of this.#idle) {
-      if (this.#idle.size <= restoreLimits.openFolders) break;
+    const open = this.#openSetOf(folder);
+    open.delete(folder);
+    open.add(folder);
+    for (const oldest of open) {
+      if (open.size <= restoreLimits.openFolders) break;
       this.#close(oldest);
     }
   }
 
+  #openSetOf(folder: TargetFolder): Set<TargetFolder> {
+    return folder.isLanding ? this.#landings : this.#idle;
+  }
+
   #close(folder: TargetFolder): void {
-    this.#idle.delete(folder);
+    this.#openSetOf(folder).delete(folder);
     closeDescriptor(folder.descriptor);
     folder.descriptor = -1;
   }
@@ -359,8 +378,6 @@ export class TargetFolders {
     }
   }
 }
-
-const slash = Uint8Array.of(0x2f);
 
 /** The target if it is there, or −1. */
 function tryOpenTarget(path: string | Uint8Array): Descriptor {
