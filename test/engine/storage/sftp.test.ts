@@ -171,6 +171,30 @@ function testsWith(sshd: Sshd, sshdFile: string): void {
     await t.rejects(storage.delete(['a/b']), { code: 'forbidden' });
   });
 
+  t.test(
+    'SftpFolder: ChrootDirectory keeps an account in its folder',
+    { skip: process.getuid?.() !== 0 && 'only root may start such a server' },
+    async (t) => {
+      // All folders above it must be root's, and nobody else's to write to: /tmp is not.
+      const jail = fs.mkdtempSync('/run/lagan-jail-');
+      t.teardown(() => fs.rmSync(jail, { recursive: true }));
+      fs.chmodSync(jail, 0o755);
+      fs.mkdirSync(path.join(jail, 'backups'));
+      const jailed = await startSshd(t, sshdFile, [`ChrootDirectory ${jail}`, 'ForceCommand internal-sftp']);
+      process.env.HOME = jailed.home;
+      t.teardown(() => (process.env.HOME = sshd.home));
+      const storage = openStorage(urlOf(jailed, '/backups'));
+      t.teardown(() => storage.close());
+      t.equal(await storage.create('a/b', [object.subarray(0, 1000)]), 'created');
+      t.equal(await storage.create('a/b', [object.subarray(0, 999)]), 'exists');
+      t.same(await storage.get('a/b'), object.subarray(0, 1000));
+      t.same(filesIn(path.join(jail, 'backups')), ['a/b']);
+      const outside = openStorage(urlOf(jailed, scratchFolder(t)));
+      t.teardown(() => outside.close());
+      t.equal(await outside.state(), 'absent', 'what is outside is not there');
+    },
+  );
+
   t.test('SftpFolder: a server that cannot link is refused before anything is written', async (t) => {
     const without = await startSshd(t, sshdFile, ['ForceCommand internal-sftp -P hardlink']);
     process.env.HOME = without.home;
