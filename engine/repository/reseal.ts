@@ -57,7 +57,7 @@ const recordTypes: Readonly<Record<RecordKind, { readonly prefix: string; readon
   verification: { prefix: objectPrefixes.verifications, nameOf: objectNames.verification },
 };
 
-/** Gives the newest of each series a successor that says the same, if it is sealed with an old epoch. Returns those that no longer count. */
+/** Gives the newest of each series a successor that says the same, if it is sealed with an old epoch. Returns those that no longer count, also where a run before was cut short. */
 async function resealNumbered(
   repository: Repository,
   { prefix, kind, signal }: { prefix: string; kind: 'configuration' | 'annotation' } & CallOptions,
@@ -65,13 +65,15 @@ async function resealNumbered(
   const replaced: string[] = [];
   for (const [series, names] of await listSeries(repository, { prefix, signal })) {
     const newest = names.at(-1)!;
-    const payload = await oldPayload(repository, { name: newest.name, kind, signal });
-    if (payload === null) continue;
+    const found = await readIntact(repository, { name: newest.name, kind, signal });
+    if (found === null) continue;
+    replaced.push(...names.slice(0, -1).map((one) => one.name));
+    if (!found.isOld) continue;
     const name =
       series === '' ? objectNames.configuration(newest.number + 1) : objectNames.annotation(series as SnapshotId, newest.number + 1);
     // If somebody else was faster, that one says what counts.
-    await createSealed(contextOf(repository), name, { kind, payload, signal });
-    replaced.push(...names.map((one) => one.name));
+    await createSealed(contextOf(repository), name, { kind, payload: found.payload, signal });
+    replaced.push(newest.name);
   }
   return replaced;
 }
@@ -98,22 +100,25 @@ async function resealRecords(
   const names: string[] = [];
   for await (const { name } of storage.list(prefix, { signal })) if (parseObjectName(name)?.type === kind) names.push(name);
   for (const name of names) {
-    const payload = await oldPayload(repository, { name, kind, signal });
-    if (payload === null) continue;
+    const found = await readIntact(repository, { name, kind, signal });
+    if (!found?.isOld) continue;
     const copy = nameOf(idFromBytes<ObjectId>(randomBytes(16)));
-    await createSealed(contextOf(repository), copy, { kind, payload, signal });
+    await createSealed(contextOf(repository), copy, { kind, payload: found.payload, signal });
     // Whoever takes a record back looks again after he has deleted it: so one of the two sees what the other one did.
     const isTakenBack = !(await isStored(repository.storage, name, { signal }));
     await storage.delete([isTakenBack ? copy : name], { signal });
   }
 }
 
-/** What an object says that is sealed with an old epoch; null if it is not, is gone, or is damaged. */
-async function oldPayload(repository: Repository, { name, kind, signal }: SmallObject & CallOptions): Promise<Uint8Array | null> {
+/** What an object says, and whether it is sealed with an old epoch; null if it is gone or damaged. */
+async function readIntact(
+  repository: Repository,
+  { name, kind, signal }: SmallObject & CallOptions,
+): Promise<{ payload: Uint8Array; isOld: boolean } | null> {
   try {
     const bytes = await repository.storage.get(name, undefined, { limitBytes: repositoryLimits.sealedObjectSizeBytes, signal });
     const { epoch } = parseSealedHeader(bytes, { kind }, name);
-    return epoch < repository.keys.newestEpoch ? openSealed(contextOf(repository), bytes, { kind, name }) : null;
+    return { payload: openSealed(contextOf(repository), bytes, { kind, name }), isOld: epoch < repository.keys.newestEpoch };
   } catch (error) {
     if (isLaganError(error) && (error.code === 'not-found' || damageCodes.has(error.code))) return null;
     throw error;

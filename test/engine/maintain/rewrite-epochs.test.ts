@@ -20,7 +20,8 @@ import { PassingStorage } from '../../simulation/spoiled-storage.ts';
 import { backUp, contentsOf, makePlace, secret, write } from '../backup/_fixture.ts';
 import { randomBytesOf } from '../random.ts';
 import { namesIn } from '../repository/sample.ts';
-import { expectSound, files, forget, type History, newHistoryOfSmallPacks, over, snapshotOf } from './_fixture.ts';
+import { FaultyStorage } from '../storage/faulty-storage.ts';
+import { expectSound, files, forget, type History, newHistory, newHistoryOfSmallPacks, over, snapshotOf } from './_fixture.ts';
 
 const reopen = (storage: Storage): Promise<Repository> => openRepository(storage, { secret, mode: 'write' });
 
@@ -78,6 +79,29 @@ t.test('retireEpochs: nothing in the store is sealed with the old epoch, all is 
 function backUpAgain({ source, repository }: History) {
   return backupWithin(repository, { paths: [source], workers: 1, force: true }, {});
 }
+
+t.test(
+  'retireEpochs: cut short when the successors of numbered objects are there and what was before them is not deleted, it ends the next time',
+  async (t) => {
+    const before = await newHistory(t);
+    const snapshot = await snapshotOf(before, files('a', 1));
+    await annotateSnapshot(before.repository, snapshot, { addTags: ['kept'] });
+    const history = await rotated(before);
+    const dying = new FaultyStorage(history.repository.storage, {
+      onCall: (operation) => {
+        if (operation === 'delete') throw new Error('killed');
+      },
+    });
+    await t.rejects(retireEpochs(over(history, dying).repository), { message: 'killed' });
+    const { storage } = history.repository;
+    t.same([...(await epochsIn(storage)).keys()].sort(), [0, 1], 'it began');
+    const { epochs } = await retireEpochs(history.repository);
+    t.same(epochs, [1]);
+    t.same([...(await epochsIn(storage)).keys()], [1]);
+    const [info] = await listSnapshots(await reopen(storage));
+    t.same(info!.tags, ['kept']);
+  },
+);
 
 t.test('rewriteEpochs: a small limit takes several collections, and the next run goes on from there', async (t) => {
   const history = await rotated(await manySnapshots(t));
