@@ -83,6 +83,13 @@ export class BackupRun {
     this.#options.onWarning?.({ ...note, path: absolutePath(note.path) });
   }
 
+  /** An index table is damaged: what it lists may be stored again. */
+  readonly indexDamaged = (error: LaganError): void => {
+    const { code, object = '' } = error;
+    const message = `${error.message}; what this index table lists may be stored again ('lagan check' says more, 'lagan maintain' removes the table)`;
+    this.#options.onWarning?.({ path: Buffer.from(object), code, message });
+  };
+
   betweenTokens(session: BackupSession, checkpoint: () => Promise<void>): Promise<void> | undefined {
     this.throwIfInterrupted();
     const { newBytes, storedBytes } = this.#earlier;

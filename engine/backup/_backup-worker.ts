@@ -63,7 +63,9 @@ class BackupWorker {
     const stopFlag = new Int32Array(setup.stopFlag);
     const packs = new PackTable(setup.packTable);
     this.#reply = reply;
-    this.#stored = new StoredIndex(storage, setup.storedTables);
+    this.#stored = new StoredIndex(storage, setup.storedTables, {
+      onDamage: (error) => reply({ type: 'index-damage', error: serializeError(error) }),
+    });
     this.#store = new ChunkStore({
       kernel,
       storage,

@@ -67,4 +67,5 @@ export type WorkerReply =
       readonly chunks: number;
     }
   | { readonly type: 'pack'; readonly stored: StoredPack }
+  | { readonly type: 'index-damage'; readonly error: SerializedError }
   | { readonly type: 'failed'; readonly job: number; readonly error: SerializedError };

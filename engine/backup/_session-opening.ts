@@ -1,4 +1,4 @@
-import type { PackId } from '../../repo-format/mod.ts';
+import type { LaganError, PackId } from '../../repo-format/mod.ts';
 import { listPresentPacks } from '../packs/mod.ts';
 import type { Repository, Session } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
@@ -10,20 +10,27 @@ export interface ListedPacks {
   readonly excluded: Set<PackId>;
 }
 
+export interface OpeningOptions extends CallOptions {
+  readonly dryRun: boolean;
+  /** Is told of damaged index tables, which are left out. Without it they are an error. */
+  readonly onDamage?: ((error: LaganError) => void) | undefined;
+}
+
 /** What a session begins with, on its way: the index tables that it asks, and the packs that are in the store. */
 export class SessionOpening {
   readonly tables: SessionTables;
   readonly #session: Session;
-  readonly #dryRun: boolean;
+  readonly #options: OpeningOptions;
   /** Packs that the tables list, and those that are there. Undefined if that waits until the session has begun. */
   #packs: Promise<readonly [Set<PackId>, ReadonlySet<PackId>]> | undefined;
   readonly #listPresent: () => Promise<ReadonlySet<PackId>>;
 
   /** `repository` is the one that tables are read from. The session may turn out to be one that does not begin: nothing is written. */
-  constructor(repository: Repository, session: Session, { dryRun, signal }: { dryRun: boolean } & CallOptions) {
+  constructor(repository: Repository, session: Session, options: OpeningOptions) {
+    const { dryRun, signal } = options;
     this.tables = new SessionTables(repository, session);
     this.#session = session;
-    this.#dryRun = dryRun;
+    this.#options = options;
     this.#listPresent = () => listPresentPacks(repository.storage, { signal });
     if (session.pendingTables.length > 0 && !dryRun) return;
     this.#packs = this.#open();
@@ -55,6 +62,6 @@ export class SessionOpening {
   async #open(): Promise<readonly [Set<PackId>, ReadonlySet<PackId>]> {
     const { indexTables, pendingTables, root } = this.#session;
     const hasTables = indexTables.length > 0 || pendingTables.length > 0 || root.baseIndex !== null;
-    return Promise.all([this.tables.openEarlier({ dryRun: this.#dryRun }), hasTables ? this.#listPresent() : new Set<PackId>()]);
+    return Promise.all([this.tables.openEarlier(this.#options), hasTables ? this.#listPresent() : new Set<PackId>()]);
   }
 }

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { objectNames, type PackId } from '../../repo-format/mod.ts';
+import { type LaganError, objectNames, type PackId } from '../../repo-format/mod.ts';
 import {
   closeTable,
   filterMemory,
@@ -10,7 +10,7 @@ import {
   type StoredTable,
   writeIndexTable,
 } from '../index/mod.ts';
-import type { StoredPack } from '../packs/mod.ts';
+import { isDamage, type StoredPack } from '../packs/mod.ts';
 import type { Repository, Session } from '../repository/mod.ts';
 import { backupLimits } from './_limits.ts';
 
@@ -21,6 +21,11 @@ interface OwnTable {
   readonly to: number;
   readonly level: number;
   readonly table: StoredTable;
+}
+
+interface OpenEarlierOptions {
+  readonly dryRun: boolean;
+  readonly onDamage?: ((error: LaganError) => void) | undefined;
 }
 
 /**
@@ -41,22 +46,29 @@ export class SessionTables {
   /**
    * Opens the tables that were there when the session began. Returns the packs that they list. While the collector fences, the tables that it is about to fold are stored
    * once more, as one table of this session's first checkpoint (number 0): see `Session.pendingTables`. `dryRun`: they are only opened.
+   *
+   * `onDamage` is told of tables of sessions that are damaged, and they are left out: what only they list is stored again. Without it, and for the base index, that is an error.
    */
-  async openEarlier({ dryRun }: { dryRun: boolean }): Promise<Set<PackId>> {
+  async openEarlier({ dryRun, onDamage }: OpenEarlierOptions): Promise<Set<PackId>> {
     const listed = new Set<PackId>();
     const { root, indexTables, pendingTables, excludedPacks } = this.#session;
     const names = indexTables.map(({ name }) => name);
     const pending = pendingTables.map(({ name }) => name);
     if (pending.length === 0 || dryRun) names.push(...pending);
-    else {
-      const name = this.#name(0, 0);
-      await mergeIndexTables(this.#repository.storage, { name, keys: this.#repository.keys, tables: pending, without: excludedPacks });
-      names.push(name);
-    }
+    else names.push(...(await this.#mergePending(pending, { without: excludedPacks, onDamage })));
     const { storage, keys } = this.#repository;
     const atOnce = pLimit(backupLimits.tablesOpenedAtOnce);
+    const open = async (name: string): Promise<OpenedTable[]> => {
+      try {
+        return [await this.#open(name)];
+      } catch (error) {
+        if (onDamage === undefined || !isDamage(error)) throw error;
+        onDamage(error);
+        return [];
+      }
+    };
     const outcomes = await Promise.allSettled([
-      ...names.map((name) => atOnce(async () => [await this.#open(name)])),
+      ...names.map((name) => atOnce(() => open(name))),
       openBaseIndex(storage, { reference: root.baseIndex, keys, memory: filterMemory }),
     ]);
     for (const outcome of outcomes) {
@@ -102,6 +114,26 @@ export class SessionTables {
     for (const table of this.all) closeTable(table, filterMemory);
     this.#earlier = [];
     this.#own = [];
+  }
+
+  /** Returns the name of the merged table; none if all of them are damaged. */
+  async #mergePending(
+    pending: readonly string[],
+    { without, onDamage }: { without: ReadonlySet<PackId> } & Pick<OpenEarlierOptions, 'onDamage'>,
+  ): Promise<string[]> {
+    const { storage, keys } = this.#repository;
+    const name = this.#name(0, 0);
+    for (let tables = pending; tables.length > 0; ) {
+      try {
+        await mergeIndexTables(storage, { name, keys, tables, without });
+        return [name];
+      } catch (error) {
+        if (onDamage === undefined || !isDamage(error) || !tables.includes(error.object ?? '')) throw error;
+        onDamage(error);
+        tables = tables.filter((table) => table !== error.object);
+      }
+    }
+    return [];
   }
 
   #name(from: number, to: number): string {

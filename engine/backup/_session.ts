@@ -1,16 +1,16 @@
 import { availableParallelism } from 'node:os';
-import { isLaganError, type NodeReference, type PackId, type Snapshot } from '../../repo-format/mod.ts';
+import { isLaganError, type LaganError, type NodeReference, type PackId, parseObjectName, type Snapshot } from '../../repo-format/mod.ts';
 import { withReadAhead } from '../cache/mod.ts';
 import { ChunkTable, Deduplicator, movedChunks, PackTable, StoredIndex } from '../index/mod.ts';
 import { compileKernel, createKernel, preferredLanes } from '../kernel/mod.ts';
-import { type Compression, PackReader, type StoredPack } from '../packs/mod.ts';
-import { beginSession, describeRepository, type Repository, readRoot, type Session } from '../repository/mod.ts';
+import { type Compression, isDamage, PackReader, type StoredPack } from '../packs/mod.ts';
+import { beginSession, describeRepository, type Repository, readRoot, type Session, withNewestKeys } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { NodeStore, recordingPacks, TreeBuilder, TreeReader } from '../trees/mod.ts';
 import { CopyDispatcher } from './_copy-dispatcher.ts';
 import { FileDispatcher } from './_file-dispatcher.ts';
 import { type BackupLimits, backupLimits } from './_limits.ts';
-import { SessionOpening } from './_session-opening.ts';
+import { type OpeningOptions, SessionOpening } from './_session-opening.ts';
 import type { SessionTables } from './_session-tables.ts';
 import type { WantedNames } from './_wanted-names.ts';
 import { WorkerPool } from './_worker-pool.ts';
@@ -29,6 +29,8 @@ export interface SessionOptions {
   readonly excluded?: ReadonlySet<PackId> | undefined;
   /** See {@link CommonBackupOptions.verifyAll}. */
   readonly verifyAll?: boolean | undefined;
+  /** Is told of each index table of a session that is damaged, once. The backup goes on without it: what only it lists is stored again. */
+  readonly onIndexDamage?: ((error: LaganError) => void) | undefined;
   /** Others than {@link backupLimits}: for tests. */
   readonly limits?: Partial<BackupLimits> | undefined;
   /** Where is copied from, and the chunks that are needed of it if it names them alike. */
@@ -59,13 +61,22 @@ export class BackupSession {
   #checkpoints: number;
   #storing: Promise<unknown> = Promise.resolve();
 
-  /** If the collector deletes what the session was to begin with, because it was slow, another one begins. */
+  /**
+   * If the collector deletes what the session was to begin with, because it was slow, another one begins; so does one that leaves out index tables which are damaged, if it is not the
+   * keys that are too old for them.
+   */
   static async begin(repository: Repository, options: SessionOptions & CallOptions): Promise<BackupSession> {
     const { signal } = options;
+    const onIndexDamage = onceForEach(options.onIndexDamage);
+    let onDamage: ((error: LaganError) => void) | undefined;
     for (let attempt = 1; ; attempt++) {
-      const begun = await BackupSession.#tryToBegin(repository, options);
+      const begun = await BackupSession.#tryToBegin(repository, { ...options, onIndexDamage, onDamage });
       if (begun instanceof BackupSession) return begun;
       const { error, session } = begun;
+      if (onDamage === undefined && isDamagedTable(error) && (await withNewestKeys(repository, { signal })) === repository) {
+        onDamage = onIndexDamage;
+        continue;
+      }
       const isGone = isLaganError(error, 'not-found') || isLaganError(error, 'object-missing');
       if (!isGone || attempt === backupLimits.sessions || (await readRoot(repository, { signal })).number === session?.root.number)
         throw error;
@@ -75,7 +86,7 @@ export class BackupSession {
   /** What the session needs is fetched while it is found out whether it begins. */
   static async #tryToBegin(
     repository: Repository,
-    options: SessionOptions & CallOptions,
+    options: SessionOptions & OpeningOptions,
   ): Promise<BackupSession | { error: unknown; session: Session | undefined }> {
     const reading = withReadAhead(repository);
     let opening: SessionOpening | undefined;
@@ -99,7 +110,7 @@ export class BackupSession {
   private constructor(
     repository: Repository,
     { session, reading, tables, alive }: { session: Session; reading: Repository; tables: SessionTables; alive: Set<PackId> },
-    { workers = availableParallelism(), compression, dryRun, verifyAll = false, limits, source }: SessionOptions,
+    { workers = availableParallelism(), compression, dryRun, verifyAll = false, onIndexDamage, limits, source }: SessionOptions,
   ) {
     const { storage, keys, configuration } = repository;
     this.session = session;
@@ -112,7 +123,10 @@ export class BackupSession {
     const packs = new PackTable();
     const kernelModule = compileKernel();
     this.#chunkTable = new ChunkTable({ capacityRows: this.limits.chunkTableRows });
-    this.#index = new StoredIndex(reading.storage, tables.all);
+    const onDamage = (error: unknown): void => {
+      if (isDamage(error)) onIndexDamage?.(error);
+    };
+    this.#index = new StoredIndex(reading.storage, tables.all, { onDamage });
     const packReader = new PackReader({ storage: reading.storage, keys, moved: movedChunks(reading) });
     this.reader = new TreeReader(packReader);
     const onPack = (pack: StoredPack) => this.#remember(pack);
@@ -135,6 +149,7 @@ export class BackupSession {
         workers,
         jobsPerWorker: backupLimits.batchesPerWorker,
         onPack,
+        onIndexDamage: onDamage,
         here: [repository, source?.repository].some(isInMemory) ? { repository, source: source?.repository } : undefined,
       },
     );
@@ -260,6 +275,19 @@ export class BackupSession {
     this.#newPacks.push(pack);
     this.storedBytes += pack.sizeBytes;
   }
+}
+
+/** Tells of each object once, whoever has found it. */
+function onceForEach(tell: ((error: LaganError) => void) | undefined): (error: LaganError) => void {
+  const told = new Set<string | undefined>();
+  return (error) => {
+    if (!told.has(error.object)) tell?.(error);
+    told.add(error.object);
+  };
+}
+
+function isDamagedTable(error: unknown): boolean {
+  return isDamage(error) && parseObjectName(error.object ?? '')?.type === 'session-index';
 }
 
 function isInMemory(repository: Repository | undefined): boolean {

@@ -48,6 +48,7 @@ export class WorkerPool {
   readonly #jobsPerWorker: number;
   readonly #pending = new Map<number, PendingJob>();
   readonly #onPack: (pack: StoredPack) => void;
+  readonly #onIndexDamage: (error: unknown) => void;
   readonly #here: WorkersHere | undefined;
   readonly #stopFlag = new Int32Array(new SharedArrayBuffer(4));
   #nextJob = 0;
@@ -61,12 +62,15 @@ export class WorkerPool {
       workers: number;
       jobsPerWorker: number;
       onPack: (pack: StoredPack) => void;
+      /** An index table is damaged: the worker goes on without it. */
+      onIndexDamage: (error: unknown) => void;
       /** Where only this thread can reach the stores: the workers are then in this thread. */
       here?: WorkersHere | undefined;
     },
   ) {
     this.#jobsPerWorker = options.jobsPerWorker;
     this.#onPack = options.onPack;
+    this.#onIndexDamage = options.onIndexDamage;
     this.#here = options.here;
     this.#setup = { ...setup, stopFlag: this.#stopFlag.buffer as SharedArrayBuffer };
     this.#size = options.workers;
@@ -193,6 +197,7 @@ export class WorkerPool {
 
   #receive(reply: WorkerReply): void {
     if (reply.type === 'pack') this.#onPack(reply.stored);
+    else if (reply.type === 'index-damage') this.#onIndexDamage(deserializeError(reply.error));
     else if (reply.type === 'done') this.#settle(reply);
     else if (reply.type === 'failed') this.#fail(deserializeError(reply.error));
   }

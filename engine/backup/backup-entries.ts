@@ -82,7 +82,14 @@ export async function backupEntriesWithin(
   try {
     for (let attempt = 1; ; attempt++) {
       const { compression = 'auto', dryRun = false, signal } = options;
-      const session = await BackupSession.begin(repository, { workers: 1, compression, dryRun, limits, signal });
+      const session = await BackupSession.begin(repository, {
+        workers: 1,
+        compression,
+        dryRun,
+        onIndexDamage: run.indexDamaged,
+        limits,
+        signal,
+      });
       try {
         return await new EntriesBackup(repository, { options, run, session }).run();
       } catch (error) {

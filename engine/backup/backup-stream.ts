@@ -142,10 +142,11 @@ class StreamBackup {
   }
 
   async #begin(): Promise<BackupSession> {
-    const { options, limits } = this.#parts;
+    const { options, limits, run } = this.#parts;
     const { compression = 'auto', dryRun = false, verifyAll, signal } = options;
     await this.#untilDecided();
-    return BackupSession.begin(this.#repository, { workers: 1, compression, dryRun, verifyAll, limits, signal });
+    const onIndexDamage = run.indexDamaged;
+    return BackupSession.begin(this.#repository, { workers: 1, compression, dryRun, verifyAll, onIndexDamage, limits, signal });
   }
 
   /** While a collection decides, packs that it had condemned may not be relied on, though it will keep those that the checkpoint has. */

@@ -106,7 +106,15 @@ async function attemptBackup(
   const { workers, compression = 'auto', dryRun = false, verifyAll, signal } = options;
   const finding = findParents(repository, { source, parent: options.parent ?? 'auto', predecessors, signal });
   finding.catch(() => undefined); // Whoever waits for it is told.
-  const session = await BackupSession.begin(repository, { workers, compression, dryRun, verifyAll, limits, signal });
+  const session = await BackupSession.begin(repository, {
+    workers,
+    compression,
+    dryRun,
+    verifyAll,
+    onIndexDamage: run.indexDamaged,
+    limits,
+    signal,
+  });
   const reached: { tree: NodeReference | null | undefined } = { tree: undefined };
   try {
     const parents = await finding;

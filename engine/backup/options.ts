@@ -50,7 +50,7 @@ export interface CommonBackupOptions {
   /** Threads that read, compress and seal. Default: one for each processor. */
   readonly workers?: number;
   readonly onProgress?: (progress: BackupProgress) => void;
-  /** Told of each file that could not be read, as it happens, and of what is left out for a reason. */
+  /** Told of each file that could not be read, as it happens, and of what is left out for a reason; and of index tables that are damaged: then `path` is the object's name. */
   readonly onWarning?: (warning: ReadError) => void;
   /** Ends the backup: nothing is committed, the next one finds what the last checkpoint had. */
   readonly signal?: AbortSignal;

@@ -355,9 +355,10 @@ export class CheckRun {
 
   /** Tells writers and the collector of damaged packs, if the credentials allow it. */
   async #report(): Promise<void> {
-    if (!this.#options.record || this.#hurt.isEmpty) return;
+    const found = [...this.#hurt.reported(), ...this.#findings.damagedTables()];
+    if (!this.#options.record || found.length === 0) return;
     try {
-      const reports = await writeDamageReport(this.#repository, this.#hurt.reported(), { signal: this.#signal });
+      const reports = await writeDamageReport(this.#repository, found, { signal: this.#signal });
       this.#counts.reports = reports.length;
     } catch (error) {
       if (!isLaganError(error) || error.code === 'interrupted') throw error;

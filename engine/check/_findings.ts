@@ -1,4 +1,5 @@
 import {
+  type DamageFinding,
   type ErrorCode,
   isLaganError,
   type LaganError,
@@ -164,6 +165,13 @@ export class Findings {
   addErrorOnce(error: LaganError): void {
     const known = this.#byKey.get(`damage ${error.code} ${error.object ?? error.message}`);
     if (known === undefined) this.addError(error);
+  }
+
+  /** What a report says of damaged index tables of sessions, so that the next maintenance does without them: no pack is at fault. */
+  damagedTables(): DamageFinding[] {
+    return [...this.#byKey.values()].flatMap(({ object = '', code }) =>
+      parseObjectName(object)?.type === 'session-index' ? [{ object, pack: null, chunks: [], kind: code as ErrorCode }] : [],
+    );
   }
 
   close(): { errors: Finding[]; notes: Finding[] } {

@@ -108,10 +108,13 @@ class MovedByIndex implements MovedChunks {
   async #openSessions(): Promise<StoredIndex> {
     const { storage, keys } = this.#repository;
     const names = (await listIndexTables(this.#repository, await readRoot(this.#repository))).map(({ name }) => name);
-    const opened = await Promise.all(names.map((name) => openTable(storage, { name, keys, memory: undefined })));
-    return new StoredIndex(
-      storage,
-      opened.map(({ table }) => table),
-    );
+    const opened = await Promise.all(names.map((name) => openTable(storage, { name, keys, memory: undefined }).catch(damagedAsUndefined)));
+    const tables = opened.flatMap((table) => (table === undefined ? [] : [table.table]));
+    return new StoredIndex(storage, tables, { onDamage: () => undefined });
   }
+}
+
+/** One damaged table is no reason not to ask the others. */
+function damagedAsUndefined(error: unknown): undefined {
+  if (!isDamage(error)) throw error;
 }

@@ -25,7 +25,7 @@ export interface Fold extends CallOptions {
 /** The base index of step C. Under the root of a recovery it lists every pack that is there, and no other. */
 export async function foldIndex(
   repository: Repository,
-  { root, tables, base, listed: needed, damage, losses, returned }: Survey,
+  { root, tables, unreadableTables, base, listed: named, needed, damage, losses, returned }: Survey,
   { without, changed, rescued: allRescued, lost, onDamage, signal }: Fold,
 ): Promise<ObjectReference | null> {
   const names = tables.map(({ name }) => name);
@@ -33,10 +33,14 @@ export async function foldIndex(
   const again = [...losses.before.keys()].filter((pack) => losses.sound.has(pack));
   const rescued = [...allRescued, ...again].filter((pack) => !lost.has(pack));
   const isRecovery = isRecoveryRoot(root);
-  const listed = isRecovery || rescued.length > 0 ? await packsListedIn(repository, root, names) : new Set<PackId>();
+  const isPartly = unreadableTables.length > 0;
+  const listed = isRecovery || isPartly || rescued.length > 0 ? await packsListedIn(repository, root, names) : new Set<PackId>();
   // Asked for after the tables were listed: what they name was there before them.
-  const present = isRecovery ? await listPresentPacks(repository.storage, { signal }) : undefined;
-  const unlisted = new Set([...(present ?? rescued)].filter((pack) => !listed.has(pack) && !lost.has(pack)));
+  const stored = isRecovery || isPartly ? await listPresentPacks(repository.storage, { signal }) : undefined;
+  const present = isRecovery ? stored : undefined;
+  // What only tables list that cannot be read is listed by itself, as far as something needs it.
+  const neededToo = isPartly ? [...needed].filter((pack) => stored!.has(pack)) : [];
+  const unlisted = new Set([...(present ?? [...rescued, ...neededToo])].filter((pack) => !listed.has(pack) && !lost.has(pack)));
   for (const pack of returned.unlisted) unlisted.add(pack);
   const gone = present === undefined ? [] : [...listed].filter((pack) => !present.has(pack));
   const added = await storeTablesOf(repository, root, { packs: [...unlisted], onDamage });
@@ -50,7 +54,7 @@ export async function foldIndex(
     doomed: without,
     rescued: new Set(back),
     // Of what is lost only what is not back is looked for again: the entry must stay, whatever snapshots were looked at.
-    isListed: (pack) => !knowsAll || needed.has(pack) || lost.has(pack),
+    isListed: (pack) => !knowsAll || named.has(pack) || lost.has(pack),
   });
   return storeBaseIndex(repository, root, {
     first,

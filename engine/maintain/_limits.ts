@@ -13,6 +13,8 @@ export const maintainLimits = {
   cataloguedBytes: 32 * MiB,
   /** Index tables that are merged at once; more are merged in several rounds. Each takes at least two pages (72 KiB) of memory. */
   mergedTables: 256,
+  /** Index tables that are read at once, to find out which are damaged. */
+  tablesReadAtOnce: 4,
   /** A table of the base index is merged with what is newer if it has not so many times its rows, or so few, or if so large a part of its rows no longer counts; there are so many at most. */
   baseTableRatio: 8,
   smallTableRows: 256 * 1024,

@@ -59,8 +59,10 @@ export interface Survey {
   readonly checkpoints: readonly CheckpointPlace[];
   /** Of sessions that were gone on from, or abandoned: that go. Those of sessions that have committed are not counted. */
   readonly endedCheckpoints: readonly CheckpointPlace[];
-  /** Index tables of sessions that count. */
+  /** Index tables of sessions that count, and can be read. */
   readonly tables: readonly SessionIndexTable[];
+  /** Those that cannot: what they list and something needs is listed by itself. */
+  readonly unreadableTables: readonly SessionIndexTable[];
   readonly base: BaseIndex;
   /** What lists of snapshots and checkpoints name, and tables of unfinished sessions. */
   readonly listed: ReadonlySet<PackId>;
@@ -80,6 +82,8 @@ export interface SurveyOptions {
   readonly below?: number | undefined;
   /** What is lost, and what packs there are, listed after the root was read. Default: nothing is lost. */
   readonly lost?: { readonly losses: Losses; readonly present: ReadonlySet<PackId> } | undefined;
+  /** Names of index tables that are damaged. */
+  readonly unreadable?: ReadonlyMap<string, unknown> | undefined;
   readonly onSnapshot: () => void;
   /** Is told of damage that keeps nothing from being freed, too. */
   readonly onDamage: (error: LaganError) => void;
@@ -99,10 +103,12 @@ export async function survey(repository: Repository, root: Root, options: Survey
   for (const snapshot of [...(await listCommits(repository, root, { signal })), ...(await readCatalogue(repository, root, { signal }))])
     if (snapshot.generation < below) standing.set(snapshot.id, snapshot);
   const places = (await listCheckpointPlaces(repository, root, { catalogue, signal })).filter(({ generation }) => generation < below);
-  const tables = (await listIndexTables(repository, root, { from: lowestGeneration(root), signal })).filter(
+  const allTables = (await listIndexTables(repository, root, { from: lowestGeneration(root), signal })).filter(
     ({ generation }) => generation < below,
   );
-  await expectCommitsListed(repository, root, { tables, listed: standing, signal });
+  const isUnreadable = ({ name }: SessionIndexTable) => options.unreadable?.has(name) === true;
+  const tables = allTables.filter((table) => !isUnreadable(table));
+  await expectCommitsListed(repository, root, { tables: allTables, listed: standing, signal });
   // A damaged mark marks nothing, with a damaged hold nothing is droppable. A recovery drops nothing.
   const droppable = isRecoveryRoot(root) ? new Set<SnapshotId>() : await listDroppable(repository, { onDamage: options.onDamage, signal });
   const marked = new Set((await listMarks(repository, { onDamage: () => undefined, signal })).flatMap(({ value }) => value.snapshots));
@@ -131,6 +137,7 @@ export async function survey(repository: Repository, root: Root, options: Survey
     checkpoints: kept,
     endedCheckpoints: ended,
     tables,
+    unreadableTables: allTables.filter(isUnreadable),
     base,
     listed: marks.listed,
     inTables: marks.inTables,

@@ -13,6 +13,7 @@ import type { RetentionLocks } from './_retention-locks.ts';
 import { expectNoRollback, listPackSizes, type PackCensus } from './_rollback.ts';
 import type { SealedEpochs } from './_sealed-epochs.ts';
 import { type Survey, type SurveyOptions, survey } from './_survey.ts';
+import { findUnreadableTables, isOfDamagedTable, reportedTables } from './_unreadable-tables.ts';
 import { type ChosenPack, type PackUse, unusedBytesOf } from './_unused.ts';
 import type { MaintainOptions, MaintainPhase, MaintainResult } from './options.ts';
 
@@ -82,6 +83,8 @@ class Maintenance {
   /** Undefined: the store does not lock. */
   #locks: RetentionLocks | undefined;
   #bytesCopied = 0;
+  /** Index tables of sessions that turned out to be damaged. */
+  #unreadable: ReadonlyMap<string, LaganError> = new Map();
 
   constructor(repository: Repository, options: MaintainOptions, epochs: SealedEpochs | undefined) {
     this.#repository = repository;
@@ -138,7 +141,27 @@ class Maintenance {
 
   async #planDryRun(): Promise<Plan> {
     const root = await this.#readRoot();
-    return this.#planUnder(root, await this.#takeCensus(root));
+    try {
+      return await this.#planUnder(root, await this.#takeCensus(root));
+    } catch (error) {
+      if (!(await this.#findsUnreadable(root, error))) throw error;
+      return this.#planUnder(root, await this.#takeCensus(root));
+    }
+  }
+
+  /** Whether an error is because of damaged index tables that were not known to be: all of them are known then, and it can be tried again without them. */
+  async #findsUnreadable(root: Root, error: unknown): Promise<boolean> {
+    if (!(await isOfDamagedTable(this.#repository, error, this.#signal))) return false;
+    return this.#readTables(root);
+  }
+
+  /** Reads the index tables, or some of them, to know which are damaged; returns whether there are others than before. */
+  async #readTables(root: Root, only?: ReadonlySet<string>): Promise<boolean> {
+    const before = this.#unreadable;
+    const found = await findUnreadableTables(this.#repository, root, { ...(only && { only }), ...this.#signal });
+    this.#unreadable = new Map([...before, ...found]);
+    for (const damage of found.values()) this.#noteDamage(damage);
+    return this.#unreadable.size > before.size;
   }
 
   /** Goes on from the root as it is until there is nothing more to collect. Returns the root then, of phase `open`. */
@@ -161,7 +184,7 @@ class Maintenance {
           own = begun.own;
         }
       } catch (error) {
-        if (!(await this.#hasMoved(root, error))) throw error;
+        if (!(await this.#hasMoved(root, error)) && !(await this.#findsUnreadable(root, error))) throw error;
       }
     }
     throw new LaganError('unavailable', 'other collectors were faster each time', { hint: 'try again when they have ended' });
@@ -260,6 +283,8 @@ class Maintenance {
   async #takeCensus(root: Root): Promise<PackCensus> {
     const census = await expectNoRollback(this.#repository, root, { onDamage: (error) => this.#noteDamage(error), ...this.#signal });
     this.#losses = census.losses;
+    const reported = new Set(reportedTables(census.losses.reports).filter((name) => !this.#unreadable.has(name)));
+    if (reported.size > 0) await this.#readTables(root, reported);
     return census;
   }
 
@@ -283,6 +308,7 @@ class Maintenance {
     return survey(this.#repository, root, {
       below,
       lost,
+      unreadable: this.#unreadable,
       onSnapshot: () => {
         this.#snapshotsRead++;
         this.#tell('survey');
@@ -378,12 +404,12 @@ function addReasons(counts: MaintainResult['repackReasons'], chosen: readonly Ch
 
 /** A collection makes running backups begin anew from their last checkpoints: there must be a reason. */
 function isWorthwhile({
-  survey: { root, dropped, endedCheckpoints, tables, snapshots, returned },
+  survey: { root, dropped, endedCheckpoints, tables, unreadableTables, snapshots, returned },
   census,
   packs,
   repack: plan,
 }: PlanSummary): boolean {
-  if (hasNews(census.losses) || [...returned.holders.values()].some((by) => by.length > 0)) return true;
+  if (unreadableTables.length > 0 || hasNews(census.losses) || [...returned.holders.values()].some((by) => by.length > 0)) return true;
   const unfolded = snapshots.filter(({ generation }) => generation >= lowestGeneration(root)).length;
   const leaving = packs.length + dropped.length + endedCheckpoints.length + (plan?.chosen.length ?? 0);
   return leaving > 0 || Math.max(tables.length, unfolded) >= maintainLimits.foldedObjects;

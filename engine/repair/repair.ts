@@ -158,11 +158,11 @@ class Repair {
   }
 }
 
-/** Damage of packs, and of what lists them, is mended; that of other objects is not. */
+/** Damage of packs, and of what lists them, is mended: a damaged index table of a session goes with the next maintenance. That of other objects is not. */
 function isLeft({ object }: Finding): boolean {
   if (object === undefined) return true;
   const parsed = parseObjectName(object);
-  return parsed?.type !== 'pack' && object !== objectPrefixes.sessionIndexes;
+  return parsed?.type !== 'pack' && parsed?.type !== 'session-index' && object !== objectPrefixes.sessionIndexes;
 }
 
 function throwIfInterrupted(signal: AbortSignal | undefined): void {

@@ -38,7 +38,7 @@ export interface WriteReportOptions extends CallOptions {
 /**
  * Stores what was found as sealed objects `writer/reports/<id>`; returns their ids. What a finding says: `pack` is the pack that cannot be relied on any more, or null where no
  * pack is at fault (then nobody does anything about it); `chunks` are those of its chunks that are known to be lost, none where that is not known, as with a pack that is gone;
- * `kind` is the code of the error. In a repository that only newer versions may write to nothing is stored. Findings of packs that another report or the root's list of lost packs names already are left out: nothing is stored if none remains.
+ * `kind` is the code of the error. In a repository that only newer versions may write to nothing is stored. Findings that another report has already, and of packs that the root calls lost, are left out: nothing is stored if none remains.
  *
  * Codes: forbidden (the credentials do not let a writer create objects), and those of the storage.
  */
@@ -48,10 +48,11 @@ export async function writeDamageReport(
   { host = hostname(), time = now(), signal }: WriteReportOptions = {},
 ): Promise<ObjectId[]> {
   if (findings.length === 0 || accessAllowed(repository.configuration.features) !== 'write') return [];
-  const known = await listReportedPacks(repository, { signal });
+  const reported = (await listDamageReports(repository, { onDamage: () => undefined, signal })).flatMap(({ value }) => value.findings);
+  const known = new Set(reported.map(({ object, pack }) => pack ?? object));
   for (const pack of await readPackList(repository, (await readRoot(repository, { signal })).lost, { signal })) known.add(pack);
   const ids: ObjectId[] = [];
-  for (const part of inParts(findings.filter(({ pack }) => pack === null || !known.has(pack)))) {
+  for (const part of inParts(findings.filter(({ object, pack }) => !known.has(pack ?? object)))) {
     const id = idFromBytes<ObjectId>(randomBytes(16));
     const payload = encodeDamageReport({ time, host, findings: part });
     await createSealed(contextOf(repository), objectNames.damageReport(id), { kind: 'damage-report', payload, signal });

@@ -162,7 +162,12 @@ t.test('backup: a worker that cannot even start ends it, and nothing hangs', asy
   const broken = { ...place.repository.configuration, chunker: { ...place.repository.configuration.chunker, horizonBytes: 1.5 } };
   // The main thread makes a kernel, too: it must be the worker that fails.
   const { WorkerPool } = await import('../../../engine/backup/_worker-pool.ts');
-  const pool = new WorkerPool({ repository: { configuration: broken } } as never, { workers: 2, jobsPerWorker: 2, onPack: () => {} });
+  const pool = new WorkerPool({ repository: { configuration: broken } } as never, {
+    workers: 2,
+    jobsPerWorker: 2,
+    onPack: () => {},
+    onIndexDamage: () => {},
+  });
   const results = await Promise.allSettled([0, 1, 2, 3, 4, 5].map(async () => (await pool.give({ type: 'flush' })).result));
   t.ok(results.every(({ status }) => status === 'rejected'));
   await t.rejects(pool.pause());
