@@ -10,6 +10,7 @@ import { InMemory, LocalFolder, type Storage } from '../../engine/storage/mod.ts
 import { LaganError } from '../../repo-format/mod.ts';
 import { randomBytesOf } from '../engine/random.ts';
 import { copyOf } from '../engine/repository/sample.ts';
+import { collectUntilRoot } from '../simulation/_schedule-steps.ts';
 import { forget } from '../simulation/engine-calls.ts';
 import { backUp, faultsOf, fill, makeSample, open, runWith, type Sample } from './_crash-points.ts';
 import { cacheOf, loseEachPack } from './_lost-packs.ts';
@@ -66,12 +67,22 @@ export const incidents: Readonly<Record<string, Incident>> = {
     words: 'two collections and a backup at once, one stopped at any moment',
     // There: two prunes, or a prune beside a backup, each trusted its own view of the index; packs that were needed went (fixed in 0.12.0).
     faults: async (folder) => {
-      const meanwhile = async (copy: Sample) => {
+      const whole = async (copy: Sample) => {
         await collectIn(copy.storage);
         await backUpVersion(copy, 0);
         await collectIn(copy.storage);
       };
-      return (await stopEverywhere(await wornSample(folder), { operate: collectIn, meanwhile, mayEnd: ['done'] })).faults;
+      // The root that the stopped one is about to make is there, and a backup relies on it.
+      const begun = async (copy: Sample) => {
+        await collectUntilRoot(copy.storage, 1);
+        await backUpVersion(copy, 0);
+      };
+      const sample = await wornSample(folder);
+      for (const meanwhile of [whole, begun]) {
+        const { faults } = await stopEverywhere(sample, { operate: collectIn, meanwhile, mayEnd: ['done'] });
+        if (faults.length > 0) return faults;
+      }
+      return [];
     },
   },
   'restic 2715': {
