@@ -11,6 +11,7 @@ import {
 } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
+import { type Created, createLasting } from './_lasting.ts';
 import { createSealed } from './_sealed-objects.ts';
 import { now } from './_time.ts';
 import { type Annotated, readAnnotation } from './annotations.ts';
@@ -34,21 +35,27 @@ export interface AnnotateOptions extends CallOptions {
  * Codes: snapshot-not-found, usage (an empty tag), limit-exceeded (too many), unavailable (others change it all the time), and those of the storage.
  */
 export async function annotateSnapshot(repository: Repository, id: SnapshotId, options: AnnotateOptions): Promise<Annotated> {
-  const { signal, time = now() } = options;
+  const { signal } = options;
   for (const tag of [...(options.setTags ?? []), ...(options.addTags ?? [])]) checkTag(tag);
   const original = await originalOf(repository, id, { signal });
+  return createLasting(repository, (current) => createAnnotation(current, id, { original, options }), { signal });
+}
+
+async function createAnnotation(
+  repository: Repository,
+  id: SnapshotId,
+  { original, options }: { original: Annotated; options: AnnotateOptions },
+): Promise<Created<Annotated>> {
+  const { signal, time = now() } = options;
   for (let attempt = 1; attempt <= repositoryLimits.numberAttempts; attempt++) {
     const newest = await newestAnnotation(repository, id, { signal });
     const changes = newest === null ? null : await readAnnotation(repository, newest.name, { signal });
     const before = { tags: changes?.tags ?? original.tags, description: changes?.description ?? original.description };
     const after = change(before, options);
     const name = objectNames.annotation(id, (newest?.number ?? -1) + 1);
-    const outcome = await createSealed(contextOf(repository), name, {
-      kind: 'annotation',
-      payload: encodeAnnotation({ ...after, time }),
-      signal,
-    });
-    if (outcome === 'created') return after;
+    const payload = encodeAnnotation({ ...after, time });
+    const outcome = await createSealed(contextOf(repository), name, { kind: 'annotation', payload, signal });
+    if (outcome === 'created') return { names: [name], result: after };
   }
   throw new LaganError('unavailable', `other processes change snapshot ${id} all the time`, {
     object: id,

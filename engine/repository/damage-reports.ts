@@ -20,6 +20,7 @@ import {
 } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
+import { createLasting } from './_lasting.ts';
 import { createSealed } from './_sealed-objects.ts';
 import { now } from './_time.ts';
 import { findRecords, type ListRecordsOptions, readRecords, type StoredRecord } from './owner-records.ts';
@@ -51,14 +52,21 @@ export async function writeDamageReport(
   const reported = (await listDamageReports(repository, { onDamage: () => undefined, signal })).flatMap(({ value }) => value.findings);
   const known = new Set(reported.map(({ object, pack }) => pack ?? object));
   for (const pack of await readPackList(repository, (await readRoot(repository, { signal })).lost, { signal })) known.add(pack);
-  const ids: ObjectId[] = [];
-  for (const part of inParts(findings.filter(({ object, pack }) => !known.has(pack ?? object)))) {
-    const id = idFromBytes<ObjectId>(randomBytes(16));
-    const payload = encodeDamageReport({ time, host, findings: part });
-    await createSealed(contextOf(repository), objectNames.damageReport(id), { kind: 'damage-report', payload, signal });
-    ids.push(id);
-  }
-  return ids;
+  const parts = inParts(findings.filter(({ object, pack }) => !known.has(pack ?? object)));
+  return createLasting(
+    repository,
+    async (current) => {
+      const ids: ObjectId[] = [];
+      for (const part of parts) {
+        const id = idFromBytes<ObjectId>(randomBytes(16));
+        const payload = encodeDamageReport({ time, host, findings: part });
+        await createSealed(contextOf(current), objectNames.damageReport(id), { kind: 'damage-report', payload, signal });
+        ids.push(id);
+      }
+      return { names: ids.map(objectNames.damageReport), result: ids };
+    },
+    { signal },
+  );
 }
 
 /** All damage reports that the collector has not dealt with. Codes: those of the storage, and those of damage, see `onDamage`. */

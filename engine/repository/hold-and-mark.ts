@@ -17,6 +17,7 @@ import {
 } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
+import { createLasting } from './_lasting.ts';
 import { createSealed } from './_sealed-objects.ts';
 import { now } from './_time.ts';
 import { repositoryLimits } from './limits.ts';
@@ -54,9 +55,8 @@ export async function markSnapshots(
   ids: readonly SnapshotId[],
   { reason, time = now(), signal }: MarkOptions,
 ): Promise<void> {
-  await pLimit(repositoryLimits.concurrentReads).map(ids, (id) =>
-    createRecord(repository, { kind: 'deletion-mark', payload: encodeDeletionMark({ snapshots: [id], time, reason }), signal }),
-  );
+  const payloads = ids.map((id) => encodeDeletionMark({ snapshots: [id], time, reason }));
+  await createRecords(repository, { kind: 'deletion-mark', payloads, signal });
 }
 
 /**
@@ -91,9 +91,8 @@ export async function holdSnapshots(
   { until, reason, ...options }: HoldOptions & ChangeOptions,
 ): Promise<Map<SnapshotId, Fate>> {
   const { signal } = options;
-  await pLimit(repositoryLimits.concurrentReads).map(ids, (id) =>
-    createRecord(repository, { kind: 'hold', payload: encodeHold({ snapshots: [id], until, reason }), signal }),
-  );
+  const payloads = ids.map((id) => encodeHold({ snapshots: [id], until, reason }));
+  await createRecords(repository, { kind: 'hold', payloads, signal });
   return fatesOf(repository, new Set(ids), options);
 }
 
@@ -107,10 +106,11 @@ export async function releaseSnapshots(
 ): Promise<Set<SnapshotId>> {
   const holds = await listHolds(repository, { onDamage: () => undefined, signal });
   const about = holds.filter(({ value }) => value.snapshots.some((id) => ids.includes(id)));
-  for (const { value } of about) {
+  const payloads = about.flatMap(({ value }) => {
     const others = value.snapshots.filter((id) => !ids.includes(id));
-    for (const id of others) await createRecord(repository, { kind: 'hold', payload: encodeHold({ ...value, snapshots: [id] }), signal });
-  }
+    return others.map((id) => encodeHold({ ...value, snapshots: [id] }));
+  });
+  await createRecords(repository, { kind: 'hold', payloads, signal });
   await repository.storage.delete(
     about.map(({ name }) => name),
     { signal },
@@ -123,14 +123,29 @@ export async function removeHold(repository: Repository, id: ObjectId, { signal 
   await repository.storage.delete([objectNames.hold(id)], { signal });
 }
 
+type RecordKind = 'hold' | 'deletion-mark';
+
+function createRecords(
+  repository: Repository,
+  { kind, payloads, signal }: { kind: RecordKind; payloads: readonly Uint8Array[] } & CallOptions,
+): Promise<void> {
+  const create = async (current: Repository) => {
+    const one = (payload: Uint8Array) => createRecord(current, { kind, payload, signal });
+    return { names: await pLimit(repositoryLimits.concurrentReads).map(payloads, one), result: undefined };
+  };
+  return createLasting(repository, create, { signal });
+}
+
+/** Returns its name. */
 async function createRecord(
   repository: Repository,
-  { kind, payload, signal }: { kind: 'hold' | 'deletion-mark'; payload: Uint8Array } & CallOptions,
-): Promise<void> {
+  { kind, payload, signal }: { kind: RecordKind; payload: Uint8Array } & CallOptions,
+): Promise<string> {
   const id = idFromBytes<ObjectId>(randomBytes(16));
   const name = kind === 'hold' ? objectNames.hold(id) : objectNames.deletionMark(id);
   const outcome = await createSealed(contextOf(repository), name, { kind, payload, signal });
   if (outcome === 'exists') throw new LaganError('exists', `${name} is there already`, { object: name });
+  return name;
 }
 
 /** Whether snapshots stand after a change that a collection under way may not have seen. */

@@ -19,6 +19,7 @@ import {
 } from '../../repo-format/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
+import { createLasting } from './_lasting.ts';
 import { createSealed, readSealed } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
 import { now } from './_time.ts';
@@ -71,7 +72,11 @@ export async function storeVerification(
   packs: readonly PackId[],
   { time = now(), signal }: { time?: Time | undefined } & CallOptions = {},
 ): Promise<void> {
-  const name = objectNames.verification(idFromBytes<ObjectId>(randomBytes(16)));
   const payload = encodeVerification({ time, host: hostname(), packs: packs.toSorted() });
-  await createSealed(contextOf(repository), name, { kind: 'verification', payload, signal });
+  const create = async (current: Repository) => {
+    const name = objectNames.verification(idFromBytes<ObjectId>(randomBytes(16)));
+    await createSealed(contextOf(current), name, { kind: 'verification', payload, signal });
+    return { names: [name], result: undefined };
+  };
+  await createLasting(repository, create, { signal });
 }

@@ -6,17 +6,22 @@ import { contextOf } from '../../../engine/repository/_context.ts';
 import { readSealed } from '../../../engine/repository/_sealed-objects.ts';
 import {
   addKey,
+  annotateSnapshot,
+  holdSnapshots,
   listKeys,
   listSnapshots,
+  markSnapshots,
   openRepository,
   planRevocation,
   type Repository,
   removeKey,
   revokeKeys,
   rotateMasterKey,
+  storeVerification,
+  writeDamageReport,
 } from '../../../engine/repository/mod.ts';
 import type { CallOptions, CreateOutcome, InMemory, Storage } from '../../../engine/storage/mod.ts';
-import { isLaganError, LaganError, objectNames } from '../../../repo-format/mod.ts';
+import { isLaganError, LaganError, objectNames, type PackId, parseSealedHeader, type SnapshotId } from '../../../repo-format/mod.ts';
 import { PassingStorage } from '../../simulation/spoiled-storage.ts';
 import { backUp, cheapCost, copyOf, created, keyFile, makeRepository, markDeleted, namesIn, randomId } from './sample.ts';
 
@@ -233,4 +238,63 @@ t.test('rotateMasterKey: a store that lets nobody delete is told of', async (t) 
   const locked = await rotateMasterKey({ ...repository, storage: new Locked(storage) });
   t.equal(locked.oldKeyringsDeleted, false);
   t.equal((await open(storage)).keys.newestEpoch, 1);
+});
+
+/** Calls something once, when an object below a prefix is about to be created. */
+class BeforeCreation extends PassingStorage {
+  readonly #prefix: string;
+  readonly #act: () => Promise<void>;
+  #isDone = false;
+
+  constructor(storage: Storage, { prefix, act }: { prefix: string; act: () => Promise<void> }) {
+    super(storage);
+    this.#prefix = prefix;
+    this.#act = act;
+  }
+
+  override async create(name: string, parts: readonly Uint8Array[], options?: CallOptions): Promise<CreateOutcome> {
+    if (name.startsWith(this.#prefix) && !this.#isDone) {
+      this.#isDone = true;
+      await this.#act();
+    }
+    return super.create(name, parts, options);
+  }
+}
+
+const pack = '0123456789abcdef0123456789abcdef' as PackId;
+const lateChanges: Record<string, (repository: Repository, id: SnapshotId) => Promise<unknown>> = {
+  'owner/deletions/': (repository, id) => markSnapshots(repository, [id], { reason: 'late' }),
+  'owner/holds/': (repository, id) => holdSnapshots(repository, [id], { until: null, reason: 'late' }),
+  'owner/annotations/': (repository, id) => annotateSnapshot(repository, id, { addTags: ['late'] }),
+  'writer/reports/': (repository) =>
+    writeDamageReport(repository, [{ object: objectNames.pack(pack), pack, chunks: [], kind: 'object-missing' }]),
+  'writer/verified/': (repository) => storeVerification(repository, [pack]),
+};
+
+// covers: KEY-20
+for (const [prefix, change] of Object.entries(lateChanges)) {
+  t.test(`${prefix}: what is stored with a key that was forgotten just then is stored again, so that it can be read`, async (t) => {
+    const { repository, storage } = await makeSample();
+    const { id } = await backUp(repository);
+    const act = async () => void (await retireEpochs((await rotateMasterKey(await open(storage))).repository));
+    // Whoever looks at what others have sealed anew may be told to open the repository again.
+    await change({ ...repository, storage: new BeforeCreation(storage, { prefix, act }) }, id).catch((error) => {
+      t.match(error, { code: 'authentication-failed', object: /^collector\// });
+    });
+    const opened = await open(storage);
+    const names = await namesIn(storage, prefix);
+    t.ok(names.length > 0);
+    for (const name of names) t.equal(parseSealedHeader(await storage.get(name)).epoch, 1, name);
+    t.equal((await listSnapshots(opened, { includeDeleted: true })).length, 1);
+  });
+}
+
+t.test('markSnapshots: a mark that is made when all keys were replaced is taken back, and its maker is told', async (t) => {
+  const { repository, storage } = await makeSample();
+  const { id } = await backUp(repository);
+  const secrets = [keyFile];
+  const act = async () => void (await revokeKeys(await open(storage), { slots: [], secrets }));
+  const late = { ...repository, storage: new BeforeCreation(storage, { prefix: 'owner/deletions/', act }) };
+  await t.rejects(markSnapshots(late, [id], { reason: 'late' }), { code: 'authentication-failed' });
+  t.same(await namesIn(storage, 'owner/deletions/'), []);
 });
