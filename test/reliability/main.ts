@@ -1,6 +1,6 @@
 /**
- * Prints the figures of reliability: `npm run reliability -- [--seeds 10000] [--kills 1000] [--s3 | --repository <place>]`. Exit code 1 if anything was lost. Crashes at every request
- * are in `crash.test.ts`, which is small enough to run always.
+ * Prints the figures of reliability: `npm run reliability -- [--seeds 10000] [--kills 1000] [--roles writer,collector] [--s3 | --served | --repository <place>] [--from <seed>]`. Exit code 1 if
+ * anything was lost. Crashes at every request are in `crash.test.ts`, which is small enough to run always.
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -8,14 +8,21 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { type KillPlace, localPlace, otherPlace, s3Place } from './_kill-places.ts';
-import { runKills } from './_kill-run.ts';
+import { isKillRole, type KillRole, killRoles, runKills } from './_kill-run.ts';
+import { servedPlace } from './_kill-served.ts';
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string' },
     kills: { type: 'string' },
+    /** Of the kills. Default: their number. */
+    from: { type: 'string' },
+    /** Whose processes there are, and are killed: see {@link killRoles}. */
+    roles: { type: 'string', default: killRoles.join(',') },
     /** The kills happen on an S3 server that is started for them (versitygw). */
     s3: { type: 'boolean', default: false },
+    /** The repository is behind `lagan serve`, which is killed, too. */
+    served: { type: 'boolean', default: false },
     /** An empty place for the kills: a path or URL. Default: a folder in memory. */
     repository: { type: 'string' },
   },
@@ -38,12 +45,14 @@ async function kill(kills: number): Promise<boolean> {
   const startedAt = performance.now();
   const place = await placeIn(folder, serverFolder);
   try {
-    const result = await runKills({ kills, folder, place, seed: kills });
+    const result = await runKills({ kills, folder, place, seed: Number(values.from ?? kills), roles: rolesOf(values.roles) });
     const seconds = Math.round((performance.now() - startedAt) / 1000);
     console.log(
       [
-        `kills: ${result.kills} in ${seconds} s on ${values.s3 ? 'versitygw' : (values.repository ?? 'a local folder')}, ${result.faults.length} faults`,
-        `  ${result.acknowledged} snapshots acknowledged, ${result.forgotten} forgotten, ${result.restored} restored bit for bit; ${result.collections} collections`,
+        `kills: ${result.kills} in ${seconds} s on ${where()}, ${result.faults.length} faults`,
+        `  of ${countsOf(result.killsOf)}`,
+        `  ${result.acknowledged} snapshots acknowledged, ${result.copied} copied, ${result.forgotten} forgotten, ${result.restored} restored bit for bit; ${result.collections} collections`,
+        ...(result.deeds.size > 0 ? [`  done whole: ${countsOf(result.deeds)}`] : []),
         ...result.faults.map((fault) => `  ${fault}`),
       ].join('\n'),
     );
@@ -56,5 +65,22 @@ async function kill(kills: number): Promise<boolean> {
 
 async function placeIn(folder: string, serverFolder: string): Promise<KillPlace> {
   if (values.s3) return s3Place(serverFolder);
-  return values.repository === undefined ? localPlace(path.join(folder, 'repository')) : otherPlace(values.repository);
+  if (values.served) return servedPlace(folder);
+  return values.repository === undefined ? localPlace(folder) : otherPlace(values.repository, folder);
+}
+
+function where(): string {
+  if (values.s3) return 'versitygw';
+  return values.served ? 'lagan serve' : (values.repository ?? 'a local folder');
+}
+
+function rolesOf(text: string): KillRole[] {
+  const roles = text.split(',');
+  const wrong = roles.find((role) => !isKillRole(role));
+  if (wrong !== undefined) throw new Error(`--roles: '${wrong}' is none of ${killRoles.join(', ')}`);
+  return roles.filter(isKillRole);
+}
+
+function countsOf(counts: ReadonlyMap<string, number>): string {
+  return [...counts].map(([what, count]) => `${what} ${count}`).join(', ');
 }
