@@ -63,6 +63,8 @@ export interface ScanOptions {
   /** The folder of the repository: never part of a backup. */
   readonly repositoryFolder: { readonly device: number; readonly inode: number | bigint } | undefined;
   readonly onFault: (fault: ScanFault) => void;
+  /** Told what `/` itself is like, if all of it is backed up. Its name is empty. */
+  readonly onTop: (fields: EntryFields) => void;
   readonly onNote: (note: ScanFault) => void;
   readonly onEntry: (folder: Uint8Array, name: Uint8Array) => void;
   /** Called now and then: throws once the backup is to end. */
@@ -114,7 +116,9 @@ export class Scanner {
     const { sources, previous } = this.#options;
     try {
       const folder = new Uint8Array(0);
-      const { device } = statDescriptor(this.#options.root);
+      const status = statDescriptor(this.#options.root);
+      const { device } = status;
+      if (sources.isSource) this.#options.onTop(entryFields(status, folder, this.#told(slash, readExtras(this.#options.root, device))));
       this.#frames.push(
         this.#frameOf({ source: sources, folder, device, previous: previous.map((node) => this.#previousOf(node, folder)) }),
       );
@@ -177,6 +181,10 @@ export class Scanner {
       return;
     }
     const isFolder = status.type === 'directory';
+    if (!isFolder && source?.isSource === false) {
+      const message = 'is no folder any more, or never was one, so that what was to be backed up below it could not be found';
+      return this.#options.onFault({ path: join(folder, name), code: 'ENOTDIR', message });
+    }
     if (isFolder && this.#isRepository(folder, name, status)) return;
     if (source === undefined && this.#isExcluded(frame, name, isFolder)) return;
     const found = met ?? (await this.#seek(frame));

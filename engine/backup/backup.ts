@@ -10,11 +10,13 @@ import {
 } from '../../repo-format/mod.ts';
 import {
   commitSnapshot,
+  isSameTopFolder,
   listCheckpoints,
   listSnapshots,
   type Repository,
   resolveSnapshot,
   type SnapshotInfo,
+  topFolderExtension,
   withNewestKeys,
   writeCheckpoint,
 } from '../repository/mod.ts';
@@ -29,7 +31,7 @@ import { BackupSession } from './_session.ts';
 import { errnoNameOf } from './_source-errors.ts';
 import { absolutePath, type ResolvedSource, resolveSource, sourceIdentity, sourceTree } from './_source-paths.ts';
 import { TokenQueue } from './_token-queue.ts';
-import type { Token } from './_tokens.ts';
+import type { EntryFields, Token } from './_tokens.ts';
 import type { BackupOptions, BackupResult } from './options.ts';
 
 /**
@@ -48,10 +50,8 @@ export async function backupWithin(repository: Repository, options: BackupOption
   try {
     const repositoryFolder = folderOf(repository);
     const sources = options.root === undefined ? resolvePaths(options.paths, { run, repositoryFolder }) : recordedPaths(options.paths);
-    const source = sourceIdentity(
-      run.host,
-      sources.map(({ absolute }) => absolute),
-    );
+    const paths = sources.map(({ absolute }) => absolute);
+    const source = options.source ?? sourceIdentity(run.host, paths);
     let current = repository;
     for (const predecessors: Predecessor[] = []; ; ) {
       const attempt = { options, run, limits, sources, source, repositoryFolder, predecessors };
@@ -120,7 +120,8 @@ async function attemptBackup(
     const parents = await finding;
     run.progress.expected = parents.parent?.snapshot.statistics;
     const previous = options.force && predecessors.length === 0 ? [] : parents.trees;
-    const plan = { options, run, session, sources, source, parents, previous, repositoryFolder, reached };
+    const top = { fields: undefined };
+    const plan = { options, run, session, sources, source, parents, previous, repositoryFolder, reached, top };
     return { result: await storeSnapshot(repository, plan) };
   } catch (error) {
     if (predecessors.length >= session.limits.sessions || !(await isPassed(repository, session, { error, signal }))) throw error;
@@ -146,6 +147,8 @@ interface Plan {
   readonly repositoryFolder: FolderIdentity | undefined;
   /** Where it is written down how far the session came. */
   readonly reached: { tree: NodeReference | null | undefined };
+  /** Where it is written down what `/` itself is like, if all of it is backed up. */
+  readonly top: { fields: EntryFields | undefined };
 }
 
 async function storeSnapshot(repository: Repository, plan: Plan): Promise<BackupResult> {
@@ -155,7 +158,8 @@ async function storeSnapshot(repository: Repository, plan: Plan): Promise<Backup
   const snapshotOf = (counts: AssemblyCounts, more: Partial<Snapshot>): Snapshot => {
     const plain = run.snapshot(session, { paths, source, parent, counts });
     const continues = parents.continues.length === 0 ? {} : { continues: parents.continues.map(idToBytes) };
-    return { ...plain, extensions: { ...plain.extensions, ...continues }, ...more };
+    const top = plan.top.fields === undefined ? {} : topFolderExtension(plan.top.fields);
+    return { ...plain, extensions: { ...plain.extensions, ...continues, ...top }, ...more };
   };
   const checkpoint = async (assembler: Assembler): Promise<void> => {
     const { number, ...stored } = await session.checkpoint(() => assembler.partialTree());
@@ -164,13 +168,17 @@ async function storeSnapshot(repository: Repository, plan: Plan): Promise<Backup
     await writeCheckpoint(repository, { session: session.session, number, snapshot, signal: options.signal });
   };
   const { tree, assembler } = await scanAndAssemble(plan, checkpoint);
-  if (tree === null && !options.dryRun)
+  // An empty folder that stands for / has something to tell: itself.
+  const isEmpty = tree === null && plan.top.fields === undefined;
+  if (isEmpty && !options.dryRun)
     throw new LaganError('source-empty', 'nothing could be backed up: none of the paths is there', { found: options.paths.map(String) });
-  const unchanged = tree !== null && plan.previous.length === 1 && parents.parent !== undefined && !assembler.changed && !run.hasFaults;
+  const isLikeParent =
+    plan.previous.length === 1 && parents.parent !== undefined && isSameTopFolder(plan.top.fields, parents.parent.snapshot);
+  const unchanged = !isEmpty && isLikeParent && !assembler.changed && !run.hasFaults;
   const result = (snapshotId: SnapshotId | null): BackupResult =>
     run.result({ snapshotId, parent, unchanged, session, counts: assembler.counts });
-  if (tree === null || options.dryRun || (options.skipIfUnchanged && unchanged)) return result(null);
-  const stored = await run.untilAborted(session.finish(tree, assembler.packs));
+  if (isEmpty || options.dryRun || (options.skipIfUnchanged && unchanged)) return result(null);
+  const stored = tree === null ? withoutTree : await run.untilAborted(session.finish(tree, assembler.packs));
   plan.reached.tree = stored.tree;
   await commitSnapshot(repository, {
     session: session.session,
@@ -179,6 +187,9 @@ async function storeSnapshot(repository: Repository, plan: Plan): Promise<Backup
   });
   return result(session.session.id);
 }
+
+/** Of a folder in which nothing is. */
+const withoutTree = { tree: null, packs: null, listPacks: [] };
 
 /** Runs scan and assembly. When this resolves or rejects, both have ended: when one of them fails, the other is stopped. */
 async function scanAndAssemble(
@@ -194,7 +205,7 @@ async function scanAndAssemble(
     betweenTokens: () => run.betweenTokens(session, () => checkpoint(assembler)),
     onFault: (path, { code, message }) => run.fault({ path, code, message }),
     onFile: (size) => run.progress.fileDone(size),
-    ...(plan.options.root !== undefined && { asKept: asRestored }),
+    ...(plan.options.imported !== undefined && { asKept: asRestored }),
     limits: session.limits,
   });
   const root = openRoot(plan.options.root ?? '/');
@@ -220,14 +231,14 @@ async function scanAndAssemble(
 }
 
 function scannerOf(
-  { options, run, session, sources, previous, repositoryFolder }: Plan,
+  { options, run, session, sources, previous, repositoryFolder, top }: Plan,
   { root, queue }: { root: Descriptor; queue: TokenQueue<Token> },
 ): Scanner {
   const { excludes = {}, oneFileSystem = false, ignoreCtime = false, ignoreInode = false } = options;
-  const wholeRoot = { isSource: true, children: new Map() };
+  const isRestored = options.imported !== undefined && options.root !== undefined;
   return new Scanner({
     root,
-    sources: options.root === undefined ? sourceTree(sources) : wholeRoot,
+    sources: isRestored ? { isSource: true, children: new Map() } : sourceTree(sources),
     previous,
     reader: session.reader,
     dispatcher: session.dispatcher,
@@ -240,6 +251,8 @@ function scannerOf(
     repositoryFolder,
     onFault: (fault) => run.fault(fault),
     onNote: (note) => run.note(note),
+    // Of another backup it is not known.
+    onTop: isRestored ? () => undefined : (fields) => (top.fields = fields),
     onEntry: (folder, name) => run.progress.scanned(folder, name),
     throwIfInterrupted: () => {
       run.throwIfInterrupted();
@@ -280,7 +293,7 @@ function resolvePaths(
   return sources;
 }
 
-/** Paths that were backed up elsewhere: nothing is looked for. */
+/** Paths below a folder that stands for `/`: nothing is looked for, the scan tells what is not there. */
 function recordedPaths(paths: readonly (string | Uint8Array)[]): ResolvedSource[] {
   return paths.map((path) => ({ given: Buffer.from(path), absolute: Buffer.from(path).toString('latin1') }));
 }
@@ -304,22 +317,27 @@ async function findParents(
     parent,
     predecessors,
     signal,
-  }: { source: string; parent: 'auto' | 'none' | SnapshotId; predecessors: readonly Predecessor[]; signal: AbortSignal | undefined },
+  }: {
+    source: string;
+    parent: NonNullable<BackupOptions['parent']>;
+    predecessors: readonly Predecessor[];
+    signal: AbortSignal | undefined;
+  },
 ): Promise<Parents> {
   const own = predecessors.map(({ id }) => id);
   // The last one that had a checkpoint compared with those before it.
   const ownTrees = predecessors.flatMap(({ tree }) => (tree === undefined ? [] : [tree])).slice(-1);
   if (parent === 'none') return { parent: undefined, trees: ownTrees, continues: own };
-  if (parent !== 'auto') {
+  if (parent !== 'auto' && typeof parent !== 'function') {
     const given = await resolveSnapshot(repository, parent, { signal });
     return { parent: given, trees: [...ownTrees, given.snapshot.tree], continues: own };
   }
   const reading = { signal, onDamage: () => undefined };
   const [snapshots, unfinished] = await Promise.all([
-    listSnapshots(repository, { filter: { source }, ...reading }),
+    listSnapshots(repository, { ...(parent === 'auto' && { filter: { source } }), ...reading }),
     listCheckpoints(repository, reading),
   ]);
-  const latest = snapshots.at(-1);
+  const latest = typeof parent === 'function' ? parent(snapshots) : snapshots.at(-1);
   const checkpoints = unfinished.filter(
     ({ id, snapshot }) => snapshot.source === source && isAfter(snapshot.started, latest?.snapshot.started) && !own.includes(id),
   );

@@ -1,5 +1,6 @@
 import type { SnapshotId, SnapshotStatistics, Time } from '../../repo-format/mod.ts';
 import type { Compression } from '../packs/mod.ts';
+import type { SnapshotInfo } from '../repository/mod.ts';
 import type { ExcludeRules } from './excludes.ts';
 import type { BackupProgress } from './progress.ts';
 
@@ -59,14 +60,17 @@ export interface CommonBackupOptions {
 export interface BackupOptions extends CommonBackupOptions {
   readonly paths: readonly (string | Uint8Array)[];
   /**
-   * A folder that stands for `/`, into which another backup was restored: all of it is read, and `paths` (absolute) are only what the snapshot says. Of inodes and
-   * the times that a restore cannot set nothing is kept: so equal files have equal entries, whenever they were restored.
+   * A folder that stands for `/`: `paths` are in it, and the snapshot does not say where it was. No symbolic link leads out of it. With `imported`, another backup was restored
+   * into it: all of it is read, and `paths` are only what the snapshot says. Of inodes and the times that a restore cannot set nothing is kept then: so equal files have
+   * equal entries, whenever they were restored.
    */
-  readonly root?: string;
+  readonly root?: string | Uint8Array;
+  /** What is equal for backups of the same source. Default: host and paths. */
+  readonly source?: string;
   readonly excludes?: ExcludeRules;
   readonly oneFileSystem?: boolean;
-  /** What to compare with: the newest snapshot of the same host and paths (`auto`), nothing, or a snapshot by its id. */
-  readonly parent?: 'auto' | 'none' | SnapshotId;
+  /** What to compare with: the newest snapshot of the same source (`auto`), nothing, a snapshot by its id, or one that is chosen among all there are, from old to new. */
+  readonly parent?: 'auto' | 'none' | SnapshotId | ParentChoice;
   /** A changed ctime alone does not make a file changed. */
   readonly ignoreCtime?: boolean;
   readonly ignoreInode?: boolean;
@@ -75,6 +79,9 @@ export interface BackupOptions extends CommonBackupOptions {
   /** No snapshot if nothing at all changed since the parent. */
   readonly skipIfUnchanged?: boolean;
 }
+
+/** Gives the snapshot to compare with, if there is one. */
+export type ParentChoice = (snapshots: readonly SnapshotInfo[]) => SnapshotInfo | undefined;
 
 export interface BackupResult {
   /** Null after a dry run, or if it was skipped as unchanged. */

@@ -106,4 +106,5 @@ export {
   type StandingSnapshot,
   standingOf,
 } from './snapshots.ts';
+export { isSameTopFolder, topFolderExtension, topFolderOf } from './top-folder.ts';
 export { lastVerified, listVerifications, type StoredVerification, storeVerification } from './verifications.ts';

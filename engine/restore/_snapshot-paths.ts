@@ -1,4 +1,5 @@
-import { type DirectoryEntry, LaganError, type NodeReference } from '../../repo-format/mod.ts';
+import { type DirectoryEntry, LaganError, type NodeReference, type Snapshot } from '../../repo-format/mod.ts';
+import { topFolderOf } from '../repository/mod.ts';
 import { joinPath, printable, splitPath } from '../system/mod.ts';
 import type { DirectoryLeaves } from './_directory-leaves.ts';
 
@@ -6,7 +7,7 @@ import type { DirectoryLeaves } from './_directory-leaves.ts';
 export interface StartingPoint {
   /** Path relative to `/` of the folder that becomes the target. */
   readonly from: Uint8Array;
-  /** That folder; undefined if it is the top of the snapshot, or only leads to the one thing that was asked for. */
+  /** That folder; undefined if it is the top of a snapshot that says nothing of it, or only leads to the one thing that was asked for. */
   readonly top: DirectoryEntry | undefined;
   readonly tree: NodeReference | null;
   /** Relative to `from`; empty: everything. */
@@ -16,13 +17,13 @@ export interface StartingPoint {
 /** Finds where to begin. Errors: `usage` for paths that are not absolute or not below `from`, `path-not-found` if the snapshot does not have `from`. */
 export async function findStart(
   leaves: DirectoryLeaves,
-  root: NodeReference | null,
+  snapshot: Snapshot,
   options: { from: string | Uint8Array | undefined; paths: readonly (string | Uint8Array)[] },
 ): Promise<StartingPoint> {
   const steps = options.from === undefined ? [] : namesOf(options.from);
   const paths = options.paths.map((path) => below(namesOf(path), steps, path));
-  let tree = root;
-  let top: DirectoryEntry | undefined;
+  let { tree } = snapshot;
+  let top = topFolderOf(snapshot);
   for (const [index, name] of steps.entries()) {
     const found = await leaves.find(tree, name);
     const entry = found?.leaf.items[found.index];

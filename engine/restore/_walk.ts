@@ -28,7 +28,7 @@ export interface WalkOptions {
   readonly target: string | Uint8Array;
   /** Path in the snapshot, relative to `/`, of what becomes the target. */
   readonly from: Uint8Array;
-  /** The folder that the target is to be like; undefined: the top of the snapshot, which is like nothing. */
+  /** The folder that the target is to be like; undefined: the snapshot says nothing of it. */
   readonly top: DirectoryEntry | undefined;
   readonly tree: NodeReference | null;
   readonly selection: Selection;

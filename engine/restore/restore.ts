@@ -39,7 +39,7 @@ export async function restore(repository: Repository, { snapshot }: SnapshotInfo
   const { storage, keys } = reading;
   const packs = new PackReader({ storage, keys, moved: movedChunks(reading), contentsLimit: restoreLimits.openPacks });
   const leaves = new DirectoryLeaves(packs);
-  const start = await findStart(leaves, snapshot.tree, { from: options.from, paths: options.paths ?? [] });
+  const start = await findStart(leaves, snapshot, { from: options.from, paths: options.paths ?? [] });
   const rules = rulesOf(repository, options);
   const pool = poolFor(repository, { rules, workers: options.workers });
   const report = new RestoreReport(options);
