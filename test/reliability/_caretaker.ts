@@ -89,8 +89,9 @@ export class Caretaker {
       if (parsed?.type === 'session-index' && ids.has(parsed.session)) tables.push(name);
     }
     if (tables.length === 0) return;
-    this.#options.say({ type: 'losing' });
-    await repository.storage.delete([this.#options.random.pick(tables)]);
+    const table = this.#options.random.pick(tables);
+    this.#options.say({ type: 'losing', table });
+    await repository.storage.delete([table]);
   }
 
   /** All snapshots into the second repository; there, too, old ones are forgotten and space is freed. */

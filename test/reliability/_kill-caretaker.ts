@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Random } from '../simulation/random.ts';
 import { Caretaker } from './_caretaker.ts';
-import { say, sayStarted, taskOf, wordsOf } from './_kill-messages.ts';
+import { say, sayError, sayStarted, taskOf } from './_kill-messages.ts';
 import { openPatiently } from './_kill-open.ts';
 
 const task = taskOf(process.argv[2]);
@@ -15,7 +15,7 @@ for (let turn = 0; ; turn++) {
   try {
     await caretaker.do(deed);
   } catch (error) {
-    say({ type: 'fault', words: `caretaker, ${deed}: ${wordsOf(error)}` });
+    sayError(`caretaker, ${deed}`, error, say);
   }
   await setTimeout(20);
 }

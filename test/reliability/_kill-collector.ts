@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { collect } from '../simulation/engine-calls.ts';
 import { forgetOld } from './_kill-forget.ts';
-import { say, sayStarted, taskOf, wordsOf } from './_kill-messages.ts';
+import { say, sayError, sayStarted, taskOf } from './_kill-messages.ts';
 import { openPatiently } from './_kill-open.ts';
 
 const { repository: place } = taskOf(process.argv[2]);
@@ -15,7 +15,7 @@ for (;;) {
     const { collections } = await collect(repository);
     say({ type: 'collected', collections });
   } catch (error) {
-    say({ type: 'fault', words: `collector: ${wordsOf(error)}` });
+    sayError('collector', error, say);
   }
   await setTimeout(20);
 }

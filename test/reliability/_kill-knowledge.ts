@@ -25,6 +25,8 @@ export class Knowledge {
   readonly #rewriting = new Map<string, string>();
   readonly #forgotten = new Set<string>();
   readonly #unwell: { readonly ids: readonly string[]; readonly words: string }[] = [];
+  readonly #missing: { readonly object: string; readonly words: string }[] = [];
+  readonly #lostTables = new Set<string>();
   readonly #deeds = new Map<Deed, number>();
   readonly #faults: string[] = [];
   #mirrored: readonly string[] | undefined;
@@ -46,6 +48,7 @@ export class Knowledge {
         break;
       case 'losing':
         this.#isTableLost = this.#isTableLostInMirror = true;
+        this.#lostTables.add(message.table);
         break;
       case 'repaired':
         this.#isTableLost = false;
@@ -74,6 +77,9 @@ export class Knowledge {
       case 'done':
         this.#deeds.set(message.deed, (this.#deeds.get(message.deed) ?? 0) + 1);
         break;
+      case 'missing':
+        this.#missing.push(message);
+        break;
       case 'unwell':
         this.#unwell.push(message);
         break;
@@ -94,7 +100,8 @@ export class Knowledge {
   /** What is wrong, those that are being forgotten left out. */
   get faults(): string[] {
     const unwell = this.#unwell.filter(({ ids }) => ids.some((id) => !this.#forgotten.has(id)));
-    return [...this.#faults, ...unwell.map(({ ids, words }) => `${ids}: ${words}`)];
+    const missing = this.#missing.filter(({ object }) => !this.#lostTables.has(object));
+    return [...this.#faults, ...missing.map(({ words }) => words), ...unwell.map(({ ids, words }) => `${ids}: ${words}`)];
   }
 
   get isFaultless(): boolean {

@@ -1,6 +1,7 @@
 /** What the processes of a kill run print, one JSON a line, each written before or after the deed as its name says. */
 import fs from 'node:fs';
 import { flushCompileCache } from 'node:module';
+import { isLaganError } from '../../repo-format/mod.ts';
 
 /** What a caretaker does, one after another. */
 export const deeds = ['repair', 'copy', 'mirror', 'rewrite', 'rotate', 'password'] as const;
@@ -15,7 +16,9 @@ export type KillMessage =
   | { readonly type: 'forgetting'; readonly ids: readonly string[]; readonly origins: readonly string[] }
   | { readonly type: 'collected'; readonly collections: number }
   /** An index table is about to be deleted: packs may be unlisted until the next whole repair. */
-  | { readonly type: 'losing' }
+  | { readonly type: 'losing'; readonly table: string }
+  /** Something was ended by the lack of an object: a fault unless it is such a table. */
+  | { readonly type: 'missing'; readonly object: string; readonly words: string }
   | { readonly type: 'repaired'; readonly listedPacks: number }
   /** A snapshot is about to be rewritten without files of that name: from now on it is there, or the new one. */
   | { readonly type: 'rewriting'; readonly id: string; readonly without: string }
@@ -77,6 +80,13 @@ export interface CareTask {
 
 export function taskOf(argument: string | undefined): ProcessTask {
   return JSON.parse(argument!) as ProcessTask;
+}
+
+/** What a deed was ended by. */
+export function sayError(deed: string, error: unknown, say: Say): void {
+  const words = `${deed}: ${wordsOf(error)}`;
+  const isMissing = isLaganError(error, 'not-found') || isLaganError(error, 'object-missing');
+  say(isMissing && error.object !== undefined ? { type: 'missing', object: error.object, words } : { type: 'fault', words });
 }
 
 export function wordsOf(error: unknown): string {

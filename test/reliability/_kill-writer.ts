@@ -2,7 +2,7 @@
 import { backupWithin } from '../../engine/backup/backup.ts';
 import { isLaganError } from '../../repo-format/mod.ts';
 import { fill } from './_crash-points.ts';
-import { say, sayStarted, taskOf } from './_kill-messages.ts';
+import { say, sayError, sayStarted, taskOf } from './_kill-messages.ts';
 import { openPatiently } from './_kill-open.ts';
 import { contentsOfVersion } from './_kill-source.ts';
 
@@ -18,7 +18,6 @@ for (let version = firstVersion!; ; version++) {
     say({ type: 'acknowledged', id: snapshotId!, version });
   } catch (error) {
     // The collector may have passed it; anything else must not be.
-    if (!isLaganError(error, 'superseded'))
-      say({ type: 'fault', words: `writer ${writer}: ${error instanceof Error ? error.stack : error}` });
+    if (!isLaganError(error, 'superseded')) sayError(`writer ${writer}`, error, say);
   }
 }

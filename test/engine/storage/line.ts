@@ -8,6 +8,7 @@ export class Line {
   #isStalled = false;
   #loseAt: number | undefined;
   #cutNext = 0;
+  #port: number;
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
 
@@ -20,9 +21,10 @@ export class Line {
   }
 
   private constructor(port: number) {
+    this.#port = port;
     this.#server = net.createServer((client) => {
       if (this.#cutNext-- > 0) client.destroy();
-      else this.#join(client, net.connect(port, '127.0.0.1'));
+      else this.#join(client, net.connect(this.#port, '127.0.0.1'));
     });
   }
 
@@ -51,6 +53,11 @@ export class Line {
 
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** New connections go to another server. */
+  leadTo(port: number): void {
+    this.#port = port;
   }
 
   #join(client: net.Socket, server: net.Socket): void {
