@@ -96,7 +96,7 @@ function defineRecover(repository: Command): void {
     .command('recover')
     .summary('make a repository usable again whose store went back to an older state')
     .description(
-      'For a repository with which every command that writes ends with “rolled-back”: its bucket or folder was restored from a copy, wholly or in part. Stop all programs that use it first, on every machine. Then this lists all snapshots and all packs that are there, so that all of them count again. Nothing is deleted. What is no longer in the store does not come back: lagan check then says which files are hurt. With --as-of TIME what was there at that time is brought back before, from the versions that the store keeps: after somebody overwrote or deleted objects.',
+      'For a repository with which every command that writes ends with “rolled-back”: its bucket or folder was restored from a copy, wholly or in part. Stop all programs that use it first, on every machine. Then this lists all snapshots and all packs that are there, so that all of them count again. Nothing is deleted but roots with made-up numbers that do not open. What is no longer in the store does not come back: lagan check then says which files are hurt. With --as-of TIME what was there at that time is brought back before, from the versions that the store keeps: after somebody overwrote or deleted objects.',
     );
   command
     .option('-n, --dry-run', 'only say what is there, and what would be done')
@@ -195,7 +195,7 @@ function linesOf({ rule, lastExtension, nextExtension, nextRequests, locked, old
 async function recover(context: Context, { dryRun = false, force = false }: RecoverCommandOptions): Promise<void> {
   const { output } = context;
   output.goOnWhenClosed();
-  const { engine, repository } = await openRepository(context, 'write');
+  const { engine, repository } = await openRepository(context, 'write', { unreadableRoots: 'passed-over' });
   await runRecovery(context, engine, repository, { dryRun, force });
 }
 
@@ -228,7 +228,11 @@ async function recoverAsOf(context: Context, time: Time, { dryRun = false }: Rec
   const storage = await presentStorageOf(context, engine, place);
   const { highest: beyond } = await runRevert(context, engine, { past, storage, time, dryRun });
   if (dryRun) return runRecovery(context, engine, past, { dryRun, force: true, beyond });
-  await runRecovery(context, engine, await unlock(context, engine, storage, { secret, mode: 'write' }), { dryRun, force: true, beyond });
+  await runRecovery(context, engine, await unlock(context, engine, storage, { secret, mode: 'write', unreadableRoots: 'passed-over' }), {
+    dryRun,
+    force: true,
+    beyond,
+  });
 }
 
 /** The repository as it was at the time of `--as-of`. */
@@ -297,6 +301,7 @@ async function reportRecovery({ output }: Context, result: RecoverResult, elapse
     return;
   }
   const would = outcome === 'dry-run' ? 'would be ' : '';
+  await reportPassedOver(output, result);
   const { packs, unlistedPacks, missingPacks } = result;
   await output.summary(
     `${formatCountOf(packs, 'pack')} are there, ${unlistedPacks} of them in no index: they ${would || 'are '}listed again`,
@@ -306,6 +311,14 @@ async function reportRecovery({ output }: Context, result: RecoverResult, elapse
   if (outcome === 'dry-run') return;
   await output.summary(`recovered in ${formatDuration(elapsedMs)}`);
   output.note('lagan check --read-data says whether all of it is sound; lagan forget removes snapshots that lack something');
+}
+
+async function reportPassedOver(output: Context['output'], { passedOverObjects, passedOver }: RecoverResult): Promise<void> {
+  if (passedOverObjects === 0) return;
+  const what = formatCountOf(passedOverObjects, 'object');
+  await output.summary(`${what} passed over: newer roots that do not open with the keys, or of numbers that nobody can have reached`);
+  for (const name of passedOver) await output.summary(`  ${name}`);
+  if (passedOverObjects > passedOver.length) await output.summary(`  and ${passedOverObjects - passedOver.length} more`);
 }
 
 const recoveredColumns = [{ heading: 'ID' }, { heading: 'Time' }, { heading: 'Host' }, { heading: 'Paths' }, { heading: 'State' }] as const;

@@ -61,12 +61,17 @@ async function ratesOf(context: Context): Promise<TransferRates> {
 }
 
 /** Opens the repository of the command with the secret that is configured for it. */
-export async function openRepository(context: Context, mode: OpenMode): Promise<OpenedRepository> {
+export async function openRepository(
+  context: Context,
+  mode: OpenMode,
+  { unreadableRoots }: Pick<UnlockOptions, 'unreadableRoots'> = {},
+): Promise<OpenedRepository> {
   const place = await placeOfRepository(context);
   const engine = await context.engine();
   const storage = await storageOf(context, engine, place);
   try {
-    return { engine, storage, place, ...(await unlockWith(context, engine, storage, { ask: () => secretOf(context, place), mode })) };
+    const ask = () => secretOf(context, place);
+    return { engine, storage, place, ...(await unlockWith(context, engine, storage, { ask, mode, unreadableRoots })) };
   } catch (error) {
     if (isLaganError(error, 'no-repository')) throw withAdvice(error, { context, storage, place });
     throw context.options.asOf ? ofThePast(error) : error;
@@ -78,7 +83,7 @@ export async function unlockWith(
   context: Context,
   engine: Engine,
   storage: Storage,
-  { ask, mode }: { ask: () => Promise<GivenSecret>; mode: OpenMode },
+  { ask, ...options }: { ask: () => Promise<GivenSecret> } & Omit<UnlockOptions, 'secret'>,
 ): Promise<Pick<OpenedRepository, 'repository' | 'secrets'>> {
   let given: GivenSecret = { secrets: [] };
   const secret = async () => {
@@ -86,19 +91,20 @@ export async function unlockWith(
     return given.secrets.length === 1 ? given.secrets[0]! : given.secrets;
   };
   try {
-    return { repository: await unlock(context, engine, storage, { secret, mode }), secrets: given.secrets };
+    return { repository: await unlock(context, engine, storage, { secret, ...options }), secrets: given.secrets };
   } catch (error) {
     throw isLaganError(error, 'wrong-key') || isLaganError(error, 'no-key') ? (given.doubt ?? error) : error;
   }
 }
 
+export interface UnlockOptions {
+  readonly secret: Secret | readonly Secret[] | (() => Promise<Secret | readonly Secret[]>);
+  readonly mode: OpenMode;
+  readonly unreadableRoots?: 'passed-over' | 'error' | undefined;
+}
+
 /** Opens a repository with a secret that is known. */
-export async function unlock(
-  context: Context,
-  engine: Engine,
-  storage: Storage,
-  options: { secret: Secret | readonly Secret[] | (() => Promise<Secret | readonly Secret[]>); mode: OpenMode },
-): Promise<Repository> {
+export async function unlock(context: Context, engine: Engine, storage: Storage, options: UnlockOptions): Promise<Repository> {
   const cache = await cacheOptionsOf(context);
   const repository = await seenBefore(context, engine, await engine.openRepository(storage, { ...options, signal: context.signal }));
   for (const warning of repository.warnings) await context.output.warning(warning.message, { code: warning.code });

@@ -19,6 +19,7 @@ import {
   listIndexTables,
   type Repository,
   readAllCatalogues,
+  recoveryReach,
   rootNumberOf,
   type StandingSnapshot,
 } from '../repository/mod.ts';
@@ -27,9 +28,11 @@ import { maintainLimits } from './_limits.ts';
 import type { Replacements } from './_replacements.ts';
 
 export interface Inventory {
-  /** Of all roots, and of those that objects were made for. */
+  /** Of all roots, and of those that objects were made for; as far as somebody can have made them. */
   readonly highestNumber: number;
   readonly highestGeneration: number;
+  /** Names of objects with a number or generation that no root can have had: made up by somebody, with or without a key. They count for nothing. */
+  readonly madeUp: readonly string[];
   /** Every snapshot that has its own object, or is in a catalogue. */
   readonly snapshots: readonly StandingSnapshot[];
   /** Those that have their own object. */
@@ -57,13 +60,17 @@ export async function takeInventory(repository: Repository, root: Root, options:
   const commits = await listCommits(repository, everything, { signal });
   const checkpoints = await listCheckpointPlaces(repository, everything, { catalogue: { checkpoints: [] }, signal });
   const sessionTables = await listIndexTables(repository, everything, { from: 0, signal });
-  const collected = await listCollected(repository, { signal });
+  const collected = await listCollected(repository, root, { signal });
   const snapshots = union(catalogues, commits);
   const generations = [...snapshots, ...checkpoints, ...sessionTables, ...catalogues.flatMap((catalogue) => catalogue.checkpoints)];
+  const isMadeUp = ({ generation }: { generation: number }) => generation > root.generation + recoveryReach;
   const tables = await tablesThatSuffice(repository, [...collected.baseIndexes, ...sessionTables.map(({ name }) => name)], options);
   return {
     highestNumber: Math.max(root.number, collected.highestNumber),
-    highestGeneration: generations.reduce((highest, { generation }) => Math.max(highest, generation), root.generation),
+    highestGeneration: generations
+      .filter((one) => !isMadeUp(one))
+      .reduce((highest, { generation }) => Math.max(highest, generation), root.generation),
+    madeUp: [...collected.madeUp, ...[...commits, ...checkpoints, ...sessionTables].filter(isMadeUp).map(({ name }) => name)],
     snapshots,
     commits: new Set(commits.map(({ id }) => id)),
     ...tables,
@@ -82,19 +89,29 @@ export function cataloguedEntries({ snapshots, commits }: Inventory): CatalogueE
 }
 
 /** The highest number of roots and of those that the collector's objects were made for; and the base indexes, the newest first. */
-async function listCollected({ storage }: Repository, { signal }: CallOptions): Promise<{ highestNumber: number; baseIndexes: string[] }> {
+async function listCollected(
+  { storage, unreadableRoots = [] }: Repository,
+  root: Root,
+  { signal }: CallOptions,
+): Promise<{ highestNumber: number; baseIndexes: string[]; madeUp: string[] }> {
   let highestNumber = 0;
   const baseIndexes: string[] = [];
+  const madeUp: string[] = [];
+  const count = (name: string, number: number): void => {
+    if (number > root.number + recoveryReach) madeUp.push(name);
+    else highestNumber = Math.max(highestNumber, number);
+  };
+  const countNamed = (name: string): void => {
+    const parsed = parseObjectName(name);
+    if (parsed?.type === 'root') count(name, parsed.number);
+    if (parsed?.type === 'base-index') baseIndexes.unshift(name);
+    if (parsed?.type === 'base-index' || parsed?.type === 'catalogue' || parsed?.type === 'lost-list') count(name, rootNumberOf(parsed.id));
+  };
+  for (const name of unreadableRoots) countNamed(name);
   for (const prefix of [objectPrefixes.roots, objectPrefixes.catalogues, objectPrefixes.lostLists, objectPrefixes.baseIndexes]) {
-    for await (const { name } of storage.list(prefix, { signal })) {
-      const parsed = parseObjectName(name);
-      if (parsed?.type === 'root') highestNumber = Math.max(highestNumber, parsed.number);
-      if (parsed?.type === 'base-index') baseIndexes.unshift(name);
-      if (parsed?.type === 'base-index' || parsed?.type === 'catalogue' || parsed?.type === 'lost-list')
-        highestNumber = Math.max(highestNumber, rootNumberOf(parsed.id));
-    }
+    for await (const { name } of storage.list(prefix, { signal })) countNamed(name);
   }
-  return { highestNumber, baseIndexes };
+  return { highestNumber, baseIndexes, madeUp };
 }
 
 /** A catalogue's bytes are better than an object that its collector may be about to delete. */

@@ -78,7 +78,7 @@ export interface Survey {
 }
 
 export interface SurveyOptions {
-  /** Which snapshots and checkpoints: all that count, or only those of generations below this one. */
+  /** Which snapshots, checkpoints and tables: all that count, or only those of generations below this one. */
   readonly below?: number | undefined;
   /** What is lost, and what packs there are, listed after the root was read. Default: nothing is lost. */
   readonly lost?: { readonly losses: Losses; readonly present: ReadonlySet<PackId> } | undefined;
@@ -96,7 +96,8 @@ export interface SurveyOptions {
  * Codes: those of the storage, unavailable where a listing lacks commits; object-missing and not-found where another collector was faster.
  */
 export async function survey(repository: Repository, root: Root, options: SurveyOptions): Promise<Survey> {
-  const { below = Number.POSITIVE_INFINITY, signal } = options;
+  // Of later generations than the root's there is nothing that opens (ROOT-20), unless another collector was faster: then this one's root will not count.
+  const { below = root.generation + 1, signal } = options;
   const damage: LaganError[] = [];
   const catalogue = await readCatalogueRecord(repository, root, { signal });
   const standing = new Map<SnapshotId, StandingSnapshot>();

@@ -1,7 +1,8 @@
 import {
   isLaganError,
-  type LaganError,
+  LaganError,
   type ObjectReference,
+  objectNames,
   type PackId,
   type Root,
   type Snapshot,
@@ -17,6 +18,7 @@ import {
   readRoot,
   readStandingSnapshot,
   recoveryDistance,
+  recoveryReach,
   type StandingSnapshot,
   standingOf,
   storeCatalogue,
@@ -25,11 +27,13 @@ import type { CallOptions } from '../storage/mod.ts';
 import { storeBaseIndex } from './_base-index.ts';
 import { decide } from './_collection.ts';
 import { cataloguedEntries, type Inventory, takeInventory } from './_inventory.ts';
+import { maintainLimits } from './_limits.ts';
 import { askForLosses, noLosses } from './_losses.ts';
 import { PackAudit } from './_pack-audit.ts';
 import { listPackSizes, lookForRollback, type PackCensus } from './_rollback.ts';
 import { survey } from './_survey.ts';
 import { packsListedIn, storeTablesOf } from './_unlisted-packs.ts';
+import { findUnreadableTables } from './_unreadable-tables.ts';
 import type { MaintainProgress } from './options.ts';
 
 export interface RecoverOptions extends CallOptions {
@@ -72,13 +76,16 @@ export interface RecoverResult {
   readonly unlistedPacks: number;
   /** Packs that an index table lists and that are gone. */
   readonly missingPacks: number;
+  /** How many objects count for nothing, because they do not open and would be a newer root, or have a number or generation that none can have had; and some of their names. */
+  readonly passedOverObjects: number;
+  readonly passedOver: readonly string[];
   readonly damage: readonly LaganError[];
   readonly durationMs: number;
 }
 
 /**
  * Makes a repository usable again whose store shows an older root (code `rolled-back`): all snapshots that are there stand afterwards, and all packs that are there are in the
- * index. Nothing is deleted. It makes a root of a number and generation that nothing can have had before, so that whoever still goes on with what the store lost is ignored; but it
+ * index. Nothing is deleted but roots that are nobody's. It makes a root of a number and generation that nothing can have had before, so that whoever still goes on with what the store lost is ignored; but it
  * cannot tell which of the packs that such a program is about to delete are needed: all others must have been stopped. If it is killed before that root is stored nothing has changed; after
  * it, any maintenance finishes what it began.
  *
@@ -109,10 +116,13 @@ class Recovery {
     const inventory = await takeInventory(this.#repository, root, { present: census.present, onDamage: this.#onDamage, signal });
     const snapshots = await this.#readSnapshots(root, { census, inventory });
     const isNeeded = evidence !== null || force;
+    expectRoom(root);
     const number = Math.max(inventory.highestNumber, ...known.map((seen) => seen.number)) + recoveryDistance;
     const generation = Math.max(inventory.highestGeneration, ...known.map((seen) => seen.generation)) + recoveryDistance;
     // A list of lost packs that is gone is no reason not to recover.
     const lost = census.losses.before.size > 0 ? root.lost : null;
+    const passedOver = [...new Set([...(this.#repository.unreadableRoots ?? []), ...inventory.madeUp])];
+    if (isNeeded && !dryRun) await this.#removeMadeUpRoots(inventory);
     if (isNeeded && !dryRun) await this.#recover({ ...root, number: number - 1, baseIndex: null, lost }, { generation, census, inventory });
     return {
       outcome: !isNeeded ? 'sound' : dryRun ? 'dry-run' : 'recovered',
@@ -123,9 +133,18 @@ class Recovery {
       packs: census.present.size,
       unlistedPacks: unlisted(census, inventory).length,
       missingPacks: missing(census, inventory).length,
+      passedOverObjects: passedOver.length,
+      passedOver: passedOver.slice(0, maintainLimits.namedObjects),
       damage: this.#damage,
       durationMs: performance.now() - this.#startedAt,
     };
+  }
+
+  /** A root that does not open, of a number that none can have had, would come before any that a recovery makes. It is nobody's, and the only thing that a recovery deletes. */
+  async #removeMadeUpRoots({ madeUp }: Inventory): Promise<void> {
+    const roots = new Set(this.#repository.unreadableRoots);
+    const names = madeUp.filter((name) => roots.has(name));
+    if (names.length > 0) await this.#repository.storage.delete(names, { signal: this.#options.signal });
   }
 
   /** A base index or a list that is damaged shows nothing, and is made anew. */
@@ -189,7 +208,10 @@ class Recovery {
     const present = await listPackSizes(this.#repository, { signal });
     const losses = await askForLosses(this.#repository, root, { listPresent: async () => present, onDamage: this.#onDamage, signal });
     const lost = { losses, present: new Set(present.keys()) };
-    const found = await survey(this.#repository, root, { below: root.floor, lost, onSnapshot, onDamage: this.#onDamage, signal });
+    const unreadable = await findUnreadableTables(this.#repository, root, { signal });
+    for (const damage of unreadable.values()) this.#onDamage(damage);
+    const options = { below: root.floor, lost, unreadable, onSnapshot, onDamage: this.#onDamage, signal };
+    const found = await survey(this.#repository, root, options);
     await decide(this.#repository, found, { onDamage: this.#onDamage, signal });
   }
 
@@ -228,7 +250,9 @@ class Recovery {
     }
   }
 
+  /** Each is told once, though it may be met several times. */
   readonly #onDamage = (error: LaganError): void => {
+    if (this.#damage.some(({ code, object }) => code === error.code && object === error.object)) return;
     this.#damage.push(error);
     this.#options.onDamage?.(error);
   };
@@ -236,6 +260,18 @@ class Recovery {
   #tell(phase: MaintainProgress['phase']): void {
     this.#options.onProgress?.({ phase, filesDone: this.#snapshotsRead, bytesDone: 0 });
   }
+}
+
+/** Code: limit-exceeded, if a root that opens leaves no numbers for others: only who has a key can have made it. */
+function expectRoom({ number, generation }: Root): void {
+  const highest = Math.max(number, generation);
+  if (highest <= Number.MAX_SAFE_INTEGER - 2 * recoveryReach) return;
+  const object = objectNames.root(number);
+  throw new LaganError('limit-exceeded', `${object} leaves no numbers for others: somebody who has a key has made it up`, {
+    object,
+    found: highest,
+    hint: 'if the store keeps versions: lagan repository recover --as-of TIME; otherwise delete that object, and recover again',
+  });
 }
 
 function unlisted({ present }: PackCensus, { listed }: Inventory): PackId[] {

@@ -46,3 +46,6 @@ export const repositoryDefaults = {
 
 /** How far numbers and generations of a recovery are above all that is seen: sessions of the lost future may have stored nothing yet. */
 export const recoveryDistance = 2 ** 20;
+
+/** Numbers and generations farther than this above those of the newest root that opens are nobody's: thousands of recoveries do not come so far. */
+export const recoveryReach = 2 ** 32;

@@ -40,7 +40,7 @@ export {
   relabelKey,
   removeKey,
 } from './key-slots.ts';
-export { recoveryDistance, repositoryDefaults, repositoryLimits } from './limits.ts';
+export { recoveryDistance, recoveryReach, repositoryDefaults, repositoryLimits } from './limits.ts';
 export { collectorName, expectCollector } from './only-collector.ts';
 export { type OpenOptions, openRepository, readFormatFile } from './open.ts';
 export { madeOf, originOf } from './origin.ts';

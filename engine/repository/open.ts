@@ -23,6 +23,7 @@ import { inspectPlace, noRepository } from './_place.ts';
 import { orMissing, readSealed, type SealingContext } from './_sealed-objects.ts';
 import { readKeyring } from './_stored-keyring.ts';
 import { readSlots, type StoredSlots } from './_stored-slots.ts';
+import { hiding, isUnreadable, type NewestThatOpens, readNewestThatOpens } from './_unreadable-roots.ts';
 import { repositoryLimits } from './limits.ts';
 import { type Repository, type RepositoryAccess, type RepositoryMode, storageFor } from './repository.ts';
 import { readNewestRoot } from './roots.ts';
@@ -33,6 +34,10 @@ export interface OpenOptions extends CallOptions {
   /** Tried one after the other on the slots of their kind. A function is called once it is known that there is a repository. */
   readonly secret: Secrets | (() => Secrets | Promise<Secrets>);
   readonly mode: RepositoryMode;
+  /**
+   * Whether a root of a higher number that does not open is passed over, with a warning, or an error. Default: an error for `write`; whoever passes it over must not write anything but a recovery.
+   */
+  readonly unreadableRoots?: 'passed-over' | 'error' | undefined;
 }
 
 /** A name that no object gets: what is written under it is always aborted. */
@@ -56,7 +61,8 @@ export async function openRepository(storage: Storage, options: OpenOptions): Pr
     ]);
     if (opening.status === 'rejected') throw opening.reason;
     if (preparing.status === 'rejected') throw preparing.reason;
-    return { ...opening.value, storage: storageFor(opening.value.configuration, storage) };
+    const { configuration, unreadableRoots = [] } = opening.value;
+    return { ...opening.value, storage: storageFor(configuration, hiding(storage, unreadableRoots)) };
   } finally {
     early.end();
   }
@@ -89,6 +95,7 @@ async function openWithSlots(
     stored,
     secrets,
     mode,
+    unreadableRoots,
     signal,
   }: Omit<OpenOptions, 'secret'> & { format: FormatFile; stored: StoredSlots; secrets: readonly Secret[] },
 ): Promise<Repository> {
@@ -100,8 +107,8 @@ async function openWithSlots(
     });
     const access = { slotId: slot.id, accessKey };
     try {
-      const repository = await openWithAccess(storage, { format, access, grants: slot.grants, mode, signal });
-      return { ...repository, warnings: stored.damaged.map(({ error }) => error) };
+      const repository = await openWithAccess(storage, { format, access, grants: slot.grants, mode, unreadableRoots, signal });
+      return { ...repository, warnings: [...stored.damaged.map(({ error }) => error), ...repository.warnings] };
     } catch (error) {
       if (!isReplacedKeyring(error)) throw error;
       replaced ??= error;
@@ -128,19 +135,37 @@ export async function openWithAccess(
     access,
     grants,
     mode,
+    unreadableRoots = mode === 'write' ? 'error' : 'passed-over',
     signal,
-  }: { format: FormatFile; access: RepositoryAccess; grants: Grants; mode: RepositoryMode } & CallOptions,
+  }: { format: FormatFile; access: RepositoryAccess; grants: Grants } & Pick<OpenOptions, 'mode' | 'unreadableRoots'> & CallOptions,
 ): Promise<Repository> {
   const { repositoryId } = format;
   const keyring = await readKeyring(storage, { repositoryId, grants, accessKey: access.accessKey, signal });
   const context = { storage, repositoryId, newestEpoch: keyring.newest, metadataKeyOf: metadataKeysOf(keyring, repositoryId) };
-  const [configuration, root] = await Promise.all([
-    readConfiguration(context, { format, mode, signal }),
-    readNewestRoot(context, { signal }),
-  ]);
+  const readRoot = async (): Promise<NewestThatOpens> => {
+    try {
+      return { root: await readNewestRoot(context, { signal }), unreadable: [] };
+    } catch (error) {
+      if (unreadableRoots === 'error' || !isUnreadable(error)) throw error;
+      return readNewestThatOpens(context, error, { signal });
+    }
+  };
+  const [configuration, { root, unreadable }] = await Promise.all([readConfiguration(context, { format, mode, signal }), readRoot()]);
   const keys = KeyRing.fromKeyring(keyring, { repositoryId, nameEpoch: configuration.nameEpoch });
   const id = idFromBytes<ObjectId>(repositoryId);
-  return { id, storage: storageFor(configuration, storage), mode, configuration, keys, root, slotId: access.slotId, access, warnings: [] };
+  const hidden = unreadable.map(({ object }) => object!);
+  return {
+    id,
+    storage: storageFor(configuration, hiding(storage, hidden)),
+    mode,
+    configuration,
+    keys,
+    root,
+    slotId: access.slotId,
+    access,
+    ...(hidden.length > 0 && { unreadableRoots: hidden }),
+    warnings: unreadable,
+  };
 }
 
 /** The format file. Codes: no-repository, repository-too-new, malformed, limit-exceeded. */

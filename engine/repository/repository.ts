@@ -5,6 +5,7 @@ import { type CacheOptions, cacheOf, withCache } from '../cache/mod.ts';
 import { KeyRing, type PlainKeyRing } from '../keys/mod.ts';
 import { openStorage, type Storage, type StorageDescription, withCheckedCreation } from '../storage/mod.ts';
 import type { SeenRoot } from './_rolled-back.ts';
+import { hiding } from './_unreadable-roots.ts';
 
 /** `read`: nothing is written, a read-only disk suffices. `metadata`: the content of files cannot be read, the key may forbid it. */
 export type RepositoryMode = 'read' | 'write' | 'metadata';
@@ -31,6 +32,8 @@ export interface Repository {
   readonly access: RepositoryAccess | null;
   /** A root that this machine has seen before, if the store contradicts it: see {@link withSeenRoot}. */
   readonly seenRoot?: SeenRoot | undefined;
+  /** Names of roots of higher numbers that do not open: in `storage` they cannot be seen. */
+  readonly unreadableRoots?: readonly string[] | undefined;
   /** What is wrong but does not matter now, such as a damaged key slot. */
   readonly warnings: readonly LaganError[];
 }
@@ -44,19 +47,21 @@ export interface RepositoryDescription {
   readonly keys: PlainKeyRing;
   readonly root: Root;
   readonly slotId: ObjectId;
+  readonly unreadableRoots: readonly string[];
 }
 
-export function describeRepository({ storage, mode, configuration, keys, root, slotId }: Repository): RepositoryDescription {
-  return { storage: storage.describe(), cache: cacheOf(storage), mode, configuration, keys: keys.toPlain(), root, slotId };
+export function describeRepository(repository: Repository): RepositoryDescription {
+  const { storage, mode, configuration, keys, root, slotId, unreadableRoots = [] } = repository;
+  return { storage: storage.describe(), cache: cacheOf(storage), mode, configuration, keys: keys.toPlain(), root, slotId, unreadableRoots };
 }
 
 /** The same repository in another thread, with a storage of its own; nothing is read or unlocked again. */
 export function attachRepository(description: RepositoryDescription): Repository {
-  const { mode, configuration, root, slotId } = description;
+  const { mode, configuration, root, slotId, unreadableRoots } = description;
   const keys = KeyRing.fromPlain(description.keys);
   const id = idFromBytes<ObjectId>(keys.repositoryId);
-  const storage = storageFor(configuration, openStorage(description.storage));
-  const repository = { id, storage, mode, configuration, keys, root, slotId, access: null, warnings: [] };
+  const storage = storageFor(configuration, hiding(openStorage(description.storage), unreadableRoots));
+  const repository = { id, storage, mode, configuration, keys, root, slotId, access: null, unreadableRoots, warnings: [] };
   return description.cache === null ? repository : withCache(repository, description.cache);
 }
 

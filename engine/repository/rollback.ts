@@ -3,13 +3,15 @@
  * rely on packs that it may condemn. Whoever sees that neither writes, collects nor deletes; the owner recovers, see `recovery-root.ts`. Source: spec/root.md, ROOT-19 to ROOT-23.
  */
 import { equalBytes, isLaganError, LaganError, objectNames, objectPrefixes, parseObjectName, type Root } from '../../repo-format/mod.ts';
-import type { CallOptions, Storage } from '../storage/mod.ts';
+import { openSegmentedObject } from '../objects/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
 import { readNumberedRoot } from './_numbered-root.ts';
 import { type RollbackEvidence, rolledBack } from './_rolled-back.ts';
-import type { SealingContext } from './_sealed-objects.ts';
+import { readSealed, type SealingContext } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
-import { repositoryLimits } from './limits.ts';
+import { isUnreadable } from './_unreadable-roots.ts';
+import { recoveryReach, repositoryLimits } from './limits.ts';
 import type { Repository } from './repository.ts';
 import { readNewestRoot, readRoot } from './roots.ts';
 import { contradiction } from './seen-roots.ts';
@@ -33,11 +35,11 @@ export async function findRollback(
   for (let attempt = 1; attempt <= repositoryLimits.attempts; attempt++) {
     const [line, future, more, other] = await Promise.all([
       brokenLine(contextOf(repository), root, { signal }),
-      fromTheFuture(repository.storage, root, { signal }),
+      fromTheFuture(repository, root, { signal }),
       find(root),
       repository.seenRoot === undefined ? null : contradiction(repository, { root, seen: repository.seenRoot, signal }),
     ]);
-    const evidence = line ?? future ?? more ?? other;
+    const evidence = unreadable(repository) ?? line ?? future ?? more ?? other;
     if (evidence === null) return null;
     const newest = await readRoot(repository, { signal });
     if (newest.number === root.number) return evidence;
@@ -68,6 +70,10 @@ export async function readRootSince(
   return { root, isPruned: again === null };
 }
 
+function unreadable({ unreadableRoots: [object] = [] }: Repository): RollbackEvidence | null {
+  return object === undefined ? null : { object, message: `${object} does not open with the keys: it is damaged, or nobody's` };
+}
+
 /** The root before must be there, and be the one that this one replaced. */
 async function brokenLine(context: SealingContext, root: Root, options: CallOptions): Promise<RollbackEvidence | null> {
   if (root.number === 0 || root.previous === null) return null;
@@ -83,16 +89,44 @@ async function brokenLine(context: SealingContext, root: Root, options: CallOpti
   }
 }
 
-/** Sessions begin in the root's generation or an earlier one. */
-async function fromTheFuture(storage: Storage, { generation }: Root, { signal }: CallOptions): Promise<RollbackEvidence | null> {
-  const prefixes = [objectPrefixes.snapshots, objectPrefixes.checkpoints, objectPrefixes.sessionIndexes];
+/**
+ * Sessions begin in the root's generation or an earlier one. A name alone shows nothing: whoever may create objects can make one up, and needs no key for it. What is farther ahead than any lost
+ * future is not even looked at.
+ */
+async function fromTheFuture(repository: Repository, { generation }: Root, { signal }: CallOptions): Promise<RollbackEvidence | null> {
   const found = await Promise.all(
-    prefixes.map(async (prefix) => {
-      for await (const { name } of storage.list(prefix, { after: generationFolder(prefix, generation + 1), signal }))
-        if (parseObjectName(name) !== null) return name;
+    sessionObjects.map(async ({ prefix, kind }) => {
+      for await (const { name } of repository.storage.list(prefix, { after: generationFolder(prefix, generation + 1), signal })) {
+        const parsed = parseObjectName(name);
+        if (parsed === null || !('generation' in parsed) || parsed.generation > generation + recoveryReach) continue;
+        if (await opens(repository, name, { kind, signal })) return name;
+      }
       return null;
     }),
   );
   const object = found.find((name) => name !== null);
   return object === undefined ? null : { object, message: `${object} is of a generation after the root's, ${generation}` };
+}
+
+const sessionObjects = [
+  { prefix: objectPrefixes.snapshots, kind: 'snapshot' },
+  { prefix: objectPrefixes.checkpoints, kind: 'checkpoint' },
+  { prefix: objectPrefixes.sessionIndexes, kind: 'index-table' },
+] as const;
+
+/** Whether somebody who has a key has made the object. One that is gone was nothing that stays. */
+async function opens(
+  repository: Repository,
+  name: string,
+  { kind, signal }: { kind: (typeof sessionObjects)[number]['kind'] } & CallOptions,
+): Promise<boolean> {
+  const { storage, keys } = repository;
+  try {
+    if (kind === 'index-table') await openSegmentedObject(storage, { name, kind, keys, signal });
+    else await readSealed(contextOf(repository), name, { kind, signal });
+    return true;
+  } catch (error) {
+    if (isUnreadable(error) || isLaganError(error, 'not-found')) return false;
+    throw error;
+  }
 }

@@ -18,6 +18,7 @@ import type { CallOptions, Storage } from '../storage/mod.ts';
 import { contextOf } from './_context.ts';
 import { rolledBack } from './_rolled-back.ts';
 import { readReferenced, readSealed, type SealingContext } from './_sealed-objects.ts';
+import { isUnreadable, unreadableRoot } from './_unreadable-roots.ts';
 import { repositoryLimits } from './limits.ts';
 import type { Repository } from './repository.ts';
 
@@ -43,6 +44,7 @@ export async function readNewestRoot(
     try {
       return decodeRoot(await readSealed(context, name, { kind: 'root', signal }), name);
     } catch (error) {
+      if (isUnreadable(error)) throw unreadableRoot(number, error);
       // The collector may remove old roots: then there is a newer one.
       if (!isLaganError(error, 'not-found') || attempt === repositoryLimits.attempts) throw error;
     }

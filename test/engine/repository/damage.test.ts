@@ -111,10 +111,11 @@ t.test('objects in each other’s place', async (t) => {
       if (source === target) continue;
       const storage = await copyOf(repository.storage);
       await replaceObject(storage, target, await repository.storage.get(source));
-      const code = await open({ ...repository, storage })
-        .then(list)
-        .then(() => 'read', codeOf);
-      t.match(code, /^(malformed|authentication-failed|name-mismatch)$/, `${source} as ${target}`);
+      const reading = open({ ...repository, storage });
+      const code = await reading.then(list).then(() => 'read', codeOf);
+      // Reading goes by the root before, and says so.
+      if (target.startsWith('collector/roots/')) t.match((await reading).warnings, [{ object: target }], `${source} as ${target}`);
+      else t.match(code, /^(malformed|authentication-failed|name-mismatch)$/, `${source} as ${target}`);
     }
   }
 });

@@ -1,5 +1,8 @@
 /** The writer's side of the collector's protocol; the names in brackets are the seeded mistakes of the model that each test would let through. */
 import t from 'tap';
+import { writeIndexTable } from '../../../engine/index/mod.ts';
+import { contextOf } from '../../../engine/repository/_context.ts';
+import { createSealed } from '../../../engine/repository/_sealed-objects.ts';
 import {
   beginSession,
   commitSnapshot,
@@ -13,7 +16,7 @@ import {
   writeCheckpoint,
 } from '../../../engine/repository/mod.ts';
 import { withoutSuperseded } from '../../../engine/repository/sessions.ts';
-import { type LaganError, objectNames, type PackId, type SessionId } from '../../../repo-format/mod.ts';
+import { encodeSnapshot, type LaganError, objectNames, type PackId, type SessionId } from '../../../repo-format/mod.ts';
 import { FaultyStorage, withFlippedBit } from '../storage/faulty-storage.ts';
 import { advanceRoot, backUp, makeRepository, randomId, replaceObject, sampleSnapshot, storeCatalogue, storePackList } from './sample.ts';
 
@@ -264,10 +267,21 @@ t.test(
       await spoil(repository);
       await t.rejects(beginSession(repository), { code: 'rolled-back', object: objectNames.root(number) });
     }
-    for (const name of [objectNames.snapshot(3, session1), objectNames.checkpoint(3, session1, 0), tableName(3, session1, 0, 0)]) {
+    const payload = encodeSnapshot(sampleSnapshot({ id: session1, generation: 3 }));
+    for (const [name, make] of [
+      [objectNames.snapshot(3, session1), (repository, name) => createSealed(contextOf(repository), name, { kind: 'snapshot', payload })],
+      [
+        objectNames.checkpoint(3, session1, 0),
+        (repository, name) => createSealed(contextOf(repository), name, { kind: 'checkpoint', payload }),
+      ],
+      [tableName(3, session1, 0, 0), ({ storage, keys }, name) => writeIndexTable(storage, { name, keys, packs: [] })],
+    ] as [string, (repository: Repository, name: string) => Promise<unknown>][]) {
       const repository = await makeRepository();
       for (const generation of [1, 2]) await advanceRoot(repository, { generation });
       await store(repository, name);
+      t.match(await beginSession(repository), { generation: 2 }, 'a name that anybody can make up shows nothing');
+      await repository.storage.delete([name]);
+      await make(repository, name);
       await t.rejects(beginSession(repository), { code: 'rolled-back', object: name });
       await advanceRoot(repository, { generation: 3 });
       t.match(await beginSession(repository), { generation: 3 }, 'a generation that the root has reached');
