@@ -45,6 +45,7 @@ export {
   type ImportedFrom,
   type ImportedLabels,
   importedFrom,
+  type ParentChoice,
   type ReadError,
   type RemovedEntry,
   type RewriteOptions,

@@ -144,7 +144,7 @@ export class BackupRun {
       partial: false,
       statistics: this.#statistics(session, counts),
       errors: this.#errors.map(fitForSnapshot),
-      extensions: importedExtension(imported?.from),
+      extensions: { ...this.#options.extensions, ...importedExtension(imported?.from) },
     };
   }
 

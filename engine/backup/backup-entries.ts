@@ -139,10 +139,8 @@ class EntriesBackup {
     this.#options = options;
     this.#run = run;
     this.#session = session;
-    this.#source = sourceIdentity(
-      run.host,
-      options.paths.map((path) => Buffer.from(path).toString('latin1')),
-    );
+    const paths = options.paths.map((path) => Buffer.from(path).toString('latin1'));
+    this.#source = options.source ?? sourceIdentity(run.host, paths);
   }
 
   async run(): Promise<BackupResult> {

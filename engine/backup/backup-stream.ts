@@ -115,7 +115,7 @@ class StreamBackup {
   constructor(repository: Repository, parts: StreamParts) {
     this.#repository = repository;
     this.#parts = parts;
-    this.#source = sourceIdentity(parts.run.host, [parts.options.name]);
+    this.#source = parts.options.source ?? sourceIdentity(parts.run.host, [parts.options.name]);
     this.#paths = [new Uint8Array(Buffer.from(parts.options.name))];
   }
 

@@ -16,6 +16,6 @@ export { backup } from './backup.ts';
 export { backupEntries, type EntriesBackupOptions, type GivenContent, type GivenEntry, type GivenFields } from './backup-entries.ts';
 export { backupStream, type StreamBackupOptions } from './backup-stream.ts';
 export type { ExcludeRules } from './excludes.ts';
-export type { BackupOptions, BackupResult, CommonBackupOptions, ImportedFrom, ImportedLabels, ReadError } from './options.ts';
+export type { BackupOptions, BackupResult, CommonBackupOptions, ImportedFrom, ImportedLabels, ParentChoice, ReadError } from './options.ts';
 export type { BackupProgress } from './progress.ts';
 export { type RemovedCounts, type RemovedEntry, type RewriteOptions, type RewriteResult, rewriteSnapshot } from './rewrite.ts';

@@ -37,6 +37,10 @@ export interface CommonBackupOptions {
   readonly description?: string;
   /** Default: the machine's name. */
   readonly host?: string;
+  /** What is equal for backups of the same source. Default: host and paths. */
+  readonly source?: string;
+  /** What else the snapshot is to say, for programs: records under names of their own. */
+  readonly extensions?: Readonly<Record<string, unknown>>;
   readonly compression?: Compression;
   /**
    * Every block of data is opened, decompressed and named again before it is stored, and compared with what went in; otherwise one in eight is. Folders, lists and index tables always are.
@@ -65,8 +69,6 @@ export interface BackupOptions extends CommonBackupOptions {
    * equal entries, whenever they were restored.
    */
   readonly root?: string | Uint8Array;
-  /** What is equal for backups of the same source. Default: host and paths. */
-  readonly source?: string;
   readonly excludes?: ExcludeRules;
   readonly oneFileSystem?: boolean;
   /** What to compare with: the newest snapshot of the same source (`auto`), nothing, a snapshot by its id, or one that is chosen among all there are, from old to new. */

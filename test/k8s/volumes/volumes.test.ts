@@ -1,0 +1,127 @@
+/** One volume into a snapshot and back, and how it is known again. */
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+import { type BackupResult, listSnapshots } from '../../../engine/mod.ts';
+import { backUpVolume, recordOf, restoreVolume, snapshotsOf, type VolumeIdentity, type VolumeManifest } from '../../../k8s/volumes/mod.ts';
+import { makePlace, type Place, write } from '../../engine/backup/_fixture.ts';
+import { randomBytesOf } from '../../engine/random.ts';
+
+const identity: VolumeIdentity = {
+  cluster: 'blue',
+  namespace: 'shop',
+  claim: { uid: 'c0ffee', name: 'data-db-0' },
+  workload: 'StatefulSet/db',
+  volume: 'data',
+};
+const manifest: VolumeManifest = { mode: 'Filesystem', size: '1Gi', storageClass: 'fast', accessModes: ['ReadWriteOnce'], fsGroup: 2000 };
+
+const backUp = ({ repository }: Place, folder: string, changed: Partial<VolumeIdentity> = {}): Promise<BackupResult> =>
+  backUpVolume(repository, { place: { kind: 'folder', path: folder }, identity: { ...identity, ...changed }, manifest, workers: 1 });
+
+t.test(
+  'backUpVolume, restoreVolume: content, and what the folder itself was like; the snapshot says which volume it is, not where it was',
+  async (t) => {
+    const place = await makePlace(t);
+    write(place.source, 'folder/file', 'content');
+    chmodSync(place.source, 0o2770);
+    await backUp(place, place.source);
+    const [info] = await listSnapshots(place.repository);
+    t.same(recordOf(info!.snapshot), { identity, manifest });
+    t.notMatch(JSON.stringify(info!.snapshot), place.folder);
+    const target = path.join(place.folder, 'mount');
+    mkdirSync(target);
+    const { errors, files } = await restoreVolume(place.repository, info!, { place: { kind: 'folder', path: target }, workers: 1 });
+    t.same({ errors, files }, { errors: [], files: 1 });
+    t.equal(readFileSync(path.join(target, 'folder/file'), 'utf8'), 'content');
+    t.equal(statSync(target).mode & 0o7777, 0o2770);
+  },
+);
+
+t.test('backUpVolume: an empty volume has a snapshot, too; one that is not mounted is told of', async (t) => {
+  const place = await makePlace(t);
+  t.ok((await backUp(place, place.source)).snapshotId);
+  const gone = path.join(place.folder, 'gone');
+  await t.rejects(backUp(place, gone), { code: 'source-empty', object: gone });
+  const device = { place: { kind: 'device', path: gone }, identity, manifest: { mode: 'Block' } } as const;
+  await t.rejects(backUpVolume(place.repository, device), { code: 'source-empty', object: gone });
+});
+
+t.test('backUpVolume: a volume is known again by its claim, by the name of its claim, and by its workload, wherever it is', async (t) => {
+  const place = await makePlace(t);
+  for (let file = 0; file < 4; file++) write(place.source, `file-${file}`, randomBytesOf(`file ${file}`, 1000));
+  const first = await backUp(place, place.source);
+  const moved = path.join(place.folder, 'another-pod');
+  renameSync(place.source, moved);
+  const cases: [string, Partial<VolumeIdentity>, boolean][] = [
+    ['the claim, by its UID', { workload: 'ReplicaSet/other', volume: 'other', claim: { uid: 'c0ffee', name: 'renamed' } }, true],
+    ['a claim of its name', { claim: { uid: 'made-anew', name: 'data-db-0' }, workload: null, volume: null }, true],
+    ['the workload, of a volume without a claim', { claim: null }, true],
+    ['another cluster that was made of this one', { cluster: 'green', claim: { uid: 'made-anew', name: 'data-db-0' } }, true],
+    ['another namespace', { namespace: 'bank' }, false],
+    ['another volume', { claim: null, volume: 'logs' }, false],
+    ['another workload', { claim: null, workload: 'StatefulSet/cache' }, false],
+  ];
+  for (const [title, changed, isKnown] of cases) {
+    const { parent, statistics } = await backUpVolume(place.repository, {
+      place: { kind: 'folder', path: moved },
+      identity: { ...identity, ...changed },
+      manifest,
+      workers: 1,
+    });
+    t.equal(parent !== null, isKnown, title);
+    t.equal(statistics.unchangedFiles, isKnown ? 4 : 0, `${title}: files that are not read again`);
+    t.equal(statistics.newBytes, 0, `${title}: nothing is stored twice`);
+  }
+  const snapshots = await listSnapshots(place.repository);
+  t.ok(snapshotsOf(identity, manifest, snapshots).some(({ id }) => id === first.snapshotId));
+  t.notOk(snapshotsOf({ ...identity, namespace: 'elsewhere' }, manifest, snapshots).length);
+});
+
+t.test(
+  'backUpVolume, restoreVolume: a device, whose holes cost nothing, over what was there; not onto a smaller one, nor into a folder',
+  async (t) => {
+    const place = await makePlace(t);
+    const device = path.join(place.folder, 'device');
+    const size = 24 * 1024 * 1024;
+    writeFileSync(device, randomBytesOf('device', 3_000_000));
+    truncateSync(device, size);
+    const block = { identity, manifest: { mode: 'Block' } } as const;
+    const { statistics } = await backUpVolume(place.repository, { ...block, place: { kind: 'device', path: device } });
+    t.ok(statistics.storedBytes < 3_500_000, `${statistics.storedBytes} bytes`);
+    const [info] = await listSnapshots(place.repository);
+    const target = path.join(place.folder, 'target');
+    writeFileSync(target, new Uint8Array(size + 100).fill(7));
+    const told: number[] = [];
+    const onProgress = ({ bytesDone }: { bytesDone: number }) => told.push(bytesDone);
+    await restoreVolume(place.repository, info!, { place: { kind: 'device', path: target }, onProgress });
+    t.ok(readFileSync(target).subarray(0, size).equals(readFileSync(device)));
+    t.equal(statSync(target).size, size + 100, 'what the snapshot says nothing of stays');
+    t.same(
+      told,
+      told.toSorted((a, b) => a - b),
+    );
+    t.equal(told.at(-1), size);
+    truncateSync(target, size - 1);
+    const before = readFileSync(target);
+    await t.rejects(restoreVolume(place.repository, info!, { place: { kind: 'device', path: target } }), {
+      code: 'no-space',
+      object: target,
+    });
+    t.ok(readFileSync(target).equals(before), 'nothing was written');
+    const folder = { kind: 'folder', path: path.join(place.folder, 'mount') } as const;
+    await t.rejects(restoreVolume(place.repository, info!, { place: folder }), { code: 'usage', expected: 'device' });
+    t.notOk(existsSync(folder.path));
+    rmSync(target);
+  },
+);
+
+t.test('backUpVolume: a device that was backed up before is found as the parent', async (t) => {
+  const place = await makePlace(t);
+  const device = path.join(place.folder, 'device');
+  writeFileSync(device, randomBytesOf('device', 2_000_000));
+  const block = { identity, manifest: { mode: 'Block' }, place: { kind: 'device', path: device } } as const;
+  const first = await backUpVolume(place.repository, block);
+  const second = await backUpVolume(place.repository, block);
+  t.match(second, { parent: first.snapshotId, statistics: { newBytes: 0 } });
+});
