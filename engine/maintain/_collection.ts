@@ -104,7 +104,8 @@ export async function decide(
     [root.condemned, root.doomed].map((list) => readPackList(repository, list, { signal })),
   );
   // What damaged snapshots need is not known, or what was lost: all is rescued.
-  const unneeded = damage.length + survey.losses.unasked.size > 0 ? [] : condemned!.filter((pack) => !needed.has(pack));
+  const isUnsure = damage.length > 0 || survey.losses.unasked.size > 0;
+  const unneeded = isUnsure ? [] : condemned!.filter((pack) => !needed.has(pack));
   const doomed = new Set([...doomedBefore!, ...unneeded]);
   const rescued = condemned!.filter((pack) => needed.has(pack) || (!doomed.has(pack) && base.replaced.has(pack)));
   const lost = lostAfter(survey);
@@ -123,7 +124,7 @@ export async function decide(
         : await storeCatalogue(repository, root, { catalogue: { snapshots, checkpoints }, signal }),
     baseIndex: await foldIndex(repository, survey, {
       without: doomed,
-      changed: unneeded.length > 0 || survey.losses.lost.size + survey.returned.unlisted.length > 0,
+      changed: unneeded.length > 0 || survey.losses.lost.size > 0 || survey.returned.unlisted.length > 0,
       rescued,
       lost: new Set(lost.keys()),
       onDamage,

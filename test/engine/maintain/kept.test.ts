@@ -1,6 +1,7 @@
 /** What a collection must leave: each of these is one condition away from being deleted, repacked or written anew. */
 import t from 'tap';
 import { deleteSuperfluous } from '../../../engine/maintain/_deletion.ts';
+import { maintainLimits } from '../../../engine/maintain/_limits.ts';
 import { maintain, recover } from '../../../engine/maintain/mod.ts';
 import {
   annotateSnapshot,
@@ -46,7 +47,7 @@ t.test(
     const newest = objectNames.checkpoint(unfinished.generation, unfinished.id, 1);
     await deleteSuperfluous(repository, await readRoot(repository), deletion);
     t.same(await namesIn(repository.storage, objectPrefixes.checkpoints), [newest]);
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < maintainLimits.checkpointCollections; round++) {
       await leaveLitter(repository);
       await maintain(repository);
       const { checkpoints } = await readCatalogueRecord(repository, await readRoot(repository));
