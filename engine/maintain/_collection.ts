@@ -93,11 +93,18 @@ export interface Decision {
   readonly foldedSnapshots: number;
 }
 
+export interface DecideOptions {
+  readonly onDamage: (error: LaganError) => void;
+  /** All is to be sealed with the newest key: also snapshots for which the catalogue has no room otherwise. */
+  readonly isSealing?: boolean | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** C. `survey` was made under `root`, below its floor. */
 export async function decide(
   repository: Repository,
   survey: Survey,
-  { onDamage, signal }: { onDamage: (error: LaganError) => void; signal: AbortSignal | undefined },
+  { onDamage, isSealing = false, signal }: DecideOptions,
 ): Promise<Decision> {
   const { root, needed, damage, tables, base } = survey;
   const [condemned, doomedBefore] = await Promise.all(
@@ -109,7 +116,7 @@ export async function decide(
   const doomed = new Set([...doomedBefore!, ...unneeded]);
   const rescued = condemned!.filter((pack) => needed.has(pack) || (!doomed.has(pack) && base.replaced.has(pack)));
   const lost = lostAfter(survey);
-  const snapshots = await catalogueEntries(repository, survey, { signal });
+  const snapshots = await catalogueEntries(repository, survey, { isSealing, signal });
   const checkpoints = survey.checkpoints.map(
     ({ id: session, generation, number }): CatalogueCheckpoint => ({ session, generation, number }),
   );
@@ -137,20 +144,31 @@ export async function decide(
   return { root: next, rescued: condemned!.length - unneeded.length, foldedTables: tables.length, foldedSnapshots: folded };
 }
 
-/** The stored snapshots are put in, so that one read lists them all, as long as there is room. One that was put in before stays in: its own object is deleted. */
+/**
+ * The stored snapshots are put in, so that one read lists them all, as long as there is room. One that was put in before stays in: its own object is deleted. One that is not put in keeps its
+ * object, and that the key with which it was sealed.
+ */
 async function catalogueEntries(
   repository: Repository,
   { snapshots }: Survey,
-  { signal }: { signal: AbortSignal | undefined },
+  { isSealing, signal }: { isSealing: boolean; signal: AbortSignal | undefined },
 ): Promise<CatalogueEntry[]> {
-  let roomBytes = maintainLimits.cataloguedBytes;
-  for (const { bytes } of snapshots) roomBytes -= bytes?.length ?? 0;
+  const { cataloguedBytes, cataloguedSnapshotBytes, resealedBytes, resealedSnapshotBytes, bytesPerEntry } = maintainLimits;
+  const roomWhereOldBytes = isSealing ? resealedBytes - bytesPerEntry * snapshots.length : cataloguedBytes;
+  const limitBytes = isSealing ? resealedSnapshotBytes : cataloguedSnapshotBytes;
+  let usedBytes = snapshots.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0);
   return pLimit(maintainLimits.concurrentReads).map(snapshots, async (snapshot) => {
-    const { id, generation } = snapshot;
-    if (snapshot.bytes !== null) return { id, generation, object: withNewestKey(repository, snapshot.bytes, snapshot.name) };
-    const object = roomBytes > 0 ? await storedBytes(repository, snapshot, { signal }) : noBytes;
-    if (object.length > roomBytes) return { id, generation, object: noBytes };
-    roomBytes -= object.length;
+    const { id, generation, name } = snapshot;
+    if (snapshot.bytes !== null) return { id, generation, object: withNewestKey(repository, snapshot.bytes, name) };
+    const hasRoom = usedBytes < Math.max(cataloguedBytes, roomWhereOldBytes);
+    const stored = hasRoom ? await storedBytes(repository, snapshot, { limitBytes, signal }) : noBytes;
+    const object = stored.length === 0 ? noBytes : withNewestKey(repository, stored, name);
+    const fits =
+      object === stored
+        ? object.length <= cataloguedSnapshotBytes && usedBytes + object.length <= cataloguedBytes
+        : usedBytes + object.length <= roomWhereOldBytes;
+    if (!fits) return { id, generation, object: noBytes };
+    usedBytes += object.length;
     return { id, generation, object };
   });
 }
@@ -171,12 +189,12 @@ function withNewestKey(repository: Repository, bytes: Uint8Array, name: string):
 async function storedBytes(
   repository: Repository,
   { name }: StandingSnapshot,
-  { signal }: { signal: AbortSignal | undefined },
+  { limitBytes, signal }: { limitBytes: number; signal: AbortSignal | undefined },
 ): Promise<Uint8Array> {
   try {
-    const bytes = await repository.storage.get(name, undefined, { limitBytes: maintainLimits.cataloguedSnapshotBytes, signal });
+    const bytes = await repository.storage.get(name, undefined, { limitBytes, signal });
     await readStandingSnapshot(repository, { name, bytes });
-    return withNewestKey(repository, bytes, name);
+    return bytes;
   } catch (error) {
     if (isDamage(error) || isLaganError(error, 'not-found')) return noBytes;
     throw error;

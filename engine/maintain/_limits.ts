@@ -11,6 +11,10 @@ export const maintainLimits = {
   /** Stored snapshots up to this size are put into the catalogue, as long as all of them together are not larger than the second. */
   cataloguedSnapshotBytes: 256 * 1024,
   cataloguedBytes: 32 * MiB,
+  /** Where all is sealed anew what has its own object and is sealed with an old key has so much room instead; each snapshot takes some more of it (the record may have 64 MiB). */
+  resealedSnapshotBytes: 8 * MiB,
+  resealedBytes: 60 * MiB,
+  bytesPerEntry: 64,
   /** Index tables that are merged at once; more are merged in several rounds. Each takes at least two pages (72 KiB) of memory. */
   mergedTables: 256,
   /** Index tables that are read at once, to find out which are damaged. */

@@ -238,7 +238,7 @@ class Maintenance {
     const lost = await this.#askForLosses(root);
     const found = await this.#survey(root, { below: root.floor, lost });
     const onDamage = (error: LaganError) => this.#noteDamage(error);
-    const decision: Decision = await decide(this.#repository, found, { onDamage, ...this.#signal });
+    const decision: Decision = await decide(this.#repository, found, { onDamage, isSealing: this.#epochs !== undefined, ...this.#signal });
     if (decision.root === null) return null;
     this.#collections++;
     this.#dropped += found.dropped.length;

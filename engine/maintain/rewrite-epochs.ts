@@ -98,10 +98,15 @@ function summaryOf({ keys }: Repository, old: readonly OldObject[]): OldEpochUse
 
 function stillUsed({ objects, byType, examples }: OldEpochUse): LaganError {
   const counts = Object.entries(byType).map(([type, count]) => `${type}: ${count}`);
+  const { resealedBytes } = maintainLimits;
   const unfinished = byType.checkpoint === undefined ? '' : 'run the backups that were interrupted to their end; ';
+  const snapshots =
+    byType.snapshot === undefined
+      ? ''
+      : `snapshots are sealed anew as long as all of them together have less than ${resealedBytes >> 20} MiB: forget those that nobody needs, or copy them into a new repository (lagan copy); `;
   return new LaganError('usage', `${objects} objects are still sealed with older keys (${counts.join(', ')}), so those must stay`, {
     object: examples[0],
     found: byType,
-    hint: `${unfinished}lagan check tells what is damaged`,
+    hint: `${unfinished}${snapshots}lagan check tells what is damaged`,
   });
 }

@@ -4,6 +4,8 @@ import { backupWithin } from '../../../engine/backup/backup.ts';
 import { maintain, oldEpochUse, retireEpochs, rewriteEpochs } from '../../../engine/maintain/mod.ts';
 import {
   annotateSnapshot,
+  beginSession,
+  commitSnapshot,
   holdSnapshots,
   listHolds,
   listMarks,
@@ -15,13 +17,25 @@ import {
   unmarkSnapshots,
 } from '../../../engine/repository/mod.ts';
 import { type CallOptions, type CreateOutcome, LocalFolder, type Storage } from '../../../engine/storage/mod.ts';
-import { parseObjectName, parseSealedHeader } from '../../../repo-format/mod.ts';
+import { parseObjectName, parseSealedHeader, type SnapshotId } from '../../../repo-format/mod.ts';
+import { isEveryMoment } from '../../reliability/_moments.ts';
 import { PassingStorage } from '../../simulation/spoiled-storage.ts';
 import { backUp, contentsOf, makePlace, secret, write } from '../backup/_fixture.ts';
 import { randomBytesOf } from '../random.ts';
 import { namesIn } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
-import { expectSound, files, forget, type History, newHistory, newHistoryOfSmallPacks, over, snapshotOf } from './_fixture.ts';
+import {
+  expectContents,
+  expectSound,
+  files,
+  forget,
+  type History,
+  latestContents,
+  newHistory,
+  newHistoryOfSmallPacks,
+  over,
+  snapshotOf,
+} from './_fixture.ts';
 
 const reopen = (storage: Storage): Promise<Repository> => openRepository(storage, { secret, mode: 'write' });
 
@@ -119,6 +133,43 @@ async function manySnapshots(t: Parameters<typeof newHistoryOfSmallPacks>[0]): P
   for (const seed of ['a', 'b', 'c']) await snapshotOf(history, files(seed, 3, 15_000));
   return history;
 }
+
+/** A snapshot of about so many bytes, like the newest but for its tags. */
+async function commitLarge(history: History, sizeBytes: number): Promise<SnapshotId> {
+  const { repository, expected } = history;
+  const newest = (await listSnapshots(repository)).at(-1)!;
+  const session = await beginSession(repository);
+  const tags = Array.from({ length: Math.ceil(sizeBytes / 60_000) }, (_, index) => `${index}`.padEnd(60_000, 'x'));
+  const snapshot = { ...newest.snapshot, session: session.id, generation: session.generation, tags };
+  await commitSnapshot(repository, { session, snapshot });
+  expected.set(session.id, latestContents(history));
+  return session.id;
+}
+
+t.test('retireEpochs: snapshots for which the catalogue has no room otherwise are sealed anew, too', async (t) => {
+  const larger = [{ count: 6, sizeBytes: 6_000_000 }];
+  for (const { count, sizeBytes } of [{ count: 1, sizeBytes: 400_000 }, ...(isEveryMoment ? larger : [])]) {
+    const old = await newHistoryOfSmallPacks(t);
+    await snapshotOf(old, files('a', 2));
+    for (let number = 0; number < count; number++) await commitLarge(old, sizeBytes);
+    const { repository } = await rotated(old);
+    await maintain(repository);
+    const { rewritten } = await retireEpochs(repository);
+    t.equal(rewritten.remaining.objects, 0, `${count} of ${sizeBytes} bytes`);
+    const reopened = await reopen(repository.storage);
+    t.equal(reopened.keys.toPlain().epochs.length, 1);
+    await expectContents(t, { ...old, repository: reopened });
+  }
+});
+
+t.test('retireEpochs: where there are too many snapshots for the catalogue it says what to do', async (t) => {
+  const old = await newHistoryOfSmallPacks(t);
+  await snapshotOf(old, files('a', 2));
+  await commitLarge(old, 8_500_000);
+  const { repository } = await rotated(old);
+  await t.rejects(retireEpochs(repository), { code: 'usage', found: { snapshot: 1 }, hint: /lagan copy/ });
+  await expectContents(t, { ...old, repository });
+});
 
 t.test('retireEpochs: what an unfinished backup needs keeps the old epoch', async (t) => {
   const old = await newHistoryOfSmallPacks(t);
