@@ -9,7 +9,12 @@ import { findVersitygw, noServer, startVersitygw } from '../engine/storage/s3-se
 import { run, scratchFolder } from './cli.ts';
 import { problems } from './schemas.ts';
 
-const periodSeconds = 10;
+/** Ten commands must end within a period: on a busy machine it is longer. */
+async function findPeriodSeconds(): Promise<number> {
+  const begunMs = performance.now();
+  await run(['version']);
+  return Math.max(10, Math.ceil((performance.now() - begunMs) / 50));
+}
 
 function storedBytes(folder: string): number {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -40,6 +45,7 @@ t.test('object lock: on versitygw', { skip: findVersitygw() === undefined ? noSe
       env: { ...server.environment, HOME: folder },
       cwd: folder,
     });
+  const periodSeconds = await findPeriodSeconds();
   const locked = (...rest: string[]) => lagan(`&retention=${periodSeconds}s`, ...rest);
   mkdirSync(join(folder, 'data'));
   writeFileSync(join(folder, 'data', 'lost'), randomBytes(400_000));
