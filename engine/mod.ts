@@ -187,6 +187,7 @@ export {
   removeKey,
   resolveSnapshot,
   revokeKeys,
+  rollbackWarning,
   rotateMasterKey,
   type SnapshotFilter,
   type SnapshotInfo,

@@ -6,7 +6,7 @@ import type { RestoreOptions, RestoreResult, SnapshotInfo } from '../shared/engi
 import { errnoOf, LaganError, systemError, usageError } from '../shared/errors.ts';
 import { pathFields, problemFields } from '../shared/json.ts';
 import { addExamples, addFilterOptions, listOption, workersOption } from '../shared/options.ts';
-import { openRepository, shellQuote } from '../shared/repository.ts';
+import { openRepository, shellQuote, warnOfRollback } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCountOf, formatSize } from '../shared/sizes.ts';
 import { type FilterOptions, filterOf, findSnapshot, parseSnapshotReference, pathInSnapshot, shortId } from '../shared/snapshots.ts';
@@ -82,7 +82,10 @@ async function run(context: Context, operands: { snapshot: string; paths: string
   const reference = parseSnapshotReference(operands.snapshot);
   assertOptionsAgree(operands.paths, reference.path, options);
   const opened = await openRepository(context, 'read');
-  const info = await findSnapshot(opened, reference, { filter: filterOf(options, context), signal: context.signal });
+  const [info] = await Promise.all([
+    findSnapshot(opened, reference, { filter: filterOf(options, context), signal: context.signal }),
+    warnOfRollback(context, opened),
+  ]);
   const plan = await planOf(context, info, { top: reference.path, paths: operands.paths, options });
   const running = new Running(context, 'restoring');
   try {

@@ -5,7 +5,7 @@ import { type Context, contextOf } from './context.ts';
 import type { SnapshotInfo } from './engine.ts';
 import { pathFields } from './json.ts';
 import { addFilterOptions } from './options.ts';
-import { openRepository } from './repository.ts';
+import { openRepository, warnOfRollback } from './repository.ts';
 import { withSink } from './sink.ts';
 import { type FilterOptions, filterOf, findSnapshot, parseSnapshotReference, pathInSnapshot } from './snapshots.ts';
 
@@ -45,7 +45,10 @@ async function run(
   await withSink(context, { path: options.output, content: 'binary' }, async (sink) => {
     const reference = parseSnapshotReference(snapshot);
     const opened = await openRepository(context, 'read');
-    const info = await findSnapshot(opened, reference, { filter: filterOf(options, context), signal: context.signal });
+    const [info] = await Promise.all([
+      findSnapshot(opened, reference, { filter: filterOf(options, context), signal: context.signal }),
+      warnOfRollback(context, opened),
+    ]);
     const folder = pathInSnapshot(reference.path ?? '/');
     const start = pathInSnapshot(`${reference.path ?? ''}/${path ?? ''}`);
     const { comment, ...rest } = form({ repositoryId: opened.repository.id, info, folder, start });

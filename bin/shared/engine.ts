@@ -144,6 +144,7 @@ export type Engine = Pick<
   | 'unmarkSnapshots'
   | 'walkSnapshot'
   | 'withCache'
+  | 'rollbackWarning'
   | 'withSeenRoot'
   | 'writeKeyFile'
 >;

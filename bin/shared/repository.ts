@@ -119,6 +119,16 @@ async function seenBefore(context: Context, engine: Engine, repository: Reposito
   return cache === undefined || isPast ? repository : engine.withSeenRoot(repository, { folder: cache.folder, signal: context.signal });
 }
 
+/** Of a store that went back is warned before something is restored of it: what is missing was perhaps collected under a root that it has lost. */
+export async function warnOfRollback(
+  context: Context,
+  { engine, repository }: Pick<OpenedRepository, 'engine' | 'repository'>,
+): Promise<void> {
+  if (context.options.asOf !== undefined) return;
+  const warning = await engine.rollbackWarning(repository, { signal: context.signal });
+  if (warning !== null) await context.output.warning(warning.message, { code: warning.code });
+}
+
 /** After a command that may have made roots: this machine remembers the newest. */
 export async function rememberRoot(context: Context, engine: Engine, repository: Repository): Promise<void> {
   const cache = await cacheOptionsOf(context);

@@ -10,12 +10,15 @@ import { recoveryReach } from './limits.ts';
 
 export interface NewestThatOpens {
   readonly root: Root;
-  /** Those of higher numbers, the highest first. */
+  /** Those of higher numbers, the highest first; of root 0, if there is none that opens. */
   readonly unreadable: readonly LaganError[];
 }
 
-/** The root of the highest number that opens, below one that does not. Codes: those of `cause` if none opens, and those of the storage. */
-export async function readNewestThatOpens(context: SealingContext, cause: LaganError, { signal }: CallOptions): Promise<NewestThatOpens> {
+/**
+ * The root of the highest number that opens. If there is none, that of a repository in which nothing was ever collected: what snapshots have objects of their own can be read by it; those that only
+ * a catalogue has come back with a recovery. Codes: repository-too-new, and those of the storage.
+ */
+export async function readNewestThatOpens(context: SealingContext, { signal }: CallOptions): Promise<NewestThatOpens> {
   const names: string[] = [];
   for await (const { name } of context.storage.list(objectPrefixes.roots, { signal }))
     if (parseObjectName(name)?.type === 'root') names.push(name);
@@ -30,8 +33,24 @@ export async function readNewestThatOpens(context: SealingContext, cause: LaganE
       unreadable.push(passedOver(name, error));
     }
   }
-  throw cause;
+  const message = `${objectPrefixes.roots} has no root that opens: of the snapshots only those with objects of their own are seen`;
+  return { root: firstRoot, unreadable: [...unreadable, new LaganError('object-missing', message, { object: objectNames.root(0) })] };
 }
+
+const firstRoot: Root = {
+  number: 0,
+  nonce: new Uint8Array(16),
+  previous: null,
+  generation: 0,
+  floor: 0,
+  phase: 'open',
+  pastFloor: 0,
+  baseIndex: null,
+  catalogue: null,
+  lost: null,
+  condemned: null,
+  doomed: null,
+};
 
 /** What says that a later version of this program has made it is not passed over, unless nobody can have. Code: repository-too-new. */
 function expectNoneNewer(found: NewestThatOpens): NewestThatOpens {
@@ -40,7 +59,7 @@ function expectNoneNewer(found: NewestThatOpens): NewestThatOpens {
   return found;
 }
 
-/** The same store, in which these objects cannot be seen. They can be deleted. */
+/** The same store, in which these objects cannot be read. They can be deleted. Of root 0 the name is seen: whoever lists roots finds one. */
 export function hiding(storage: Storage, names: readonly string[]): Storage {
   if (names.length === 0) return storage;
   const hidden = new Set(names);
@@ -50,6 +69,8 @@ export function hiding(storage: Storage, names: readonly string[]): Storage {
       return storage.get(name, range, options);
     },
     async *list(prefix: string, options?: ListOptions): AsyncGenerator<ListedObject> {
+      const first = objectNames.root(0);
+      if (hidden.has(first) && first.startsWith(prefix) && (options?.after ?? '') < first) yield { name: first, sizeBytes: 0 };
       for await (const object of storage.list(prefix, options)) if (!hidden.has(object.name)) yield object;
     },
   });

@@ -69,7 +69,7 @@ export {
 export { resealed, resealOwnersObjects } from './reseal.ts';
 export { resolveSnapshot } from './resolve-snapshot.ts';
 export { planRevocation, type RevocationPlan, type RevokeOptions, revokeKeys } from './revoke-keys.ts';
-export { findRollback, readRootSince } from './rollback.ts';
+export { findRollback, readRootSince, rollbackWarning } from './rollback.ts';
 export {
   type LostPacks,
   readLostPacks,

@@ -147,7 +147,7 @@ export async function openWithAccess(
       return { root: await readNewestRoot(context, { signal }), unreadable: [] };
     } catch (error) {
       if (unreadableRoots === 'error' || !isUnreadable(error)) throw error;
-      return readNewestThatOpens(context, error, { signal });
+      return readNewestThatOpens(context, { signal });
     }
   };
   const [configuration, { root, unreadable }] = await Promise.all([readConfiguration(context, { format, mode, signal }), readRoot()]);

@@ -24,6 +24,18 @@ export async function expectNoRollback(repository: Repository, root: Root, optio
 }
 
 /**
+ * For who only reads: what shows that the store went back, as an error to warn of, unless that was told when the repository was opened. What is there can be read; what is not may have been collected
+ * under a root that the store has lost.
+ */
+export async function rollbackWarning(repository: Repository, options: CallOptions = {}): Promise<LaganError | null> {
+  if (repository.unreadableRoots !== undefined || repository.seenRoot !== undefined) return null;
+  const evidence = await findRollback(repository, repository.root, options);
+  if (evidence === null) return null;
+  const { object, message } = evidence;
+  return new LaganError('rolled-back', `the store was set back to an older state: ${message}; what is there is restored`, { object });
+}
+
+/**
  * What the roots and the names of later objects tell; null if nothing is wrong. `find`: to look for more evidence under the same root. While collectors go on, a root that
  * was read is soon an old one, and what seems to be ahead of it is not: then it is looked again under the root as it is.
  */
@@ -71,7 +83,7 @@ export async function readRootSince(
 }
 
 function unreadable({ unreadableRoots: [object] = [] }: Repository): RollbackEvidence | null {
-  return object === undefined ? null : { object, message: `${object} does not open with the keys: it is damaged, or nobody's` };
+  return object === undefined ? null : { object, message: `${object} is gone, or does not open with the keys: it is damaged, or nobody's` };
 }
 
 /** The root before must be there, and be the one that this one replaced. */

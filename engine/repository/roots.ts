@@ -123,6 +123,9 @@ export async function readLostPacks(repository: Repository, { lost }: Pick<Root,
   return new Map(packs.map((pack, index) => [pack, chunks.slice(first, (first += counts[index] ?? 0))]));
 }
 
+const noRootHint =
+  'stop all programs that use the repository, then: lagan repository recover. Commands that only read find what snapshots have objects of their own';
+
 async function newestNumber(
   storage: Storage,
   { atLeast, signal }: { atLeast: Root | undefined; signal: AbortSignal | undefined },
@@ -135,7 +138,8 @@ async function newestNumber(
     if (parsed?.type === 'root') newest = parsed.number;
   }
   if (newest !== undefined) return newest;
-  if (atLeast === undefined) throw new LaganError('object-missing', 'the repository has no root', { object: objectPrefixes.roots });
+  if (atLeast === undefined)
+    throw new LaganError('object-missing', 'the repository has no root', { object: objectPrefixes.roots, hint: noRootHint });
   const message = `root ${atLeast.number} was seen before, and there is none as new now`;
   throw rolledBack({ object: objectNames.root(atLeast.number), message });
 }

@@ -146,6 +146,7 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
     },
     createRepository: async (_storage, given) => noted('createRepository', given, repository),
     withCache: (opened) => opened,
+    rollbackWarning: async () => null,
     withSeenRoot: async (opened) => opened,
     rememberNewestRoot: async () => undefined,
     readKeyFile: async () => ({ secret: { kind: 'key-file', secret: new Uint8Array(32) }, warnings: [] }),

@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { check } from '../../../engine/check/mod.ts';
 import { maintain, recover } from '../../../engine/maintain/mod.ts';
-import { markSnapshots, openRepository, readRoot, recoveryDistance } from '../../../engine/repository/mod.ts';
+import { markSnapshots, openRepository, readRoot, recoveryDistance, rollbackWarning } from '../../../engine/repository/mod.ts';
 import { type LaganError, objectNames, type SessionId, type SnapshotId, sealedLayout } from '../../../repo-format/mod.ts';
 import { secret } from '../backup/_fixture.ts';
 import { namesIn, randomId, replaceObject } from '../repository/sample.ts';
@@ -155,3 +155,32 @@ t.test('numbers in the names of what the collector stores: those that no root ca
   t.same(new Set(result.passedOver), new Set(names));
   await expectUsable(t, history);
 });
+
+t.test(
+  'the newest roots are gone: what is there is restored, with a warning wherever the check finds it; without any root, too',
+  async (t) => {
+    const whole = await folded(t);
+    await snapshotOf(whole, files('c', 2));
+    const { number } = await readRoot(whole.repository);
+    for (let left = number; left >= 0; left--) {
+      const history = await copyOf(whole);
+      const { storage } = history.repository;
+      await storage.delete(Array.from({ length: number + 1 - left }, (_, index) => objectNames.root(left + index)));
+      const reading = await opened(history, 'read');
+      await expectContents(t, reading);
+      const { errors } = await check(reading.repository, { readData: true, workers: 1 });
+      const warning = reading.repository.warnings[0] ?? (await rollbackWarning(reading.repository));
+      const isFound = errors.some(({ code }) => code === 'rolled-back');
+      t.equal(warning !== null, isFound, `of ${number + 1} roots ${left} are left: ${warning?.message ?? 'nothing shows it'}`);
+      if (left > 0) continue;
+      t.match(warning, { code: 'object-missing' });
+      const refused = await opened(history, 'write').catch((error: LaganError) => error);
+      t.match(refused, { code: 'object-missing', hint: /lagan repository recover/ }, 'who writes is refused');
+      const { repository } = await opened(history, 'write', 'passed-over');
+      await t.rejects(maintain(repository), { code: 'rolled-back' });
+      t.match(await recover(repository), { outcome: 'recovered', newRoot: { generation: 1 + recoveryDistance } });
+      await expectUsable(t, history);
+      await expectSound(t, await opened(history, 'write'));
+    }
+  },
+);
