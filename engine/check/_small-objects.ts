@@ -143,7 +143,18 @@ async function namesBelow(
   return names;
 }
 
-/** Undefined if the object was removed since it was listed, by a collector or by its owner. */
+/** What somebody may store who does not know that the keys were rotated. It does not count (KEY-21); a snapshot that does is looked at by itself. */
+const lateKinds: ReadonlySet<ObjectKind> = new Set<ObjectKind>([
+  'snapshot',
+  'checkpoint',
+  'annotation',
+  'deletion-mark',
+  'hold',
+  'damage-report',
+  'verification',
+]);
+
+/** Undefined if the object was removed since it was listed, by a collector or by its owner, or came too late to count. */
 async function readPayload(
   { storage, keys }: Repository,
   name: string,
@@ -159,6 +170,7 @@ async function readPayload(
       objectName: name,
     }).payload;
   } catch (error) {
+    if (lateKinds.has(kind) && keys.isTooLate(error)) return undefined;
     if (!isLaganError(error, 'not-found')) throw error;
     for await (const listed of storage.list(name, { signal })) if (listed.name === name) throw error;
     return undefined;

@@ -1,5 +1,14 @@
 /** The keys of an opened repository. They stay in memory, in one thread or in several, and are never written. */
-import { deriveKey, type Grants, type Keyring, LaganError, namingKeysOf, type ObjectKind, usesDataKey } from '../../repo-format/mod.ts';
+import {
+  deriveKey,
+  type Grants,
+  isLaganError,
+  type Keyring,
+  LaganError,
+  namingKeysOf,
+  type ObjectKind,
+  usesDataKey,
+} from '../../repo-format/mod.ts';
 
 interface EpochKeys {
   readonly epoch: number;
@@ -65,6 +74,15 @@ export class KeyRing {
   /** The epoch that new objects are sealed with. */
   get newestEpoch(): number {
     return this.#plain.newestEpoch;
+  }
+
+  /**
+   * Whether an error of opening says that the object is sealed with an epoch that was taken out of the keyring. When it was, nothing was sealed with it (KEY-17): the object came later, by
+   * somebody who did not know, and nobody was told that it stands (KEY-21).
+   */
+  isTooLate(error: unknown): boolean {
+    if (!isLaganError(error, 'authentication-failed') || typeof error.found !== 'number') return false;
+    return error.found < Math.min(...this.#epochs.keys());
   }
 
   /** What the keys of packs with file content derive from. */

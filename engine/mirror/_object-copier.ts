@@ -35,11 +35,11 @@ export class ObjectCopier {
   }
 
   /**
-   * `vanished`: it was deleted since it was listed. `present`: it is there already. Throws {@link DamagedSource}. Codes: io (the target does not have what it was sent), and those of
+   * `vanished`: it was deleted since it was listed. `useless`: somebody stored it with a key that was forgotten before. `present`: it is there already. Throws {@link DamagedSource}. Codes: io (the target does not have what it was sent), and those of
    * both stores.
    */
-  async copy(object: ListedObject): Promise<'copied' | 'present' | 'vanished'> {
-    const { source, target, signal } = this.#parts;
+  async copy(object: ListedObject): Promise<'copied' | 'present' | 'vanished' | 'useless'> {
+    const { source, target, repository, signal } = this.#parts;
     const { name, sizeBytes } = object;
     const isSmall = sizeBytes <= mirrorLimits.pieceBytes;
     try {
@@ -53,6 +53,7 @@ export class ObjectCopier {
       return 'copied';
     } catch (error) {
       if (isLaganError(error, 'not-found') && error.object === name) return 'vanished';
+      if (error instanceof DamagedSource && repository?.keys.isTooLate(error.damage)) return 'useless';
       throw error;
     }
   }

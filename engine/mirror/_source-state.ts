@@ -19,6 +19,8 @@ export interface SourceState {
   readonly lowestGeneration: number;
   /** Names of the commits that count. */
   readonly snapshots: ReadonlySet<string>;
+  /** Those of them that the catalogue holds: their objects may be gone. */
+  readonly heldByCatalogue: ReadonlySet<string>;
   /** Sessions whose checkpoints the catalogue keeps. */
   readonly keptSessions: ReadonlySet<SessionId>;
 }
@@ -31,11 +33,13 @@ export async function readSourceState(repository: Repository, root: Root, { sign
     listCommits(repository, root, { signal }),
     readCatalogueRecord(repository, root, { signal }),
   ]);
-  const catalogued = catalogue.snapshots.map(({ generation, id }) => objectNames.snapshot(generation, id));
+  const nameOf = ({ generation, id }: (typeof catalogue.snapshots)[number]) => objectNames.snapshot(generation, id);
+  const catalogued = catalogue.snapshots.map(nameOf);
   return {
     root,
     lowestGeneration: lowestGeneration(root),
     snapshots: new Set([...commits.map(({ name }) => name), ...catalogued]),
+    heldByCatalogue: new Set(catalogue.snapshots.filter(({ object }) => object.length > 0).map(nameOf)),
     keptSessions: new Set(catalogue.checkpoints.map(({ session }) => session)),
   };
 }

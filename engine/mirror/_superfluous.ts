@@ -34,7 +34,7 @@ export async function findSuperfluous(
       case 'lost-list':
         return referred.has(name) ? 'lost' : 'superfluous';
       case 'snapshot':
-        return state.snapshots.has(name) ? 'lost' : 'superfluous';
+        return state.snapshots.has(name) && !state.heldByCatalogue.has(name) ? 'lost' : 'superfluous';
       case 'session-index':
       case 'checkpoint':
         return parsed.generation >= state.lowestGeneration || state.keptSessions.has(parsed.session) ? 'kept' : 'superfluous';

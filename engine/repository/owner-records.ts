@@ -151,6 +151,7 @@ export async function readRecords<Value>(
       return { id, name, value: decode(await readSealed(contextOf(repository), name, { kind, signal }), name) };
     } catch (error) {
       if (isLaganError(error, 'not-found')) return null; // Removed since it was listed.
+      if (repository.keys.isTooLate(error)) return null;
       if (onDamage === undefined || !isLaganError(error) || !damageCodes.has(error.code)) throw error;
       onDamage(error, name);
       return null;

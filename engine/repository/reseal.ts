@@ -66,7 +66,8 @@ async function resealNumbered(
   for (const [series, names] of await listSeries(repository, { prefix, signal })) {
     const newest = names.at(-1)!;
     const found = await readIntact(repository, { name: newest.name, kind, signal });
-    if (found === null) continue;
+    if (found === 'too late') replaced.push(newest.name);
+    if (found === null || found === 'too late') continue;
     replaced.push(...names.slice(0, -1).map((one) => one.name));
     if (!found.isOld) continue;
     const name =
@@ -101,7 +102,8 @@ async function resealRecords(
   for await (const { name } of storage.list(prefix, { signal })) if (parseObjectName(name)?.type === kind) names.push(name);
   for (const name of names) {
     const found = await readIntact(repository, { name, kind, signal });
-    if (!found?.isOld) continue;
+    if (found === 'too late') await storage.delete([name], { signal });
+    if (found === null || found === 'too late' || !found.isOld) continue;
     const copy = nameOf(idFromBytes<ObjectId>(randomBytes(16)));
     await createSealed(contextOf(repository), copy, { kind, payload: found.payload, signal });
     // Whoever takes a record back looks again after he has deleted it: so one of the two sees what the other one did.
@@ -110,16 +112,17 @@ async function resealRecords(
   }
 }
 
-/** What an object says, and whether it is sealed with an old epoch; null if it is gone or damaged. */
+/** What an object says, and whether it is sealed with an old epoch; null if it is gone or damaged. `too late`: that epoch was forgotten before the object came, so it says nothing (KEY-21). */
 async function readIntact(
   repository: Repository,
   { name, kind, signal }: SmallObject & CallOptions,
-): Promise<{ payload: Uint8Array; isOld: boolean } | null> {
+): Promise<{ payload: Uint8Array; isOld: boolean } | 'too late' | null> {
   try {
     const bytes = await repository.storage.get(name, undefined, { limitBytes: repositoryLimits.sealedObjectSizeBytes, signal });
     const { epoch } = parseSealedHeader(bytes, { kind }, name);
     return { payload: openSealed(contextOf(repository), bytes, { kind, name }), isOld: epoch < repository.keys.newestEpoch };
   } catch (error) {
+    if (repository.keys.isTooLate(error)) return 'too late';
     if (isLaganError(error) && (error.code === 'not-found' || damageCodes.has(error.code))) return null;
     throw error;
   }

@@ -44,7 +44,7 @@ export async function listVerifications(
     try {
       return { name, value: decodeVerification(await readSealed(contextOf(repository), name, { kind: 'verification', signal }), name) };
     } catch (error) {
-      if (isLaganError(error, 'not-found')) return null; // Deleted since it was listed.
+      if (isLaganError(error, 'not-found') || repository.keys.isTooLate(error)) return null; // Deleted since it was listed, or came too late.
       if (!isLaganError(error) || !damageCodes.has(error.code)) throw error;
       onDamage(error);
       return null;

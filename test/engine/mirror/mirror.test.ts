@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
 import { check } from '../../../engine/check/mod.ts';
-import { maintain } from '../../../engine/maintain/mod.ts';
+import { maintain, retireEpochs } from '../../../engine/maintain/mod.ts';
 import type { MirrorOptions, MirrorProblem } from '../../../engine/mirror/mod.ts';
 import { mirrorRepository } from '../../../engine/mirror/mod.ts';
 import {
@@ -13,6 +13,7 @@ import {
   type Repository,
   releaseSnapshots,
   removeKey,
+  rotateMasterKey,
 } from '../../../engine/repository/mod.ts';
 import { InMemory, type Storage } from '../../../engine/storage/mod.ts';
 import { LaganError } from '../../../repo-format/mod.ts';
@@ -281,6 +282,19 @@ t.test('mirrorRepository: keys, pins and deletions that were taken back are told
   await t.rejects(openRepository(target, { secret: { kind: 'key-file', secret: new Uint8Array(32).fill(77) }, mode: 'read' }), {
     code: 'wrong-key',
   });
+});
+
+t.test('mirrorRepository: commits that the catalogue holds since a rotation are not missed', async (t) => {
+  const { source, target, mirror, live } = await bench(t);
+  await live(0);
+  await mirror();
+  const { repository } = await retireEpochs((await rotateMasterKey(source)).repository);
+  const problems: MirrorProblem[] = [];
+  const onProblem = (problem: MirrorProblem) => problems.push(problem);
+  const result = await mirrorRepository(source.storage, target, { repository, deleteSuperfluous: true, onProblem });
+  t.match(result, { outcome: 'complete', extraObjects: 0 });
+  t.same(problems, []);
+  await expectMirror(t, repository, target);
 });
 
 t.test('mirrorRepository: damaged objects of the source are not copied, the others are', async (t) => {

@@ -6,7 +6,7 @@ import { openFile, walkSnapshot } from '../../../engine/look/mod.ts';
 import { backup, holdSnapshots, maintain, originOf } from '../../../engine/mod.ts';
 import { repair } from '../../../engine/repair/mod.ts';
 import { listMarks, listSnapshots, type Repository, type SnapshotInfo } from '../../../engine/repository/mod.ts';
-import { footerLayout, isLaganError } from '../../../repo-format/mod.ts';
+import { footerLayout, isLaganError, LaganError } from '../../../repo-format/mod.ts';
 import { flip, makeSample, namesBelow, type Objects, openDamaged, packsOf, resize } from '../../corruption/sample-repository.ts';
 import { isEveryMoment } from '../../reliability/_moments.ts';
 import { copyOf } from '../repository/sample.ts';
@@ -285,6 +285,21 @@ t.test('repair: killed at any of its requests it has harmed nothing, and the nex
     const repository = { ...damaged, storage };
     await repair(repository, { readData: true });
     await expectMended(t, repository);
+  }
+});
+
+t.test('repair: what cannot be read once is not lost; what cannot be read again and again is', async (t) => {
+  for (const isForever of [false, true]) {
+    const repository = await openDamaged(sample, (objects) => footers['the footer is damaged']!(objects, data!));
+    let reads = 0;
+    const onCall = (operation: string, name: string): void => {
+      if (operation === 'get' && name === data!.name && (isForever || reads++ % 2 === 0)) throw new LaganError('io', 'a bad sector');
+    };
+    const storage = new FaultyStorage(repository.storage, { onCall });
+    const { salvaged, snapshots } = await repair({ ...repository, storage }, { readData: true, workers: 1 });
+    t.match(salvaged, [{ pack: data!.id, isReadable: !isForever, lostBlocks: 0 }]);
+    t.ok(snapshots.length > 0 && snapshots.every(({ lossCount }) => lossCount > 0 === isForever));
+    if (!isForever) await expectMended(t, repository, { readData: false });
   }
 });
 

@@ -1,5 +1,6 @@
 /** Who opens what before and after the keys of a repository were rotated or revoked. */
 import t from 'tap';
+import { check } from '../../../engine/check/mod.ts';
 import { newIdentity, newKeyFileSecret, type Secret, sealNewSlot } from '../../../engine/keys/mod.ts';
 import { retireEpochs } from '../../../engine/maintain/mod.ts';
 import { contextOf } from '../../../engine/repository/_context.ts';
@@ -298,3 +299,33 @@ t.test('markSnapshots: a mark that is made when all keys were replaced is taken 
   await t.rejects(markSnapshots(late, [id], { reason: 'late' }), { code: 'authentication-failed' });
   t.same(await namesIn(storage, 'owner/deletions/'), []);
 });
+
+// covers: KEY-21
+t.test(
+  'rotateMasterKey: what somebody stored with a forgotten key, and died, is not there for anybody, and goes with the next rotation',
+  async (t) => {
+    for (const [prefix, change] of Object.entries(lateChanges)) {
+      const { repository, storage } = await makeSample();
+      const { id } = await backUp(repository);
+      const act = async () => void (await retireEpochs((await rotateMasterKey(await open(storage))).repository));
+      const dying = new BeforeCreation(storage, { prefix, act });
+      const list = dying.list.bind(dying);
+      // He dies before he looks at the keyring.
+      dying.list = (name, options) => {
+        if (name === 'owner/keyring/') throw new LaganError('unavailable', 'the process has died');
+        return list(name, options);
+      };
+      await t.rejects(change({ ...repository, storage: dying }, id), { code: 'unavailable' });
+      t.equal((await namesIn(storage, prefix)).length, 1, `there is one in ${prefix}`);
+      const opened = await open(storage);
+      t.match(await listSnapshots(opened), [{ id, tags: [] }], prefix);
+      // The packs of the sample are none.
+      t.same(
+        (await check(opened)).errors.filter(({ code }) => code !== 'pack-missing'),
+        [],
+      );
+      await retireEpochs((await rotateMasterKey(opened)).repository);
+      t.same(await namesIn(storage, prefix), []);
+    }
+  },
+);
