@@ -54,6 +54,11 @@ t.test(
       t.match(checkpoints, [{ session: unfinished.id, number: 1 }]);
       t.same(await namesIn(repository.storage, objectPrefixes.checkpoints), [newest], `after ${round + 1} collections`);
     }
+    for (let round = 0; round < 2; round++) {
+      await leaveLitter(repository);
+      await maintain(repository);
+    }
+    t.same(await namesIn(repository.storage, objectPrefixes.checkpoints), [], 'given up, as nobody goes on with it');
   },
 );
 

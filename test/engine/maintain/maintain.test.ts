@@ -6,14 +6,16 @@ import { check } from '../../../engine/check/mod.ts';
 import { maintain, maintenanceIsDue } from '../../../engine/maintain/mod.ts';
 import {
   annotateSnapshot,
+  beginSession,
   holdSnapshots,
   listSnapshots,
   markSnapshots,
   readRoot,
   releaseSnapshots,
+  writeCheckpoint,
 } from '../../../engine/repository/mod.ts';
-import { objectNames } from '../../../repo-format/mod.ts';
-import { advanceRoot, namesIn, replaceObject } from '../repository/sample.ts';
+import { objectNames, objectPrefixes } from '../../../repo-format/mod.ts';
+import { advanceRoot, namesIn, replaceObject, sampleSnapshot } from '../repository/sample.ts';
 import {
   backUpOf,
   copyOf,
@@ -27,6 +29,8 @@ import {
   packs,
   snapshotOf,
 } from './_fixture.ts';
+
+const nothing = { tree: null, packs: null, listPacks: [] };
 
 t.test('maintain: an empty repository and one of a single snapshot: there is nothing to do, and nothing is done', async (t) => {
   const history = await newHistory(t);
@@ -171,7 +175,35 @@ t.test('check: a base index that is not the one that the root refers to', async 
   t.match((await check(repository)).errors, [{ code: 'authentication-failed', object: objectNames.baseIndex(baseIndex!.id) }]);
 });
 
-t.test('maintenanceIsDue: for a snapshot that was forgotten long ago, and for much that has gathered, unless a backup runs', async (t) => {
+t.test('maintenanceIsDue: not while a backup seems to run, nor for what is held, or may be', async (t) => {
+  const history = await newHistory(t);
+  const { repository } = history;
+  const id = await snapshotOf(history, files('a', 1));
+  const now = Math.floor(Date.now() / 1000);
+  const day = 24 * 3600;
+  const session = await beginSession(repository);
+  const checkpoint = (number: number, seconds: number) => {
+    const ended = { seconds, nanoseconds: 0 };
+    return writeCheckpoint(repository, { session, number, snapshot: sampleSnapshot(session, { ...nothing, ended, partial: true }) });
+  };
+  await checkpoint(0, now - day);
+  t.equal(await maintenanceIsDue(repository), false, 'there is nothing to do');
+  await markSnapshots(repository, [id], { reason: 'test', time: { seconds: now - day, nanoseconds: 0 } });
+  t.equal(await maintenanceIsDue(repository), true, 'a day later, and that backup has ended long ago');
+  await holdSnapshots(repository, [id], { until: null, reason: 'test' });
+  t.equal(await maintenanceIsDue(repository), false, 'it is held');
+  const [hold] = await namesIn(repository.storage, objectPrefixes.holds);
+  const bytes = await repository.storage.get(hold!);
+  bytes[bytes.length - 1]! ^= 1;
+  await replaceObject(repository.storage, hold!, bytes);
+  t.equal(await maintenanceIsDue(repository), false, 'it may be held');
+  await repository.storage.delete([hold!]);
+  t.equal(await maintenanceIsDue(repository), true);
+  await checkpoint(1, now);
+  t.equal(await maintenanceIsDue(repository), false, 'a backup runs');
+});
+
+t.test('maintenanceIsDue: for a snapshot that was forgotten long ago, and for much that has gathered', async (t) => {
   const history = await newHistory(t);
   const { repository } = history;
   const id = await snapshotOf(history, files('a', 1));
