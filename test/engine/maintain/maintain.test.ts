@@ -3,10 +3,12 @@ import fs from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { check } from '../../../engine/check/mod.ts';
+import { maintainLimits } from '../../../engine/maintain/_limits.ts';
 import { maintain, maintenanceIsDue } from '../../../engine/maintain/mod.ts';
 import {
   annotateSnapshot,
   beginSession,
+  commitSnapshot,
   holdSnapshots,
   listSnapshots,
   markSnapshots,
@@ -215,6 +217,10 @@ t.test('maintenanceIsDue: for a snapshot that was forgotten long ago, and for mu
   history.expected.delete(id);
   await expectMaintainable(t, history, 0);
   t.equal(await maintenanceIsDue(repository), false);
-  for (let day = 0; day < 64; day++) await snapshotOf(history, { file: Buffer.from(`${day}`) });
+  for (let day = 0; day < maintainLimits.dueObjects; day++) {
+    t.equal(await maintenanceIsDue(repository), false);
+    const session = await beginSession(repository);
+    await commitSnapshot(repository, { session, snapshot: sampleSnapshot(session, nothing) });
+  }
   t.equal(await maintenanceIsDue(repository), true);
 });
