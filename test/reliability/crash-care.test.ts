@@ -13,10 +13,10 @@ import { collect, forget, readSnapshot } from '../simulation/engine-calls.ts';
 import { differenceOf } from '../simulation/source-tree.ts';
 import { backUp, faultsOf, fill, interruptions, lostOf, makeSample, open, runWith, type Sample, scratchFolder } from './_crash-points.ts';
 import { dataPacks } from './_lost-packs.ts';
-import { isEveryMoment } from './_moments.ts';
+import { isEveryMoment, longestMs } from './_moments.ts';
 
 // On a busy machine.
-t.setTimeout(1_200_000);
+t.setTimeout(longestMs);
 
 /** In `npm test`: so many interruptions of each, of all kinds. */
 const sampled = 5;

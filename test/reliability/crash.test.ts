@@ -32,7 +32,7 @@ import {
   scratchFolder,
   secret,
 } from './_crash-points.ts';
-import { isEveryMoment, momentStep } from './_moments.ts';
+import { isEveryMoment, longestMs, momentStep } from './_moments.ts';
 
 /** Two versions of a source that share most of their contents. */
 function version(number: number): Map<string, Uint8Array> {
@@ -56,7 +56,7 @@ async function backUpOnce(storage: Storage, copy: Sample): Promise<void> {
 }
 
 // On a busy machine.
-t.setTimeout(1_200_000);
+t.setTimeout(longestMs);
 
 t.test('backup: cut short at every request it harms nothing, and the next one is whole', async (t) => {
   const sample = await changedSample(t);
