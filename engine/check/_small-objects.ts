@@ -143,18 +143,7 @@ async function namesBelow(
   return names;
 }
 
-/** What somebody may store who does not know that the keys were rotated. It does not count (KEY-21); a snapshot that does is looked at by itself. */
-const lateKinds: ReadonlySet<ObjectKind> = new Set<ObjectKind>([
-  'snapshot',
-  'checkpoint',
-  'annotation',
-  'deletion-mark',
-  'hold',
-  'damage-report',
-  'verification',
-]);
-
-/** Undefined if the object was removed since it was listed, by a collector or by its owner, or came too late to count. */
+/** Undefined if the object was removed since it was listed, by a collector or by its owner, or counts no more: it came too late (KEY-21), or a mirror has kept it. What counts is read by whoever needs it, too. */
 async function readPayload(
   { storage, keys }: Repository,
   name: string,
@@ -170,7 +159,7 @@ async function readPayload(
       objectName: name,
     }).payload;
   } catch (error) {
-    if (lateKinds.has(kind) && keys.isTooLate(error)) return undefined;
+    if (keys.isTooLate(error)) return undefined;
     if (!isLaganError(error, 'not-found')) throw error;
     for await (const listed of storage.list(name, { signal })) if (listed.name === name) throw error;
     return undefined;

@@ -289,6 +289,8 @@ t.test('mirrorRepository: commits that the catalogue holds since a rotation are 
   await live(0);
   await mirror();
   const { repository } = await retireEpochs((await rotateMasterKey(source)).repository);
+  t.match(await mirrorRepository(source.storage, target, { repository }), { outcome: 'complete' });
+  t.same((await check(await open(target))).errors, [], 'what is left of before is no damage');
   const problems: MirrorProblem[] = [];
   const onProblem = (problem: MirrorProblem) => problems.push(problem);
   const result = await mirrorRepository(source.storage, target, { repository, deleteSuperfluous: true, onProblem });
