@@ -9,6 +9,7 @@ import { createRepository, listSnapshots, openRepository, type Repository } from
 import { restore } from '../../engine/restore/mod.ts';
 import type { Storage } from '../../engine/storage/mod.ts';
 import { isLaganError, type SnapshotId } from '../../repo-format/mod.ts';
+import { faultsOfLosses, isOfLoss, loseSome } from './_losses.ts';
 import { backUp, collect, forget, readSnapshot } from './engine-calls.ts';
 import type { Mistake } from './mistakes.ts';
 import { Random } from './random.ts';
@@ -28,6 +29,8 @@ const smallSizes = {
 export interface ScenarioOptions {
   readonly seed: number;
   readonly mistake?: Mistake | undefined;
+  /** In three of ten seeds the store loses packs. */
+  readonly losses?: boolean | undefined;
 }
 
 export interface ScenarioResult {
@@ -45,6 +48,9 @@ export interface ScenarioResult {
   readonly collectionsDuringSleep: number;
   readonly deaths: number;
   readonly deletedPacks: number;
+  /** Packs that the store lost, and files of snapshots that lack something of them in the end. */
+  readonly losses: number;
+  readonly hurt: number;
   readonly days: number;
   /** The same for every run of the seed. */
   readonly digest: string;
@@ -91,13 +97,18 @@ class Scenario {
   readonly #snapshots: KnownSnapshot[] = [];
   /** The repository as it is, without a network between. */
   #truth: Repository | undefined;
+  /** What decides of losses has numbers of its own, so that seeds without them are what they were. */
+  readonly #decay: Random;
+  readonly #hasLosses: boolean;
   #writersAtWork = 0;
-  #counts = { collections: 0, collectionsDuringSleep: 0, deaths: 0, restored: 0 };
+  #counts = { collections: 0, collectionsDuringSleep: 0, deaths: 0, restored: 0, losses: 0, hurt: 0 };
 
   /** `folder`: where sources and restored files go. */
   constructor(options: ScenarioOptions & { readonly folder: string }) {
     this.#options = options;
     this.world = new World(options.seed);
+    this.#decay = new Random(options.seed, 'decay');
+    this.#hasLosses = options.losses === true && this.#decay.chance(0.3);
     this.#plan = new Random(options.seed, 'plan');
     this.#store = new SimulatedStore(this.world, {
       ...troublesOf(this.#plan),
@@ -115,6 +126,7 @@ class Scenario {
       ...this.#some(1, 2, 'collector', (name) => this.#collect(name)),
       ...this.#some(1, 1, 'forgetter', (name) => this.#forget(name)),
       ...this.#some(0, 1, 'reader', (name) => this.#read(name)),
+      ...(this.#hasLosses ? [this.#rot(), this.#check('checker-0')] : []),
     ];
     await this.#untilOver(Promise.all(programs));
     await this.#judge();
@@ -204,6 +216,23 @@ class Scenario {
     }
   }
 
+  /** The store loses packs of data, now and then. */
+  async #rot(): Promise<void> {
+    const actor = new Actor(this.world, 'decay');
+    for (let losses = this.#decay.integer(1, 2); losses > 0; losses--) {
+      await actor.sleep(this.#decay.integer(12 * hourMs, 4 * dayMs));
+      this.#counts.losses += await actor.perform(() => loseSome(this.#truth!, this.#decay));
+    }
+  }
+
+  async #check(name: string): Promise<void> {
+    const machine = new Machine(this, name);
+    while (this.#writersAtWork > 0) {
+      await machine.pause(12 * hourMs, 2 * dayMs);
+      await machine.perform((repository) => check(repository, { readData: true, workers: 1, record: true }));
+    }
+  }
+
   /** A client of the store for an actor, with the mistake of this run, if its role makes it. */
   clientOf(actor: Actor): Storage {
     const client = this.#store.client(actor);
@@ -235,6 +264,7 @@ class Scenario {
   /** What may happen to an honest program on a bad network; anything else is a fault of the engine. */
   excuse(name: string, error: unknown): void {
     if (isLaganError(error, 'unavailable') || isLaganError(error, 'interrupted') || isLaganError(error, 'superseded')) return;
+    if (this.#hasLosses && isOfLoss(error)) return;
     this.#faults.push(`${name}: ${wordsOf(error)}`);
   }
 
@@ -244,11 +274,19 @@ class Scenario {
     const judge = new Machine(this, 'judge');
     await this.#untilOver(
       (async () => {
+        if (this.#hasLosses) await judge.perform((repository) => check(repository, { readData: true, workers: 1, record: true }));
         for (let collections = 0; collections < 2; collections++) await judge.perform(collect);
       })(),
     );
     try {
       const repository = await this.open(this.#store.objects);
+      if (this.#hasLosses) {
+        const standing = this.#snapshots.filter(({ forgotten }) => !forgotten);
+        const { faults, hurt } = await faultsOfLosses(repository, standing);
+        this.#faults.push(...faults);
+        this.#counts.hurt = hurt;
+        return;
+      }
       await this.#restoreAll(repository);
       const { errors, notes, complete } = await check(repository, { readData: true, workers: 1 });
       const litter = notes.filter((note) => note.code === 'litter');

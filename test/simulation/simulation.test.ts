@@ -28,3 +28,11 @@ t.test('simulation: a seed does the same every time', async (t) => {
 t.test('simulation: seed 2040, whose request arrives a second time before the first one', async (t) => {
   t.same((await runScenario({ seed: 2040 })).faults, []);
 });
+
+t.test('simulation: what a store loses is called lost, and all else can be read', async (t) => {
+  for (const seed of [7, 8]) {
+    const { faults, losses, hurt } = await runScenario({ seed, losses: true });
+    t.same(faults, []);
+    t.ok(losses > 0 && hurt > 0, `seed ${seed}: ${losses} packs lost, ${hurt} files hurt`);
+  }
+});

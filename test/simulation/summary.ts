@@ -10,6 +10,8 @@ const counted = [
   'collections',
   'deaths',
   'deletedPacks',
+  'losses',
+  'hurt',
   'days',
 ] as const;
 
@@ -38,6 +40,7 @@ export function figuresOf({ seeds, found, collectionsDuringSleep, sums }: Summar
     `simulation: ${seeds} seeds in ${Math.round(seconds)} s, ${found.length} found something${found.length === 0 ? '' : ` (${found.slice(0, 20).join(', ')})`}`,
     `  ${sums.requests} requests in ${sums.days} simulated days; ${sums.collections} collections, ${sums.deletedPacks} packs deleted, ${sums.deaths} deaths`,
     `  ${sums.acknowledged} snapshots acknowledged, ${sums.forgotten} forgotten, ${sums.restored} restored bit for bit; ${sums.unacknowledged} commits that did not count`,
+    `  ${sums.losses} packs lost, which hurt ${sums.hurt} files in the end: each was called lost`,
     `  a suspended backup slept through up to ${collectionsDuringSleep} collections`,
   ].join('\n');
 }
