@@ -77,6 +77,10 @@ export class Assertions {
     assert.ok(isDeepStrictEqual(found, wanted) || same(found, wanted).match, what ?? 'not the same');
   }
 
+  notSame(found: unknown, wanted: unknown, what?: string): void {
+    assert.ok(!same(found, wanted).match, what ?? 'the same');
+  }
+
   match(found: unknown, pattern: unknown, what?: string): void {
     assert.ok(match(found, pattern).match, what ?? 'no match');
   }
@@ -114,6 +118,8 @@ export class Assertions {
   teardown(tidy: () => unknown): void {
     this.teardowns.push(tidy);
   }
+
+  end(): void {}
 
   comment(): void {}
 
