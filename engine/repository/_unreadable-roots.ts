@@ -34,7 +34,8 @@ export async function readNewestThatOpens(context: SealingContext, { signal }: C
     }
   }
   const message = `${objectPrefixes.roots} has no root that opens: of the snapshots only those with objects of their own are seen`;
-  return { root: firstRoot, unreadable: [...unreadable, new LaganError('object-missing', message, { object: objectNames.root(0) })] };
+  const missing = new LaganError('object-missing', message, { object: objectNames.root(0) });
+  return expectNoneNewer({ root: firstRoot, unreadable: [...unreadable, missing] });
 }
 
 const firstRoot: Root = {

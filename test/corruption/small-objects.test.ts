@@ -90,16 +90,33 @@ t.test('openRepository: damage that nothing can be read behind', async (t) => {
     ['no keyring', (objects) => objects.delete('owner/keyring/00000000-full'), 'object-missing'],
     ['configuration', (objects) => flip(objects, 'owner/config/00000000', 100), 'authentication-failed'],
     ['no configuration', (objects) => objects.delete('owner/config/00000000'), 'object-missing'],
-    ['root', (objects) => flip(objects, 'collector/roots/0000000000000000', 100), 'authentication-failed'],
-    ['no root', (objects) => objects.delete('collector/roots/0000000000000000'), 'object-missing'],
   ];
   for (const [what, damage, code] of cases) {
-    const objects = new Map(sample.objects);
-    damage(objects);
-    const storage = new InMemory();
-    for (const [name, bytes] of objects) await storage.create(name, [bytes]);
+    const storage = await damagedStorage(damage);
     const error = await openRepository(storage, { secret, mode: 'read' }).catch((reason: unknown) => reason);
     t.ok(error instanceof LaganError, what);
     t.match(error, { code }, `${what}: ${code}`);
   }
 });
+
+t.test('openRepository: without a root that opens, who only reads is warned, and nobody writes', async (t) => {
+  const name = 'collector/roots/0000000000000000';
+  const cases: readonly (readonly [damage: (objects: Objects) => void, code: string])[] = [
+    [(objects) => flip(objects, name, 100), 'authentication-failed'],
+    [(objects) => objects.delete(name), 'object-missing'],
+  ];
+  for (const [damage, code] of cases) {
+    const storage = await damagedStorage(damage);
+    await t.rejects(openRepository(storage, { secret, mode: 'write' }), { code, hint: /lagan repository recover/ });
+    const { warnings } = await openRepository(storage, { secret, mode: 'read' });
+    t.ok(warnings.some((warning) => warning.code === code));
+  }
+});
+
+async function damagedStorage(damage: (objects: Objects) => void): Promise<InMemory> {
+  const objects = new Map(sample.objects);
+  damage(objects);
+  const storage = new InMemory();
+  for (const [name, bytes] of objects) await storage.create(name, [bytes]);
+  return storage;
+}
