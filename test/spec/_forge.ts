@@ -63,8 +63,8 @@ export class Forge {
     return new Forge({ storage, repositoryId, epoch, master, hashers });
   }
 
-  open(): Promise<Repository> {
-    return openRepository(this.storage, { secret, mode: 'read' });
+  open(mode: 'read' | 'write' = 'read'): Promise<Repository> {
+    return openRepository(this.storage, { secret, mode });
   }
 
   /** The name that a chunk should have. */

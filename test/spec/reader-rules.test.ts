@@ -3,16 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { zstdCompressSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { agree } from '../../engine/keys/secrets.ts';
-import {
-  isLaganError,
-  listSnapshots,
-  lookup,
-  openFile,
-  openRepository,
-  type Repository,
-  resolveSnapshot,
-  walkSnapshot,
-} from '../../engine/mod.ts';
+import { isLaganError, listSnapshots, lookup, openFile, openRepository, resolveSnapshot, walkSnapshot } from '../../engine/mod.ts';
 import { listCheckpoints, listIndexTables, readCatalogue, readRoot } from '../../engine/repository/mod.ts';
 import * as format from '../../repo-format/mod.ts';
 import { emptySnapshot, Forge, type ForgedBlock } from './_forge.ts';
@@ -148,12 +139,16 @@ t.test('the highest root counts, and what it refers to is the very object', asyn
     'another object',
   );
   await forge.storage.delete([0, 8, 9, 10].map(format.objectNames.root));
-  await rejects(
-    t,
-    forge.open().then((repository: Repository) => readRoot(repository)),
-    'object-missing',
-    'no root',
-  );
+  await rejects(t, forge.open('write'), 'object-missing', 'no root');
+  const reading = await forge.open();
+  t.match(reading.root, { number: 0, generation: 0, catalogue: null, baseIndex: null });
+  t.match(reading.warnings, [{ code: 'object-missing' }], 'who only reads is told');
+  await put(3, { generation: 0, catalogue: null });
+  await forge.storage.create(format.objectNames.root(4), [randomBytes(300)]);
+  await rejects(t, forge.open('write'), 'malformed', 'the highest does not open');
+  const passing = await forge.open();
+  t.equal(passing.root.number, 3);
+  t.match(passing.warnings, [{ object: format.objectNames.root(4) }]);
 });
 
 // covers: KEY-6
