@@ -13,6 +13,7 @@ import {
   unmarkSnapshots,
 } from '../../../engine/repository/mod.ts';
 import type { SnapshotId } from '../../../repo-format/mod.ts';
+import { isEveryMoment } from '../../reliability/_moments.ts';
 import { expectContents, expectSound, files, type History, maintainUntilIdle, newHistory, snapshotOf } from '../maintain/_fixture.ts';
 import { copyOf, namesIn, replaceObject } from '../repository/sample.ts';
 import { FaultyStorage, withFlippedBit } from '../storage/faulty-storage.ts';
@@ -76,13 +77,13 @@ const changes: Record<string, (history: History, id: SnapshotId) => Promise<Read
   unmark: ({ repository }, id) => unmarkSnapshots(repository, [id], { patienceMs: 0 }),
 };
 for (const [name, change] of Object.entries(changes)) {
-  t.test(`${name}: at every call of a collection, what it says of the snapshot is what becomes of it`, async (t) => {
+  t.test(`${name}: at any call of a collection, what it says of the snapshot is what becomes of it`, async (t) => {
     const history = await newHistory(t);
     const id = await snapshotOf(history, files('a', 1, 1000));
     await snapshotOf(history, files('b', 1, 1000));
     await markSnapshots(history.repository, [id], { reason: 'test' });
     const seen = new Set<string>();
-    for (let call = 1; ; call++) {
+    for (let call = 1; ; call += isEveryMoment ? 1 : 3) {
       const storage = await copyOf(history.repository.storage);
       const copy = { ...history, repository: { ...history.repository, storage }, expected: new Map(history.expected) };
       let fate: Fate | undefined;
