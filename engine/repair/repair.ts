@@ -17,7 +17,7 @@ import {
 import { hurtSnapshots } from './_hurt-snapshots.ts';
 import { repairLimits } from './_limits.ts';
 import { OverlayStorage } from './_overlay.ts';
-import { PatientReads } from './_patient-reads.ts';
+import { withPatientReads } from './_patient-reads.ts';
 import { Salvage } from './_salvage.ts';
 import { repairSnapshot, type SnapshotCopy } from './_snapshot-repair.ts';
 import type { RepairedSnapshot, RepairOptions, RepairResult, SalvagedPack } from './result.ts';
@@ -33,7 +33,7 @@ import type { RepairedSnapshot, RepairOptions, RepairResult, SalvagedPack } from
  * Codes: no-key (a key for metadata only), rolled-back and object-missing (see `recover`), interrupted, and those of the storage.
  */
 export async function repair(repository: Repository, options: RepairOptions = {}): Promise<RepairResult> {
-  const storage = new PatientReads(uncachedStorage(repository.storage));
+  const storage = withPatientReads(uncachedStorage(repository.storage));
   return new Repair({ ...repository, storage }, options).run();
 }
 

@@ -4,6 +4,7 @@
  */
 import { decodeRoot, isLaganError, LaganError, objectNames, objectPrefixes, parseObjectName, type Root } from '../../repo-format/mod.ts';
 import { type CallOptions, type GetOptions, type ListedObject, type ListOptions, type Storage, withOverrides } from '../storage/mod.ts';
+import { firstRoot } from './_first-root.ts';
 import { readSealed, type SealingContext } from './_sealed-objects.ts';
 import { damageCodes } from './_stored-slots.ts';
 import { recoveryReach } from './limits.ts';
@@ -35,23 +36,8 @@ export async function readNewestThatOpens(context: SealingContext, { signal }: C
   }
   const message = `${objectPrefixes.roots} has no root that opens: of the snapshots only those with objects of their own are seen`;
   const missing = new LaganError('object-missing', message, { object: objectNames.root(0) });
-  return expectNoneNewer({ root: firstRoot, unreadable: [...unreadable, missing] });
+  return expectNoneNewer({ root: firstRoot(new Uint8Array(16)), unreadable: [...unreadable, missing] });
 }
-
-const firstRoot: Root = {
-  number: 0,
-  nonce: new Uint8Array(16),
-  previous: null,
-  generation: 0,
-  floor: 0,
-  phase: 'open',
-  pastFloor: 0,
-  baseIndex: null,
-  catalogue: null,
-  lost: null,
-  condemned: null,
-  doomed: null,
-};
 
 /** What says that a later version of this program has made it is not passed over, unless nobody can have. Code: repository-too-new. */
 function expectNoneNewer(found: NewestThatOpens): NewestThatOpens {

@@ -18,11 +18,11 @@ import {
   namingKeysFeature,
   noFeatures,
   objectNames,
-  type Root,
   type Time,
 } from '../../repo-format/mod.ts';
 import { type KeyRing, metadataKeysOf, type NewSlot, newKeyring, randomKey, sealKeyrings, sealNewSlot } from '../keys/mod.ts';
 import type { CallOptions, Storage } from '../storage/mod.ts';
+import { firstRoot } from './_first-root.ts';
 import { inspectPlace, isMadeFirst, type PlaceContent } from './_place.ts';
 import { isRememberedAsSafe } from './_probe-memory.ts';
 import { seal } from './_sealed-objects.ts';
@@ -153,7 +153,7 @@ async function makeObjects(
     ...sealKeyrings(keyring, { repositoryId, fullAccessKey: accessKey, nameEpoch }),
     ...sealedSlots.map(({ name, bytes }) => ({ name, bytes })),
     { name: configurationName, bytes: seal(context, configurationName, { kind: 'configuration', payload: configuration }) },
-    { name: rootName, bytes: seal(context, rootName, { kind: 'root', payload: encodeRoot(firstRoot()) }) },
+    { name: rootName, bytes: seal(context, rootName, { kind: 'root', payload: encodeRoot(firstRoot(Uint8Array.from(randomBytes(16)))) }) },
     { name: objectNames.format, bytes: encodeFormatFile(format) },
   ];
   const fullSlot = slots.findIndex(({ grants = 'full' }) => grants === 'full');
@@ -193,12 +193,6 @@ async function createsSafely(storage: Storage, { cacheFolder, probeLimitMs, onPr
   const result = await probeStorage(storage, { limitMs: probeLimitMs, cacheFolder, signal });
   onProbe?.(result);
   return result.isSafe;
-}
-
-function firstRoot(): Root {
-  const nonce = Uint8Array.from(randomBytes(16));
-  const nothing = { baseIndex: null, catalogue: null, lost: null, condemned: null, doomed: null };
-  return { number: 0, nonce, previous: null, generation: 0, floor: 0, phase: 'open', pastFloor: 0, ...nothing };
 }
 
 /** Of two creations at once each removes what it made itself, which the random bytes in every object tell. */

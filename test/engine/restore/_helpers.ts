@@ -34,6 +34,17 @@ import { closeDescriptor, openRoot, removeTree } from '../../../engine/system/mo
 export const isRoot: boolean = process.geteuid!() === 0;
 export const needsRoot = { skip: isRoot ? false : 'needs root' } as const;
 
+/** Of a plain restore. */
+export const rules = {
+  overwrite: 'never',
+  delete: false,
+  emptiness: 'as-stored',
+  numericOwner: true,
+  dryRun: false,
+  umask: 0o022,
+  protectedFolders: [],
+} as const;
+
 export const secret = { kind: 'key-file', secret: new Uint8Array(32).fill(7) } as const;
 
 /** Folders for one test; they go away with it, however protected what is in them. */

@@ -5,17 +5,7 @@ import { RestoreReport } from '../../../engine/restore/_report.ts';
 import { TargetFolder, TargetFolders } from '../../../engine/restore/_target-folders.ts';
 import { FileStatus, statDescriptor } from '../../../engine/system/mod.ts';
 import { isLaganError } from '../../../repo-format/mod.ts';
-import { makePlace, type Place } from './_helpers.ts';
-
-const rules = {
-  overwrite: 'never',
-  delete: false,
-  emptiness: 'as-stored',
-  numericOwner: true,
-  dryRun: false,
-  umask: 0o022,
-  protectedFolders: [],
-} as const;
+import { makePlace, type Place, rules } from './_helpers.ts';
 
 /** A chain of folders in a target, made as a walk makes it; `chain[n]` is n levels below the target. */
 function chainOf(t: Test, levels: number): { place: Place; folders: TargetFolders; chain: TargetFolder[] } {

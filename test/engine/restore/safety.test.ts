@@ -6,7 +6,7 @@ import { EntryRestorer, type LeafEntry } from '../../../engine/restore/_entry-re
 import { JobReport } from '../../../engine/restore/_job-report.ts';
 import { closeDescriptor, openRoot } from '../../../engine/system/mod.ts';
 import { entryFields } from '../../spec/entry-fields.ts';
-import { backUp, backUpSample, bringBack, inventory, makePlace } from './_helpers.ts';
+import { backUp, backUpSample, bringBack, inventory, makePlace, rules } from './_helpers.ts';
 
 t.test('restore: links that were planted in the target lead nowhere', async (t) => {
   const { place, repository } = await backUpSample(t);
@@ -96,15 +96,6 @@ t.test('EntryRestorer: a file that the backup could not read wholly is restored 
   const folder = openRoot(place.source);
   t.teardown(() => closeDescriptor(folder));
   const report = new JobReport();
-  const rules = {
-    overwrite: 'never',
-    delete: false,
-    emptiness: 'as-stored',
-    numericOwner: true,
-    dryRun: false,
-    umask: 0o022,
-    protectedFolders: [],
-  } as const;
   const restorer = new EntryRestorer({ rules, report, content: { write: async () => 5 } });
   const time = { seconds: 5, nanoseconds: 0 };
   const extensions = { readError: { code: 'EIO', message: 'reading failed' } };
