@@ -23,9 +23,13 @@ async function start(): Promise<void> {
   delete process.env.NODE_COMPILE_CACHE;
   const { runCommand } = await import('./run.ts');
   const { exactArguments } = await import('./shared/text.ts');
-  const { abandonAll } = await import('./shared/engine.ts');
+  const { abandonAll, endProcess } = await import('./shared/engine.ts');
   const interruption = new AbortController();
-  onSignals(interruption, abandonAll);
+  onSignals(interruption, () => {
+    abandonAll();
+    sayInterrupted();
+    endProcess(interruptedExitCode);
+  });
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const exitCode = await runCommand(exactArguments(argv), {
     stdout: process.stdout,
@@ -39,15 +43,11 @@ async function start(): Promise<void> {
     },
     askPassword: async (prompt, signal) => (await import('./shared/terminal.ts')).askPassword(prompt, signal),
   });
-  process.exit(exitCode);
+  endProcess(exitCode);
 }
 
-function onSignals(interruption: AbortController, abandonAll: () => void): void {
-  const leave = () => {
-    abandonAll();
-    sayInterrupted();
-    process.exit(interruptedExitCode);
-  };
+/** `leave` ends the process at once. */
+function onSignals(interruption: AbortController, leave: () => void): void {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       if (interruption.signal.aborted) leave();

@@ -236,3 +236,5 @@ export {
   type StorageDescription,
   type TransferRates,
 } from './storage/mod.ts';
+// The process.
+export { endProcess } from './workers/mod.ts';

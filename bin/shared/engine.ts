@@ -86,6 +86,7 @@ export type Engine = Pick<
   | 'copySnapshots'
   | 'createRepository'
   | 'diffSnapshots'
+  | 'endProcess'
   | 'findEntries'
   | 'forgetSnapshots'
   | 'heldSnapshots'
@@ -201,4 +202,10 @@ export async function loadEngine(): Promise<Engine> {
 /** Before the process ends without waiting: takes away its temporary files. */
 export function abandonAll(): void {
   loaded?.abandonAll();
+}
+
+/** Ends the process, also while threads of the engine are at work. */
+export function endProcess(exitCode: number): never {
+  loaded?.endProcess(exitCode);
+  process.exit(exitCode);
 }

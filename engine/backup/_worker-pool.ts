@@ -1,9 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import type { StoredPack } from '../packs/mod.ts';
 import { threadModule } from '../program/mod.ts';
 import type { Repository } from '../repository/mod.ts';
-import { deserializeError } from '../workers/mod.ts';
+import { deserializeError, startThread } from '../workers/mod.ts';
 import { beginBackupWorker } from './_backup-worker.ts';
 import { backupLimits } from './_limits.ts';
 import type { WorkerJob, WorkerReply, WorkerSetup } from './_messages.ts';
@@ -14,13 +13,15 @@ export type JobResult = Extract<WorkerReply, { type: 'done' }>;
 type JobWithoutNumber = WorkerJob extends infer Job ? (Job extends WorkerJob ? Omit<Job, 'job'> : never) : never;
 
 interface PooledWorker {
+  /** Resolves when it takes jobs, or has ended before. */
+  readonly started: Promise<void>;
   /** Resolves when it has ended. */
   readonly ended: Promise<void>;
   /** Jobs posted and not answered. */
   waiting: number;
   post(job: WorkerJob): void;
-  /** Ends it, whatever it is at. */
-  terminate(): void;
+  /** Does not keep the process alive any more. */
+  leave(): void;
 }
 
 interface PendingJob {
@@ -129,15 +130,16 @@ export class WorkerPool {
     await Promise.all(this.#workers.map((worker) => this.#post(worker, job)));
   }
 
-  /** Ends all workers; what they had open is thrown away. A worker that hangs in a call of the system is left behind. */
+  /** Ends all workers; what they had open is thrown away. A worker that hangs in a call of the system is left behind: it ends when that returns. */
   async stop(): Promise<void> {
     this.#failure ??= new Error('the backup has ended');
     Atomics.store(this.#stopFlag, 0, 1);
     this.#wake();
     for (const worker of this.#workers) worker.post({ type: 'stop', job: this.#nextJob++ });
+    await Promise.all(this.#workers.map((worker) => worker.started));
     const ended = Promise.all(this.#workers.map((worker) => worker.ended));
     await Promise.race([ended, setTimeout(backupLimits.stopTimeoutMs, undefined, { ref: false })]);
-    for (const worker of this.#workers) worker.terminate();
+    for (const worker of this.#workers) worker.leave();
   }
 
   get #hasRoom(): boolean {
@@ -174,15 +176,17 @@ export class WorkerPool {
   }
 
   #startThread(): PooledWorker {
-    const thread = new Worker(workerUrl, { workerData: this.#setup, resourceLimits: { maxYoungGenerationSizeMb: 6 } });
-    const { promise: ended, resolve } = Promise.withResolvers<void>();
-    thread.on('message', (reply: WorkerReply) => this.#receive(reply));
+    const thread = startThread(workerUrl, this.#setup, { youngGenerationMiB: 6 });
+    const { promise: started, resolve: start } = Promise.withResolvers<void>();
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    thread.on('message', (reply: WorkerReply) => (reply.type === 'ready' ? start() : this.#receive(reply)));
     thread.on('error', (error) => this.#fail(error));
     thread.on('exit', () => {
       this.#fail(new Error('a worker thread of the backup ended'));
-      resolve();
+      start();
+      end();
     });
-    return { ended, waiting: 0, post: (job) => thread.postMessage(job), terminate: () => void thread.terminate() };
+    return { started, ended, waiting: 0, post: (job) => thread.postMessage(job), leave: () => thread.unref() };
   }
 
   #startHere(parts: WorkersHere): PooledWorker {
@@ -192,7 +196,7 @@ export class WorkerPool {
       await run(job);
       if (job.type === 'stop') resolve();
     };
-    return { ended, waiting: 0, post, terminate: () => undefined };
+    return { started: Promise.resolve(), ended, waiting: 0, post, leave: () => undefined };
   }
 
   #receive(reply: WorkerReply): void {

@@ -102,6 +102,8 @@ export const libc = {
   removexattr: bindInt<[path: Address, name: Address]>('removexattr', address, address),
   listxattr: bind<[path: Address, list: Address, size: number]>('listxattr', address, address, long),
 
+  _exit: bindInt<[exitCode: number]>('_exit', int),
+
   getpwuid_r: bindInt<[uid: number, entry: Address, buffer: Address, size: number, result: Address]>(
     'getpwuid_r',
     u32,

@@ -40,6 +40,7 @@ export * from './links.ts';
 export * from './metadata.ts';
 export * from './names.ts';
 export * from './path-walk.ts';
+export * from './process.ts';
 export * from './remove.ts';
 export {
   attributeMountRoot,

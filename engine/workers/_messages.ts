@@ -7,6 +7,9 @@ export interface WorkerStart<Setup> {
   readonly stopFlag: SharedArrayBuffer;
 }
 
+/** Posted to a thread: it ends when its jobs are done. */
+export const endMessage = 'end';
+
 export interface JobMessage<Job> {
   readonly number: number;
   readonly job: Job;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { Worker } from 'node:worker_threads';
-import type { JobMessage, JobReply, WorkerStart } from './_messages.ts';
+import type { Worker } from 'node:worker_threads';
+import { endMessage, type JobMessage, type JobReply, type WorkerStart } from './_messages.ts';
 import { deserializeError } from './serialized-error.ts';
+import { startThread } from './thread.ts';
 import { type BeginWorker, workHere } from './worker.ts';
 
 export interface WorkerPoolOptions<Setup, Job, Result> {
@@ -129,19 +130,19 @@ interface PendingJob<Result> {
 class PooledThread<Setup, Job, Result> implements PooledWorker<Job, Result> {
   waiting = 0;
   readonly #thread: Worker;
+  readonly #ended = Promise.withResolvers<void>();
   readonly #pending = new Map<number, PendingJob<Result>>();
   #nextNumber = 0;
   #end: { readonly error: unknown } | undefined;
 
   constructor(module: URL, start: WorkerStart<Setup>) {
-    this.#thread = new Worker(module, {
-      workerData: start,
-
-      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMiB },
-    });
+    this.#thread = startThread(module, start, { youngGenerationMiB });
     this.#thread.on('message', (reply: JobReply<Result>) => this.#receive(reply));
     this.#thread.on('error', (error) => this.#fail(error));
-    this.#thread.on('exit', () => this.#fail(new Error('a worker thread has ended')));
+    this.#thread.on('exit', () => {
+      this.#fail(new Error('a worker thread has ended'));
+      this.#ended.resolve();
+    });
   }
 
   run(job: Job): Promise<Result> {
@@ -152,7 +153,8 @@ class PooledThread<Setup, Job, Result> implements PooledWorker<Job, Result> {
   }
 
   end(): Promise<unknown> {
-    return this.#thread.terminate();
+    this.#thread.postMessage(endMessage);
+    return this.#ended.promise;
   }
 
   #receive(reply: JobReply<Result>): void {

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { JobMessage, JobReply, WorkerStart } from './_messages.ts';
+import { endMessage, type JobMessage, type JobReply, type WorkerStart } from './_messages.ts';
 import { serializeError } from './serialized-error.ts';
+import { endThread } from './thread.ts';
 
 /** What a worker is told at its start, and what it asks while it works. */
 export interface WorkerContext<Setup> {
@@ -18,14 +19,17 @@ export type BeginWorker<Setup, Job, Result> = (context: WorkerContext<Setup>) =>
 /** How long a job may keep the main thread to itself. */
 const sliceMs = 4;
 
-/** To be called once by the module of a thread: does the jobs that the pool posts, one after another, in order. */
+/** To be called once by the module of a thread: does the jobs that the pool posts, one after another, in order, and ends the thread when the pool wants it. */
 export function serveJobs<Setup, Job, Result>(begin: BeginWorker<Setup, Job, Result>): void {
   const port = parentPort!;
   const { setup, stopFlag } = workerData as WorkerStart<Setup>;
   const perform = begin({ setup, isStopping: stopTest(stopFlag), pause: () => undefined });
   let working: Promise<void> = Promise.resolve();
-  port.on('message', ({ number, job }: JobMessage<Job>) => {
-    working = working.then(async () => port.postMessage(await answer(number, perform(job))));
+  port.on('message', (message: JobMessage<Job> | typeof endMessage) => {
+    working = working.then(async () => {
+      if (message === endMessage) endThread();
+      port.postMessage(await answer(message.number, perform(message.job)));
+    });
   });
 }
 
