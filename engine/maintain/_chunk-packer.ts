@@ -107,7 +107,7 @@ export class ChunkPacker {
 
   #makeRoom(length: number): void {
     if (this.#blockLength + length <= this.#block.length) return;
-    const larger = new Uint8Array(Math.max(2 * this.#options.blockSizeBytes, this.#blockLength + length));
+    const larger = new Uint8Array(2 * (this.#blockLength + length));
     larger.set(this.#block.subarray(0, this.#blockLength));
     this.#block = larger;
   }

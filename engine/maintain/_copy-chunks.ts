@@ -220,8 +220,7 @@ class Copying {
     const open = await this.#blocks.open(id, kind);
     const isWanted = (names: Uint8Array, offset: number) => this.#isWanted(this.#chunks.get(names, offset));
     for await (const block of this.#blocks.read(open, blocksWith(open, isWanted))) {
-      const waiting = this.#breather.breathe();
-      if (waiting !== undefined) await waiting;
+      await this.#breather.breathe();
       await this.#copyBlock(block, this.#packers[kind]);
     }
     this.#replaced.set(id, this.#packsOf(open));

@@ -51,8 +51,7 @@ export class ContentWalk {
   }
 
   async *#chunksOf(content: Content): AsyncGenerator<DataExtent> {
-    const waiting = this.#breather.breathe();
-    if (waiting !== undefined) await waiting;
+    await this.#breather.breathe();
     for await (const extents of this.#trees.extents(content)) {
       for (const extent of extents) if (extent.kind === 'data') yield extent;
       if (content.form === 'node') buffersDropped(garbagePerLeafBytes);
