@@ -67,6 +67,7 @@ export const commandList: readonly CommandEntry[] = [
     load: () => import('./commands/repository.ts'),
   },
   { name: 'serve', summary: 'let other machines add to repositories here', group: groups.care, load: () => import('./commands/serve.ts') },
+  { name: 'k8s', summary: 'volumes of pods in a Kubernetes cluster', group: groups.work, load: () => import('./commands/k8s.ts') },
   { name: 'cache', summary: 'show and clear the local cache', group: groups.care, load: () => import('./commands/cache.ts') },
   {
     name: 'completion',

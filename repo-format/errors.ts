@@ -42,6 +42,7 @@ export const errorTable = {
   exists: { exitCode: 1, meaning: 'There is something of that name already.' },
   superseded: { exitCode: 1, meaning: 'The session is older than the collector allows and must begin anew.' },
   'source-empty': { exitCode: 1, meaning: 'There was nothing to back up.' },
+  'half-restored': { exitCode: 1, meaning: 'A restore into the volume has not come to its end.' },
   unsupported: { exitCode: 1, meaning: 'The system or the store cannot do this.' },
   unavailable: { exitCode: 1, meaning: 'The store does not answer.' },
   io: { exitCode: 1, meaning: 'Reading or writing failed.' },

@@ -1,19 +1,12 @@
 /** `lagan forget`: removes snapshots by rules of what to keep, or those that are named. */
 import { type Command, Option } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
-import type {
-  Engine,
-  KeepReason,
-  PlannedGroup,
-  PlannedSnapshot,
-  RetentionPolicy,
-  RetentionSource,
-  SnapshotInfo,
-} from '../shared/engine.ts';
+import type { KeepReason, PlannedGroup, PlannedSnapshot, RetentionPolicy, RetentionSource, SnapshotInfo } from '../shared/engine.ts';
 import { LaganError, usageError } from '../shared/errors.ts';
 import { type GroupKey, groupKeys, parseGroupKeys } from '../shared/groups.ts';
 import { pathFields, snapshotFields } from '../shared/json.ts';
-import { addExamples, addFilterOptions, listOption } from '../shared/options.ts';
+import { addKeepOptions, hasKeepOptions, type KeepOptions, policyOf } from '../shared/keep.ts';
+import { addExamples, addFilterOptions } from '../shared/options.ts';
 import { type OpenedRepository, openRepository } from '../shared/repository.ts';
 import { formatCountOf } from '../shared/sizes.ts';
 import { describeSnapshot, type FilterOptions, filterOf, parseSnapshotReference, shortId } from '../shared/snapshots.ts';
@@ -21,25 +14,11 @@ import { formatTable } from '../shared/table.ts';
 import { textOfBytes } from '../shared/text.ts';
 import { formatExactTime, formatTime, type Time, timeOfDate } from '../shared/times.ts';
 
-const periods = ['hourly', 'daily', 'weekly', 'monthly', 'quarterly', 'yearly'] as const;
-type Period = (typeof periods)[number];
-type Capitalized = Capitalize<Period>;
-
-interface ForgetOptions extends FilterOptions, Partial<Record<`keep${'Last' | Capitalized | 'Within' | `Within${Capitalized}`}`, string>> {
-  readonly keepTag?: string[];
+interface ForgetOptions extends FilterOptions, KeepOptions {
   readonly groupBy?: GroupKey[];
   readonly timezone?: string;
   readonly dryRun?: boolean;
 }
-
-const periodWords: Record<Period, string> = {
-  hourly: 'hour',
-  daily: 'day',
-  weekly: 'week',
-  monthly: 'month',
-  quarterly: 'quarter',
-  yearly: 'year',
-};
 
 export function define(command: Command): void {
   addFilterOptions(command)
@@ -47,14 +26,7 @@ export function define(command: Command): void {
       'Removes the snapshots that no rule keeps, or those that are named. Every rule is for each group by itself; a snapshot stays if one of them keeps it. What is removed can be brought back by lagan undelete until lagan maintain frees the space. Pinned snapshots, those dated in the future and the last good one of every source stay.',
     )
     .argument('[snapshots...]', 'ids, latest, latest~2: these are removed, whatever the rules');
-  command.option('--keep-last <count>', 'keep the newest ones: a number, or unlimited');
-  for (const period of periods)
-    command.option(`--keep-${period} <count>`, `the newest one of each ${periodWords[period]}, for so many of them`);
-  command.option('--keep-within <duration>', 'all made so long before the newest one: 7d, 12h, 2y5m7d3h (m: months)');
-  for (const period of periods)
-    command.option(`--keep-within-${period} <duration>`, `the newest one of each ${periodWords[period]} in that time`);
-  command
-    .addOption(listOption('--keep-tag <tags>', 'those with this tag, or with all of several with commas (may be repeated)'))
+  addKeepOptions(command)
     .addOption(
       new Option(
         '--group-by <keys>',
@@ -77,7 +49,7 @@ async function run(context: Context, texts: string[], options: ForgetOptions): P
   const engine = await context.engine();
   const policy = policyOf(engine, options);
   const timeZone = options.timezone === undefined ? undefined : engine.parseTimeZone(options.timezone, '--timezone');
-  const hasRules = Object.keys(options).some((name) => name.startsWith('keep'));
+  const hasRules = hasKeepOptions(options);
   if (texts.length > 0 && (hasRules || options.groupBy))
     throw usageError('named snapshots and rules contradict each other', 'give one of them');
   if (texts.length === 0 && !hasRules) {
@@ -90,32 +62,6 @@ async function run(context: Context, texts: string[], options: ForgetOptions): P
       ? await named(context, opened, texts, { options, now })
       : await planned(context, opened, { policy, timeZone, options, now });
   await forget(context, opened, groups, { options, now, timeZone });
-}
-
-function policyOf(engine: Engine, options: ForgetOptions): RetentionPolicy {
-  const count = (name: string, text: string | undefined) =>
-    text === undefined ? undefined : engine.parseKeepCount(text, `--keep-${name}`);
-  const duration = (name: string, text: string | undefined) =>
-    text === undefined ? undefined : engine.parseKeepDuration(text, `--keep-${name}`);
-  return {
-    last: count('last', options.keepLast),
-    counts: Object.fromEntries(periods.map((period) => [period, count(period, options[`keep${capitalized(period)}`])])),
-    within: duration('within', options.keepWithin),
-    withinCounts: Object.fromEntries(
-      periods.map((period) => [period, duration(`within-${period}`, options[`keepWithin${capitalized(period)}`])]),
-    ),
-    tags: options.keepTag?.map(parseTags),
-  };
-}
-
-function parseTags(text: string): string[] {
-  const tags = text.split(',');
-  if (tags.every((tag) => tag !== '')) return tags;
-  throw usageError(`--keep-tag: '${text}' has an empty tag`, 'give a tag, or several with commas');
-}
-
-function capitalized(period: Period): Capitalized {
-  return `${period[0]!.toUpperCase()}${period.slice(1)}` as Capitalized;
 }
 
 type Groups = readonly PlannedGroup<RetentionSource>[];

@@ -26,7 +26,7 @@ export interface RepeatOptions {
   /** When it was last begun, in ms since 1970, as far as anybody remembers: if it has come due since, it is done at once. Null: never, it waits until it is due. */
   readonly lastMs: number | null;
   readonly signal: AbortSignal;
-  /** Told whenever it begins to wait: until when, in ms since 1970, and after how many failures in a row. */
+  /** Told whenever it has to wait: until when, in ms since 1970, and after how many failures in a row. */
   readonly onWait?: (untilMs: number, failures: number) => void;
   readonly clock?: TaskClock;
 }
@@ -46,7 +46,7 @@ export async function repeat(task: () => Promise<TaskOutcome>, options: RepeatOp
   while (!signal.aborted) {
     const dueMs = schedule.nextMs(afterMs);
     const untilMs = failures === 0 ? dueMs : Math.min(dueMs, afterMs + retryMs(failures));
-    onWait?.(untilMs, failures);
+    if (untilMs > clock.now()) onWait?.(untilMs, failures);
     await sleepUntil(untilMs, clock, signal);
     if (signal.aborted) return;
     failures = (await task()) === 'failed' ? failures + 1 : 0;

@@ -20,11 +20,14 @@ export function parseSchedule(text: string, name: string, options: ScheduleOptio
 }
 
 function cronOf(text: string, name: string, timeZone: string | undefined): Cron {
+  const wrong = (reason: string, cause?: unknown) =>
+    new LaganError('usage', `${name}: '${text}' is no schedule: ${reason}`, { cause, found: text, hint });
+  const fields = text.trim().split(/\s+/);
+  if (fields.length !== 5 && !text.trim().startsWith('@')) throw wrong(`it has ${text.trim() === '' ? 0 : fields.length} fields, not five`);
   try {
-    return new Cron(text.trim(), { mode: '5-part', paused: true, ...(timeZone !== undefined && { timezone: timeZone }) });
+    return new Cron(fields.join(' '), { mode: '5-part', paused: true, ...(timeZone !== undefined && { timezone: timeZone }) });
   } catch (cause) {
-    const reason = (cause as Error).message.replace(/^CronPattern: /, '');
-    throw new LaganError('usage', `${name}: '${text}' is no schedule: ${reason}`, { cause, found: text, hint });
+    throw wrong((cause as Error).message.replace(/^CronPattern: /, ''), cause);
   }
 }
 

@@ -15,6 +15,8 @@ import type { VolumeRestoreResult } from './volume.ts';
 /** The name of the file that a block device is in its snapshot. */
 export const deviceName = 'device';
 const pieceBytes = 1024 * 1024;
+/** What a file system, a partition table or a database on a bare device is known by. */
+export const headBytes = 1024 * 1024;
 
 /** From its first byte to its last. */
 export function readDevice(path: string): AsyncIterable<Uint8Array> {
@@ -27,7 +29,10 @@ export interface DeviceRestoreOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Writes all bytes; where the snapshot has a hole, zeros, but only if something else is there. Durable when it resolves. */
+/**
+ * Writes all bytes; where the snapshot has a hole, zeros, but only if something else is there. The head is empty until all else is durable: a part is not taken for the
+ * whole. Durable when it resolves.
+ */
 export async function restoreDevice(
   repository: Repository,
   info: SnapshotInfo,
@@ -37,15 +42,19 @@ export async function restoreDevice(
   const name = new Uint8Array(Buffer.from(`/${deviceName}`));
   const file = openFile(repository, (await lookup(repository, info, name, { signal })).entry, { signal });
   const device = await open(path, 'r+');
-  const tell = (bytesDone: number): void =>
+  let bytesDone = 0;
+  const onBytes = (count: number): void => {
+    bytesDone += count;
     onProgress?.({ phase: 'restore', filesDone: 0, filesTotal: 1, bytesDone, bytesTotal: file.size, currentPath: name, errors: 0 });
+  };
+  const headEnd = Math.min(headBytes, file.size);
   try {
     await expectRoom(device, path, file.size);
-    for await (const { kind, start, end } of file.stretches()) {
-      if (kind === 'hole') await clear(device, { start, end, signal });
-      else await copy(file, device, { start, end, tell });
-      tell(end);
-    }
+    await clear(device, { start: 0, end: headEnd, signal });
+    await device.sync();
+    await write(file, device, { start: headEnd, end: file.size, onBytes, signal });
+    await device.sync();
+    await write(file, device, { start: 0, end: headEnd, onBytes, signal });
     await device.sync();
   } finally {
     await device.close();
@@ -53,23 +62,34 @@ export async function restoreDevice(
   return { bytes: file.size, files: 1, errors: [], durationMs: performance.now() - begunMs };
 }
 
-async function copy(
-  file: OpenedFile,
-  device: FileHandle,
-  { start, end, tell }: { start: number; end: number; tell: (bytes: number) => void },
-): Promise<void> {
+interface WrittenRange {
+  readonly start: number;
+  readonly end: number;
+  readonly onBytes: (count: number) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function write(file: OpenedFile, device: FileHandle, { start: from, end: to, onBytes, signal }: WrittenRange): Promise<void> {
+  for await (const stretch of file.stretches()) {
+    const [start, end] = [Math.max(stretch.start, from), Math.min(stretch.end, to)];
+    if (start >= end) continue;
+    if (stretch.kind === 'hole') {
+      await clear(device, { start, end, signal });
+      onBytes(end - start);
+    } else await copy(file, device, { start, end, onBytes });
+  }
+}
+
+async function copy(file: OpenedFile, device: FileHandle, { start, end, onBytes }: Omit<WrittenRange, 'signal'>): Promise<void> {
   let at = start;
   for await (const piece of file.stream({ start, end })) {
     await writeAll(device, piece, at);
     at += piece.length;
-    tell(at);
+    onBytes(piece.length);
   }
 }
 
-async function clear(
-  device: FileHandle,
-  { start, end, signal }: { start: number; end: number; signal: AbortSignal | undefined },
-): Promise<void> {
+async function clear(device: FileHandle, { start, end, signal }: Omit<WrittenRange, 'onBytes'>): Promise<void> {
   const [zeros, found] = [Buffer.alloc(pieceBytes), Buffer.alloc(pieceBytes)];
   for (let at = start; at < end; ) {
     signal?.throwIfAborted();

@@ -8,9 +8,10 @@ import {
   type Repository,
 } from '../../engine/mod.ts';
 import { deviceName, readDevice } from './_device.ts';
+import { expectWhole } from './_unfinished.ts';
 import { parentOf, sourceOf } from './parent.ts';
 import { recordExtension, type VolumeRecord } from './record.ts';
-import type { VolumePlace } from './volume.ts';
+import type { VolumeIdentity, VolumePlace } from './volume.ts';
 
 export interface VolumeBackupOptions
   extends VolumeRecord,
@@ -23,17 +24,29 @@ export interface VolumeBackupOptions
  * Backs up one volume, here and now. The snapshot says which volume it is and what its claim was like, not where it was mounted. Nothing is stored twice; what has the
  * ctime and inode that the snapshot before it has is not read again.
  *
- * Codes: those of `backup`; source-empty if the folder or device is not there.
+ * Codes: those of `backup`; source-empty if the folder or device is not there; half-restored if a restore into the folder has not come to its end.
  */
 export async function backUpVolume(repository: Repository, options: VolumeBackupOptions): Promise<BackupResult> {
   const { place, identity, manifest, ...more } = options;
-  const common = { ...more, host: identity.cluster, source: sourceOf(identity), extensions: recordExtension(options) };
+  const common = {
+    ...more,
+    host: identity.cluster,
+    source: sourceOf(identity),
+    description: describe(identity),
+    extensions: recordExtension(options),
+  };
   try {
     if (place.kind === 'device') return await backupStream(repository, { ...common, name: deviceName, stream: readDevice(place.path) });
+    await expectWhole(place.path);
     return await backup(repository, { ...common, root: place.path, paths: ['/'], parent: parentOf(identity, manifest) });
   } catch (error) {
     throw isAbsent(error) ? absent(place, error) : error;
   }
+}
+
+/** For those who look at a list of snapshots. */
+function describe({ namespace, claim, workload, volume }: VolumeIdentity): string {
+  return claim === null ? `volume ${volume} of ${namespace}/${workload}` : `claim ${namespace}/${claim.name}`;
 }
 
 function isAbsent(error: unknown): boolean {

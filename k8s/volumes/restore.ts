@@ -1,5 +1,7 @@
 import { LaganError, type Repository, type RestoreOptions, restore, type SnapshotInfo } from '../../engine/mod.ts';
 import { restoreDevice } from './_device.ts';
+import { markUnfinished, unfinishedName, unmark } from './_unfinished.ts';
+import { isFilled } from './filled.ts';
 import { recordOf } from './record.ts';
 import type { VolumePlace, VolumeRestoreResult } from './volume.ts';
 
@@ -10,7 +12,8 @@ export interface VolumeRestoreOptions
 
 /**
  * Restores the snapshot of a volume into a volume of the same kind: the content of a folder, and what the folder itself was like; or all bytes of a block device, which must
- * be as large. Owners come back by their numbers: the names of this machine are not those of the containers.
+ * be as large. Owners come back by their numbers: the names of this machine are not those of the containers. Until all is there a folder is marked (unless only some `paths` are restored), and the first
+ * MiB of a device is empty: nobody takes a part for the whole.
  *
  * Codes: those of `restore`; usage for a snapshot of another kind of volume; no-space for a device that is too small.
  */
@@ -27,6 +30,18 @@ export async function restoreVolume(
       found: place.kind,
     });
   if (place.kind === 'device') return restoreDevice(repository, info, { ...more, path: place.path });
-  const { statistics, errors, durationMs } = await restore(repository, info, { ...more, target: place.path, numericOwner: true });
+  const isWhole = more.paths === undefined;
+  // What a new file system has of itself does not keep the folder from becoming as it was.
+  const overwrite = more.overwrite ?? ((await isFilled(place)) ? 'never' : 'if-changed');
+  if (isWhole) await markUnfinished(place.path, info.id);
+  const exclude = [`/${unfinishedName}`, ...(more.delete ? ['/lost+found'] : [])];
+  const { statistics, errors, durationMs } = await restore(repository, info, {
+    ...more,
+    overwrite,
+    exclude,
+    target: place.path,
+    numericOwner: true,
+  });
+  if (isWhole) await unmark(place.path);
   return { bytes: statistics.bytes, files: statistics.files, errors, durationMs };
 }

@@ -7,7 +7,7 @@ export interface VolumeIdentity {
   readonly cluster: string;
   readonly namespace: string;
   /** Null for a volume that belongs to a pod. */
-  readonly claim: { readonly uid: string; readonly name: string } | null;
+  readonly claim: { /** Null where nobody could ask for it. */ readonly uid: string | null; readonly name: string } | null;
   /** What made the pod, `StatefulSet/db`; the pod itself, `Pod/db`, if nothing did. Null if no pod uses the claim. */
   readonly workload: string | null;
   /** Its name in the pod; null if no pod uses the claim. */

@@ -3,7 +3,16 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, sta
 import path from 'node:path';
 import t from 'tap';
 import { type BackupResult, listSnapshots } from '../../../engine/mod.ts';
-import { backUpVolume, recordOf, restoreVolume, snapshotsOf, type VolumeIdentity, type VolumeManifest } from '../../../k8s/volumes/mod.ts';
+import {
+  backUpVolume,
+  isFilled,
+  recordOf,
+  restoreVolume,
+  retainVolume,
+  snapshotsOf,
+  type VolumeIdentity,
+  type VolumeManifest,
+} from '../../../k8s/volumes/mod.ts';
 import { makePlace, type Place, write } from '../../engine/backup/_fixture.ts';
 import { randomBytesOf } from '../../engine/random.ts';
 
@@ -124,4 +133,37 @@ t.test('backUpVolume: a device that was backed up before is found as the parent'
   const first = await backUpVolume(place.repository, block);
   const second = await backUpVolume(place.repository, block);
   t.match(second, { parent: first.snapshotId, statistics: { newBytes: 0 } });
+});
+
+t.test('restoreVolume: killed or cancelled in the middle, a device has an empty head: nobody takes it for whole', async (t) => {
+  const place = await makePlace(t);
+  const device = path.join(place.folder, 'device');
+  const content = randomBytesOf('device', 8_000_000);
+  writeFileSync(device, content);
+  const block = { identity, manifest: { mode: 'Block' }, place: { kind: 'device', path: device } } as const;
+  await backUpVolume(place.repository, block);
+  const [info] = await listSnapshots(place.repository);
+  const target = { kind: 'device', path: path.join(place.folder, 'target') } as const;
+  writeFileSync(target.path, randomBytesOf('what was there before', 8_000_000));
+  t.ok(await isFilled(target));
+  const controller = new AbortController();
+  const onProgress = ({ bytesDone }: { bytesDone: number }) => bytesDone > 3_000_000 && controller.abort();
+  await t.rejects(restoreVolume(place.repository, info!, { place: target, onProgress, signal: controller.signal }));
+  t.notOk(await isFilled(target));
+  await restoreVolume(place.repository, info!, { place: target });
+  t.ok(readFileSync(target.path).equals(content));
+  t.ok(await isFilled(target));
+});
+
+t.test('retainVolume: removes what the policy does not keep, of this volume only', async (t) => {
+  const place = await makePlace(t);
+  write(place.source, 'file', 'content');
+  const ids: string[] = [];
+  for (let count = 0; count < 3; count++) ids.push((await backUp(place, place.source)).snapshotId!);
+  const other = await backUp(place, place.source, { claim: null, workload: 'StatefulSet/other' });
+  const now = { seconds: Math.floor(Date.now() / 1000) + 10, nanoseconds: 0 };
+  const removed = await retainVolume(place.repository, { identity, manifest }, { policy: { last: 1 }, now });
+  t.same(removed.toSorted(), ids.slice(0, 2).toSorted());
+  const left = (await listSnapshots(place.repository)).filter(({ deleted }) => !deleted).map(({ id }) => id);
+  t.same(left.toSorted(), [ids[2], other.snapshotId].toSorted());
 });
