@@ -154,12 +154,12 @@ async function findScattered(repository: Repository, index: MergedRows, { survey
 /** Packs that are there, that a snapshot or a checkpoint needs, and that no table of an unfinished session lists: what that needs of them is not known. */
 function usableOrdinals(
   { packs }: MergedRows,
-  { survey: { needed, inTables }, census: { present, doomed }, isKept = () => false }: PlanOptions,
+  { survey: { needed, inTables }, census: { present, doomed }, isKept }: PlanOptions,
 ): number[] {
   const usable: number[] = [];
   for (let ordinal = 0; ordinal < packs.count; ordinal++) {
     const { id } = packs.at(ordinal);
-    if (present.has(id) && !doomed.has(id) && needed.has(id) && !inTables.has(id) && !isKept(id)) usable.push(ordinal);
+    if (present.has(id) && !doomed.has(id) && needed.has(id) && !inTables.has(id) && !isKept?.(id)) usable.push(ordinal);
   }
   return usable;
 }
@@ -167,7 +167,6 @@ function usableOrdinals(
 function hasDoubted({ packs }: MergedRows, { census: { losses } }: PlanOptions): boolean {
   if (losses.unasked.size > 0) return true;
   const packsInDoubt = doubted(losses);
-  if (packsInDoubt.size === 0) return false;
   for (let ordinal = 0; ordinal < packs.count; ordinal++) if (packsInDoubt.has(packs.at(ordinal).id)) return true;
   return false;
 }

@@ -24,7 +24,6 @@ import {
   listDroppable,
   listIndexTables,
   listMarks,
-  lowestGeneration,
   originOf,
   type Repository,
   readCatalogue,
@@ -104,9 +103,7 @@ export async function survey(repository: Repository, root: Root, options: Survey
   for (const snapshot of [...(await listCommits(repository, root, { signal })), ...(await readCatalogue(repository, root, { signal }))])
     if (snapshot.generation < below) standing.set(snapshot.id, snapshot);
   const places = (await listCheckpointPlaces(repository, root, { catalogue, signal })).filter(({ generation }) => generation < below);
-  const allTables = (await listIndexTables(repository, root, { from: lowestGeneration(root), signal })).filter(
-    ({ generation }) => generation < below,
-  );
+  const allTables = (await listIndexTables(repository, root, { signal })).filter(({ generation }) => generation < below);
   const isUnreadable = ({ name }: SessionIndexTable) => options.unreadable?.has(name) === true;
   const tables = allTables.filter((table) => !isUnreadable(table));
   await expectCommitsListed(repository, root, { tables: allTables, listed: standing, signal });
@@ -114,6 +111,7 @@ export async function survey(repository: Repository, root: Root, options: Survey
   const droppable = isRecoveryRoot(root) ? new Set<SnapshotId>() : await listDroppable(repository, { onDamage: options.onDamage, signal });
   const marked = new Set((await listMarks(repository, { onDamage: () => undefined, signal })).flatMap(({ value }) => value.snapshots));
   const snapshots = [...standing.values()].filter(({ id }) => !droppable.has(id));
+  const dropped = [...standing.values()].filter(({ id }) => droppable.has(id));
   const { losses = noLosses, present = noPacks } = options.lost ?? {};
   const doomed = new Set(doubted(losses).size === 0 ? [] : await readPackList(repository, root.doomed, { signal }));
   const returned = await findReturned(repository, root, { losses, tables, present, doomed, signal });
@@ -132,8 +130,8 @@ export async function survey(repository: Repository, root: Root, options: Survey
     root,
     catalogue,
     snapshots,
-    dropped: [...standing.values()].filter(({ id }) => droppable.has(id)),
-    isRewritten: [...marks.origins].some((id) => droppable.has(id) && standing.has(id)),
+    dropped,
+    isRewritten: dropped.some(({ id }) => marks.origins.has(id)),
     held: snapshots.filter(({ id }) => marked.has(id)).length,
     checkpoints: kept,
     endedCheckpoints: ended,
@@ -174,8 +172,8 @@ class Marking {
   readonly #repository: Repository;
   readonly #damage: LaganError[];
   readonly #options: SurveyOptions;
-  /** Snapshots of which others were made by leaving something out. */
-  readonly origins = new Set<SnapshotId>();
+  /** Snapshots of which others were made by leaving something out; null for those that were made of none. */
+  readonly origins = new Set<SnapshotId | null>();
   /** Sessions whose checkpoints a snapshot has gone on from. */
   readonly #continued = new Set<SessionId>();
 
@@ -228,8 +226,7 @@ class Marking {
   async #addSnapshot(standing: StandingSnapshot, isDropped: boolean): Promise<void> {
     const snapshot = await readStandingSnapshot(this.#repository, standing, { signal: this.#options.signal });
     for (const session of continuedBy(snapshot)) this.#continued.add(session);
-    const origin = originOf(snapshot);
-    if (origin !== null) this.origins.add(origin);
+    this.origins.add(originOf(snapshot));
     if (!isDropped) await this.#listOf(standing.id, null).add(snapshot);
   }
 

@@ -6,10 +6,13 @@ import { storeBaseIndex } from '../../../engine/maintain/_base-index.ts';
 import type { Losses } from '../../../engine/maintain/_losses.ts';
 import type { Replacements } from '../../../engine/maintain/_replacements.ts';
 import { PackReader, PackWriter, type StoredPack } from '../../../engine/packs/mod.ts';
-import { beginSession, commitSnapshot, type Repository, readRoot, type Session, writeCheckpoint } from '../../../engine/repository/mod.ts';
+import { contextOf } from '../../../engine/repository/_context.ts';
+import { createSealed } from '../../../engine/repository/_sealed-objects.ts';
+import { type Repository, readRoot } from '../../../engine/repository/mod.ts';
 import { InMemory, type Storage } from '../../../engine/storage/mod.ts';
 import {
   type Extent,
+  encodeSnapshot,
   type NodeReference,
   NodeWriter,
   objectNames,
@@ -22,6 +25,7 @@ import {
 import { randomBytesOf } from '../random.ts';
 import { advanceRoot, makeRepository, namesIn, randomId, replaceObject, sampleSnapshot } from '../repository/sample.ts';
 import { withFlippedBit } from '../storage/faulty-storage.ts';
+import { fileNamed } from '../trees/_tree-parts.ts';
 
 export interface Chunk {
   readonly name: Uint8Array;
@@ -33,7 +37,12 @@ export interface PackOptions {
   readonly role?: 'writer' | 'collector';
 }
 
-/** A session's table, and its packs. */
+export interface SessionPlace {
+  readonly id: SessionId;
+  readonly generation: number;
+}
+
+/** The table of a session. */
 export interface HandMadeTable {
   readonly name: string;
   readonly generation: number;
@@ -42,8 +51,6 @@ export interface HandMadeTable {
   readonly to: number;
   readonly sizeBytes: number;
 }
-
-export const noBlocks: readonly (readonly Chunk[])[] = [];
 
 export class HandMade {
   readonly repository: Repository;
@@ -115,29 +122,47 @@ export class HandMade {
     return openMergedRows(this.storage, { keys: this.repository.keys, tables: tables.map(({ name }) => name) });
   }
 
-  /** The snapshot of a session that lists these packs, without files. */
-  async snapshot(
-    session: Pick<Session, 'id' | 'generation'>,
-    packs: readonly PackId[],
-    changes: Partial<Snapshot> = {},
-  ): Promise<Snapshot> {
+  /** A folder with a file of each of these lists of extents, in a pack of its own. */
+  async folder(...files: readonly (readonly Extent[])[]): Promise<{ pack: StoredPack; reference: NodeReference }> {
+    const writer = new NodeWriter('directory', 0);
+    for (const [index, extents] of files.entries()) {
+      const size = extents.reduce((sum, { length }) => sum + length, 0);
+      writer.addEntry(fileNamed(`file-${index}`, { size, content: { form: 'inline', extents } }));
+    }
+    const { pack, references } = await this.nodes(writer.finish());
+    return { pack, reference: references[0]! };
+  }
+
+  /** The snapshot of a session that lists these packs. Its tree is none that can be read, if not said otherwise: a list tells what is needed. */
+  async snapshot(session: SessionPlace, packs: readonly PackId[], changes: Partial<Snapshot> = {}): Promise<Snapshot> {
+    if (packs.length === 0) return sampleSnapshot(session, { tree: null, packs: null, listPacks: [], ...changes });
     const { reference } = await this.packList(packs);
     const listPacks = [reference.pack];
-    return sampleSnapshot(session, { tree: null, packs: { ...reference, height: 0, count: packs.length }, listPacks, ...changes });
+    return sampleSnapshot(session, { tree: reference, packs: { ...reference, height: 0, count: packs.length }, listPacks, ...changes });
   }
 
-  /** A commit that lists these packs. */
-  async commit(packs: readonly PackId[], changes: Partial<Snapshot> = {}) {
-    const session = await beginSession(this.repository);
-    return commitSnapshot(this.repository, { session, snapshot: await this.snapshot(session, packs, changes) });
+  /** A commit that lists these packs, as it is stored, whether or not it counts. */
+  async commit(packs: readonly PackId[], changes: Partial<Snapshot> = {}, session?: SessionPlace) {
+    const { id, generation } = session ?? (await this.session());
+    const snapshot = await this.snapshot({ id, generation }, packs, changes);
+    const name = objectNames.snapshot(generation, id);
+    await createSealed(contextOf(this.repository), name, { kind: 'snapshot', payload: encodeSnapshot(snapshot) });
+    return { id, generation, name, snapshot };
   }
 
-  async checkpoint(packs: readonly PackId[], changes: Partial<Snapshot> = {}): Promise<Session> {
-    const session = await beginSession(this.repository);
+  /** A checkpoint of just now. */
+  async checkpoint(packs: readonly PackId[], changes: Partial<Snapshot> = {}, session?: SessionPlace) {
+    const { id, generation } = session ?? (await this.session());
     const ended = { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 };
-    const snapshot = await this.snapshot(session, packs, { partial: true, ended, ...changes });
-    await writeCheckpoint(this.repository, { session, number: 0, snapshot });
-    return session;
+    const snapshot = await this.snapshot({ id, generation }, packs, { partial: true, ended, ...changes });
+    const name = objectNames.checkpoint(generation, id, 0);
+    await createSealed(contextOf(this.repository), name, { kind: 'checkpoint', payload: encodeSnapshot(snapshot) });
+    return { id, generation, name, number: 0, snapshot };
+  }
+
+  /** One of the present generation. */
+  async session(): Promise<SessionPlace> {
+    return { id: randomId<SessionId>(), generation: (await readRoot(this.repository)).generation };
   }
 
   /** A leaf of a list of packs, in a pack of its own. */
