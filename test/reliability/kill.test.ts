@@ -22,7 +22,7 @@ async function expectNothingLost(t: Test, options: KillOptions): Promise<void> {
 
 t.test(`SIGKILL: two writers, a collector and a caretaker, ${claim}`, async (t) => {
   const folder = scratchFolder(t);
-  await expectNothingLost(t, { kills: 16, folder, place: localPlace(folder) });
+  await expectNothingLost(t, { kills: 10, folder, place: localPlace(folder) });
 });
 
 t.test(
@@ -33,7 +33,7 @@ t.test(
     const place = await s3Place(serverFolder);
     endWith(t, place);
     t.teardown(() => fs.rmSync(serverFolder, { recursive: true, force: true }));
-    await expectNothingLost(t, { kills: 8, folder: scratchFolder(t), place, seed: 2, roles: ['writer', 'collector'] });
+    await expectNothingLost(t, { kills: 5, folder: scratchFolder(t), place, seed: 2, roles: ['writer', 'collector'] });
   },
 );
 
@@ -41,7 +41,7 @@ t.test(`SIGKILL: two writers, a collector and the server that they talk to, ${cl
   const folder = scratchFolder(t);
   const place = await servedPlace(folder);
   endWith(t, place);
-  await expectNothingLost(t, { kills: 8, folder, place, seed: 3, roles: ['writer', 'collector', 'server'] });
+  await expectNothingLost(t, { kills: 5, folder, place, seed: 3, roles: ['writer', 'collector', 'server'] });
 });
 
 function endWith(t: Test, place: KillPlace): void {
