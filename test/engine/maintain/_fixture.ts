@@ -54,6 +54,13 @@ export function latestContents({ expected }: History): Contents {
   return [...expected.values()].at(-1) ?? new Map();
 }
 
+/** Other limits for a test. */
+export function withLimits<Limits extends object>(t: Test, limits: Limits, changes: { readonly [Name in keyof Limits]?: number }): void {
+  const before = { ...limits };
+  Object.assign(limits, changes);
+  t.teardown(() => Object.assign(limits, before));
+}
+
 /** A repository of small packs and blocks, so that a few files make many. */
 export async function newHistoryOfSmallPacks(t: Test): Promise<History> {
   const repository = await createRepository(new InMemory(), {

@@ -28,9 +28,11 @@ export function versionOf(name: string, sinceMs: number, changes: Partial<Object
 export const deletionOf = (name: string, sinceMs: number, changes: Partial<ObjectVersion> = {}): ObjectVersion =>
   versionOf(name, sinceMs, { kind: 'deletion', sizeBytes: 0, tag: '', ...changes });
 
-/** Lists these versions; notes what is purged, call by call. */
+/** Lists these versions; notes what is purged, call by call, and what is brought back. */
 export class WrittenHistory implements StorageHistory {
   readonly purged: (readonly ObjectVersion[])[] = [];
+  readonly broughtBack: ObjectVersion[] = [];
+  isKeeping = true;
   readonly #versions: readonly ObjectVersion[];
   readonly #isLocked: (version: ObjectVersion) => boolean;
 
@@ -50,7 +52,7 @@ export class WrittenHistory implements StorageHistory {
   }
 
   async keepsVersions(): Promise<boolean> {
-    return true;
+    return this.isKeeping;
   }
 
   async get({ name }: ObjectVersion): Promise<never> {
@@ -61,8 +63,8 @@ export class WrittenHistory implements StorageHistory {
     return this.get(version);
   }
 
-  async bringBack(version: ObjectVersion): Promise<never> {
-    return this.get(version);
+  async bringBack(version: ObjectVersion): Promise<void> {
+    this.broughtBack.push(version);
   }
 }
 

@@ -18,6 +18,7 @@ import {
 } from '../../../repo-format/mod.ts';
 import { advanceRoot, storePackList } from '../repository/sample.ts';
 import { SignalWatch } from '../storage/signal-watch.ts';
+import { withLimits } from './_fixture.ts';
 import { deletionOf, hourMs, nowMs, packName, repositoryWith, rule, StoppedClock, versionOf, WrittenHistory } from './_versions.ts';
 
 const period = rule.periodSeconds;
@@ -169,10 +170,8 @@ t.test('locks: one that did not end is gone on with where it was, until another 
 
 /** Records how far it came more often than it would. */
 function recordedObjects(t: Test): number {
-  const before = lockLimits.recordedObjects;
   const count = 2 * maintainLimits.namesPerDelete;
-  Object.assign(lockLimits, { recordedObjects: count });
-  t.teardown(() => Object.assign(lockLimits, { recordedObjects: before }));
+  withLimits(t, lockLimits, { recordedObjects: count });
   return count;
 }
 

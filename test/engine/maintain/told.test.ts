@@ -1,5 +1,5 @@
 /** What a person is told of a maintenance: its result, a dry run's forecast, progress, damage and warnings. */
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { maintainLimits } from '../../../engine/maintain/_limits.ts';
 import { repackLimits } from '../../../engine/maintain/_repack-limits.ts';
 import { type MaintainProgress, maintain } from '../../../engine/maintain/mod.ts';
@@ -17,7 +17,18 @@ import { LaganError, objectPrefixes, type SnapshotId } from '../../../repo-forma
 import { secret } from '../backup/_fixture.ts';
 import { advanceRoot, backUp, makeRepository, namesIn, replaceObject, sampleSnapshot } from '../repository/sample.ts';
 import { VersionedStorage } from '../storage/versioned-storage.ts';
-import { expectSound, files, forget, leaveLitter, newHistory, packBytes, snapshotOf, snapshotOfExactly, someOf } from './_fixture.ts';
+import {
+  expectSound,
+  files,
+  forget,
+  leaveLitter,
+  newHistory,
+  packBytes,
+  snapshotOf,
+  snapshotOfExactly,
+  someOf,
+  withLimits,
+} from './_fixture.ts';
 
 const nothing = { tree: null, packs: null, listPacks: [] };
 
@@ -26,13 +37,6 @@ async function backedUp(repository: Repository, count: number): Promise<Snapshot
   const ids: SnapshotId[] = [];
   for (let day = 0; day < count; day++) ids.push((await backUp(repository, nothing)).id);
   return ids;
-}
-
-/** Other limits for a test. */
-function withLimits(t: Test, limits: object, changes: object): void {
-  const before = { ...limits };
-  Object.assign(limits, changes);
-  t.teardown(() => Object.assign(limits, before));
 }
 
 /** What a maintenance does, with what it tells meanwhile, and what it has deleted. */
