@@ -3,7 +3,7 @@
  * there twice; or a collector of which the root knows nothing has moved them, before the store was set back. Source: spec/root.md, ROOT-27.
  */
 import { indexRowLayout, isLaganError, objectNames, type PackId, packOrdinalAt, type Root } from '../../repo-format/mod.ts';
-import { openMergedRows, readBaseIndex, readStoredPack } from '../index/mod.ts';
+import { openBaseIndex, openMergedRows, openTable, readBaseIndex, readStoredPack, StoredIndex } from '../index/mod.ts';
 import { NameMap } from '../names/mod.ts';
 import { isRecoveryRoot, type LostPacks, type Repository, type SessionIndexTable } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
@@ -63,12 +63,13 @@ class Search {
   async run(): Promise<void> {
     const { losses } = this.#options;
     const looked = new Set([...this.#doubted].filter((pack) => !losses.unasked.has(pack)));
+    const newlyLost = await this.#newlyLost(looked);
     // What was lost before is in no table but new ones: all others were looked through then.
-    const fresh = [...looked].filter((pack) => !losses.before.has(pack));
+    const fresh = [...looked].filter((pack) => !losses.before.has(pack) || newlyLost.has(pack));
     for (const [pack, names] of losses.before) if (this.#doubted.has(pack)) this.#want(pack, names);
     for (const { value } of losses.reports)
       for (const { pack, chunks } of value.findings) if (pack !== null && looked.has(pack)) this.#want(pack, chunks);
-    for (const pack of looked) this.#want(pack, losses.lost.get(pack) ?? []);
+    for (const pack of looked) this.#want(pack, newlyLost.get(pack) ?? (losses.before.has(pack) ? [] : (losses.lost.get(pack) ?? [])));
     const base = fresh.length > 0 || isRecoveryRoot(this.#root) ? await this.#baseTables() : noTables;
     await this.#wantListed(
       fresh.filter((pack) => (losses.lost.get(pack) ?? null) === null),
@@ -105,6 +106,42 @@ class Search {
       this.#names.push(name);
       this.#owners.push([pack]);
     }
+  }
+
+  /**
+   * Of packs that the root calls lost: chunks in damaged blocks that it does not list, and that are not back either. Those that are back the index gives for another pack, since they were found; the
+   * blocks of others were damaged since.
+   */
+  async #newlyLost(looked: ReadonlySet<PackId>): Promise<ReadonlyMap<PackId, readonly Uint8Array[]>> {
+    const { before, lost } = this.#options.losses;
+    const found = new Map<PackId, Uint8Array[]>();
+    let index: StoredIndex | undefined;
+    for (const pack of looked) {
+      const damaged = before.has(pack) ? (lost.get(pack) ?? []) : [];
+      if (damaged.length === 0) continue;
+      const known = new NameMap(before.get(pack)!.length);
+      for (const name of before.get(pack)!) known.add(name, 0, 0);
+      const unlisted = damaged.filter((name) => known.get(name, 0) < 0);
+      if (unlisted.length > 0) index ??= await this.#openIndex();
+      const nowhere: Uint8Array[] = [];
+      for (const name of unlisted) if ((await index!.find(name, 0, (holder) => this.#mayHold(holder))) === undefined) nowhere.push(name);
+      if (nowhere.length > 0) found.set(pack, nowhere);
+    }
+    return found;
+  }
+
+  async #openIndex(): Promise<StoredIndex> {
+    const { storage, keys } = this.#repository;
+    const base = await openBaseIndex(storage, { reference: this.#root.baseIndex, keys, memory: undefined });
+    const sessions = await Promise.all(this.#sessionTables.map((name) => openTable(storage, { name, keys, memory: undefined })));
+    return new StoredIndex(
+      storage,
+      [...base, ...sessions].map(({ table }) => table),
+    );
+  }
+
+  async #mayHold(pack: PackId): Promise<boolean> {
+    return !this.#doubted.has(pack) && !this.#options.doomed.has(pack) && (await this.#isPresent(pack));
   }
 
   /** The tables of the base index, with the packs that do not count in each. */

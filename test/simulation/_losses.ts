@@ -28,8 +28,8 @@ export async function loseSome(repository: Repository, random: Random): Promise<
 }
 
 /**
- * Every file of which all chunks are there can be read, any other one says that it is damaged; the root calls lost what is needed and not there. (A chunk
- * that came back may stay on the list: that costs nothing but the figure.) Returns what is otherwise, and how many files are damaged.
+ * Every file of which all chunks are there can be read, any other one says that it is damaged; the root calls lost what is needed and not there, and nothing
+ * that is there. Returns what is otherwise, and how many files are damaged.
  */
 export async function faultsOfLosses(
   repository: Repository,
@@ -56,6 +56,7 @@ export async function faultsOfLosses(
         faults.push(`snapshot ${info.id}: ${entry.name} ${outcome ? 'can' : 'cannot'} be read, ${gone.length} chunks are gone`);
     }
   }
+  for (const name of lost) if (there.has(name)) faults.push(`chunk ${name} is there, and called lost`);
   for (const name of missing) if (!lost.has(name)) faults.push(`chunk ${name} is gone, and not called lost`);
   return { faults, hurt };
 }

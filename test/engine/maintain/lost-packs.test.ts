@@ -205,6 +205,24 @@ t.test(
   },
 );
 
+t.test(
+  'findReturned: of a damaged pack that was called lost, what came back stays back, and what was damaged since is looked for',
+  async (t) => {
+    const place = await HandMade.create();
+    const [a, b, c] = place.chunks('chunk', 3) as [Chunk, Chunk, Chunk];
+    const damaged = await place.pack([[a, b], [c]]);
+    const [back, partly] = [await place.pack([[a]]), await place.pack([[c], place.chunks('more', 1)])];
+    await place.base([back]);
+    const before = new Map([[damaged.pack, [b.name]]]);
+    const again = await find(place, { before, lost: new Map([[damaged.pack, [a.name, b.name]]]) });
+    t.same(again, { holders: { [damaged.pack]: [] }, missing: { [damaged.pack]: textOf(b) }, unlisted: [] });
+    const more = await find(place, { before, lost: new Map([[damaged.pack, [a.name, b.name, c.name]]]) });
+    t.same(more, { holders: { [damaged.pack]: [partly.pack] }, missing: { [damaged.pack]: textOf(b) }, unlisted: [partly.pack] });
+    const doomed = await find(place, { before, lost: new Map([[damaged.pack, [a.name]]]) }, { doomed: new Set([back.pack]) });
+    t.same(doomed.missing, { [damaged.pack]: textOf(a, b) }, 'a pack that goes holds nothing');
+  },
+);
+
 t.test('doubted, hasNews, lackingBefore: which losses are a reason for what', (t) => {
   const [a, b, c] = [randomId<PackId>(), randomId<PackId>(), randomId<PackId>()];
   const names = [new Uint8Array(32)];
