@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
 import type { CheckResult } from '../shared/engine.ts';
-import { LaganError, usageError } from '../shared/errors.ts';
+import { isMadeAnew, LaganError, recoveryHint, usageError } from '../shared/errors.ts';
 import { tellFinding } from '../shared/findings.ts';
 import { addExamples, durationOption, workersOption } from '../shared/options.ts';
 import { openRepository } from '../shared/repository.ts';
@@ -86,7 +86,7 @@ async function report(context: Context, result: CheckResult, elapsedMs: number):
   if (notRecorded !== null && !quietCodes.has(notRecorded.code))
     await output.warning(`what was found could not be recorded: ${notRecorded.message}`, { code: notRecorded.code });
   if (!result.complete) await output.summary('the damage hid a part of the repository from the check: there may be more');
-  if (errors.length > 0) throw checkFailed(errors.length);
+  if (errors.length > 0) throw checkFailed(errors);
 }
 
 function amountOf({ snapshots, files, chunks, packs, packsRead, bytesRead }: CheckResult): string {
@@ -94,9 +94,11 @@ function amountOf({ snapshots, files, chunks, packs, packsRead, bytesRead }: Che
   return `${formatCountOf(snapshots, 'snapshot')}, ${formatCountOf(files, 'file')}, ${formatCountOf(chunks, 'chunk')} in ${formatCountOf(packs, 'pack')}${read}`;
 }
 
-function checkFailed(found: number): LaganError {
-  const hint =
-    'back up the same folders again from their source: what is missing is stored anew; lagan repair --dry-run says what else can be mended';
+function checkFailed(errors: CheckResult['errors']): LaganError {
+  const found = errors.length;
+  const hint = errors.some(isMadeAnew)
+    ? recoveryHint
+    : 'back up the same folders again from their source: what is missing is stored anew; lagan repair --dry-run says what else can be mended';
   return new LaganError('check-failed', `the check found ${formatCountOf(found, 'damaged object')}`, { found, hint });
 }
 

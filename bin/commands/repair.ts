@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
 import type { Loss, RepairedSnapshot, RepairResult, SalvagedPack } from '../shared/engine.ts';
-import { LaganError } from '../shared/errors.ts';
+import { isMadeAnew, LaganError, recoveryHint } from '../shared/errors.ts';
 import { tellFinding } from '../shared/findings.ts';
 import { pathFields } from '../shared/json.ts';
 import { addExamples, workersOption } from '../shared/options.ts';
@@ -84,7 +84,7 @@ async function report(context: Context, result: RepairResult, elapsedMs: number)
   await output.summary(`${outcome === 'sound' && check.errors.length === 0 ? 'nothing to mend' : 'done'}, in ${formatDuration(elapsedMs)}`);
   if (snapshots.some(({ isMarked, outcome }) => !isMarked && (outcome === 'copied' || outcome === 'known')))
     output.note('lagan repair --mark-originals whole removes the damaged snapshots whose copies lost nothing');
-  if (lost + left.length > 0) throw notAllMended({ lost, left: left.length });
+  if (lost + left.length > 0) throw notAllMended({ lost, left });
 }
 
 function linesOf(
@@ -149,13 +149,16 @@ function lossFields({ path, message, lostBytes, lostEntries }: Loss): object {
   return { ...pathFields(path), message, lostBytes, lostEntries };
 }
 
-function notAllMended({ lost, left }: { lost: number; left: number }): LaganError {
+function notAllMended({ lost, left }: { lost: number; left: RepairResult['left'] }): LaganError {
   const parts = [
     ...(lost > 0 ? [`${formatCountOf(lost, 'snapshot')} lost something`] : []),
-    ...(left > 0 ? [`${formatCountOf(left, 'damaged object')} are left`] : []),
+    ...(left.length > 0 ? [`${formatCountOf(left.length, 'damaged object is', 'damaged objects are')} left`] : []),
   ];
   return new LaganError('check-failed', `not everything could be mended: ${parts.join(', ')}`, {
-    found: lost + left,
-    hint: 'back up the same folders again from their sources, then run lagan repair once more: what comes back is put into new copies',
+    found: lost + left.length,
+    hint:
+      lost === 0 && left.some(isMadeAnew)
+        ? recoveryHint
+        : 'back up the same folders again from their sources, then run lagan repair once more: what comes back is put into new copies',
   });
 }

@@ -1,5 +1,5 @@
 /** Errors of the command line: made as {@link LaganError}s, and shown as an `error:` line with its `hint:`. */
-import { errorTable, exitCodeOf, LaganError } from '../../repo-format/mod.ts';
+import { type ErrorCode, errorTable, exitCodeOf, LaganError, objectPrefixes } from '../../repo-format/mod.ts';
 
 export { type ErrorCode, errorTable, exitCodeOf, isLaganError, LaganError } from '../../repo-format/mod.ts';
 
@@ -41,16 +41,27 @@ export interface ErrorReport {
 /** Describes any error; one that is not ours to expect is called what it is. */
 export function reportOf(error: unknown): ErrorReport {
   if (!(error instanceof LaganError)) return reportOfMistake(error);
+  const hint = error.hint ?? (isMadeAnew(error) ? recoveryHint : undefined);
   return {
     type: 'error',
     code: error.code,
     message: error.message,
-    ...(error.hint !== undefined && { hint: error.hint }),
+    ...(hint !== undefined && { hint }),
     ...(error.object !== undefined && { object: error.object }),
     ...(error.offset !== undefined && { offset: error.offset }),
     exitCode: exitCodeOf(error),
     ...causesOf(error),
   };
+}
+
+export const recoveryHint =
+  'stop all programs that use the repository, then run lagan repository recover --force: it makes that object anew from what is there';
+
+/** Whether it is damage to something that the root refers to, and that only says what the other objects say, too. */
+export function isMadeAnew({ code, object = '' }: { readonly code: string; readonly object?: string | undefined }): boolean {
+  const { baseIndexes, catalogues, lostLists } = objectPrefixes;
+  const isDamage = Object.hasOwn(errorTable, code) && errorTable[code as ErrorCode].exitCode === errorTable.malformed.exitCode;
+  return isDamage && [baseIndexes, catalogues, lostLists].some((prefix) => object.startsWith(prefix));
 }
 
 /** Exit codes with the meanings of all codes that lead to them, for the help. */

@@ -1,8 +1,9 @@
 /** `lagan repository recover` on a folder of which a part was restored from a copy. */
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { run, scratchFolder } from './cli.ts';
+import { Home } from './home.ts';
 import { problems } from './schemas.ts';
 
 t.test('repository recover: what shows it, what is there, and then everything works again', async (t) => {
@@ -57,4 +58,25 @@ t.test('repository recover: what shows it, what is there, and then everything wo
   t.match(await lagan('check', '--read-data'), { exitCode: 0 });
   t.match(await lagan('cat', 'latest~1', join(folder, 'data/b')), { exitCode: 0, stdout: 'b'.repeat(50_000) });
   t.match(await save('d'), { exitCode: 0 });
+});
+
+t.test('a damaged base index: each command that needs it says what to do, restores go on, and that mends it', async (t) => {
+  const home = new Home(t);
+  home.write('a', 'a'.repeat(100_000));
+  await home.lagan('backup', 'data');
+  home.write('a', 'b'.repeat(100_000));
+  await home.lagan('backup', 'data');
+  await home.lagan('forget', 'latest~1');
+  await home.lagan('maintain');
+  const [name] = home.objects('collector/index');
+  const file = join(home.repository, 'collector/index', name!);
+  const bytes = readFileSync(file);
+  bytes[60]! ^= 1;
+  writeFileSync(file, bytes);
+  for (const argv of [['backup', 'data'], ['stats'], ['check'], ['maintain']])
+    t.match(await home.lagan(...argv, '--json'), { exitCode: 6, error: { hint: /lagan repository recover --force/ } }, argv.join(' '));
+  t.match(await home.lagan('cat', 'latest', join(home.data, 'a')), { exitCode: 0, stdout: /^b+$/ });
+  t.match(await home.lagan('repository', 'recover', '--force'), { exitCode: 0 });
+  t.match(await home.lagan('backup', 'data'), { exitCode: 0 });
+  t.match(await home.lagan('cat', 'latest', join(home.data, 'a')), { exitCode: 0, stdout: /^b+$/ });
 });
