@@ -2,6 +2,7 @@
 import pLimit from 'p-limit';
 import { isLaganError, type LaganError, parseObjectName, type Root } from '../../repo-format/mod.ts';
 import { openMergedRows } from '../index/mod.ts';
+import { throwIfInterrupted } from '../look/mod.ts';
 import { isDamage } from '../packs/mod.ts';
 import { listIndexTables, lowestGeneration, type Repository, type StoredReport, withNewestKeys } from '../repository/mod.ts';
 import type { CallOptions } from '../storage/mod.ts';
@@ -25,7 +26,7 @@ export async function findUnreadableTables(
   await pLimit(maintainLimits.tablesReadAtOnce).map(tables, async ({ name }) => {
     try {
       const { pages } = await openMergedRows(repository.storage, { keys: repository.keys, tables: [name] });
-      for await (const _ of pages()) signal?.throwIfAborted();
+      for await (const _ of pages()) throwIfInterrupted(signal);
     } catch (error) {
       if (isDamage(error)) unreadable.set(name, error);
       // Removed by another collector.

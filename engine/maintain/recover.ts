@@ -192,8 +192,9 @@ class Recovery {
       try {
         return all.length === 0 ? null : await storeBaseIndex(repository, before, { tables: all, without, replaced: inventory.replaced });
       } catch (error) {
-        const good = tables.filter((name) => !isDamage(error) || name !== error.object);
-        if (!isDamage(error) || good.length === tables.length) throw error;
+        if (!isDamage(error)) throw error;
+        const good = tables.filter((name) => name !== error.object);
+        if (good.length === tables.length) throw error;
         this.#onDamage(error);
         tables = good;
         const listed = await packsListedIn(repository, before, tables);

@@ -67,6 +67,11 @@ export class HandMade {
     return new HandMade(await makeRepository(storage));
   }
 
+  /** The same repository at another place. */
+  static over(repository: Repository, storage: Storage): HandMade {
+    return new HandMade({ ...repository, storage });
+  }
+
   get storage(): Storage {
     return this.repository.storage;
   }
