@@ -4,6 +4,7 @@
  * comes after it, as far as a key tells what that is.
  */
 import { type ObjectName, objectPrefixes } from '../../repo-format/mod.ts';
+import type { SourceState } from './_source-state.ts';
 
 export type ObjectType = ObjectName['type'];
 
@@ -40,9 +41,17 @@ export const stages: readonly Stage[] = [
 export const rootStage = stages.findIndex(({ types }) => types.includes('root'));
 const recordsStage = stages.findIndex(({ types }) => types.includes('hold'));
 
-/** `lowestGeneration`: from which on commits count by themselves under the new root; undefined if nobody knows. */
-export function stageOf(object: ObjectName, lowestGeneration: number | undefined): number {
-  const isLate = lowestGeneration !== undefined && 'generation' in object && object.generation >= lowestGeneration;
-  const stage = stages.findIndex(({ types, when }) => types.includes(object.type) && (when === 'late') === isLate);
+/** `state`: undefined if nobody has a key. */
+export function stageOf(object: { readonly name: string; readonly parsed: ObjectName }, state: SourceState | undefined): number {
+  const isLate = state !== undefined && needsNewRoot(object, state);
+  const stage = stages.findIndex(({ types, when }) => types.includes(object.parsed.type) && (when === 'late') === isLate);
   return stage < 0 ? recordsStage : stage;
+}
+
+/** What counts by its generation under the new root, and snapshots that its catalogue holds: they may rely on packs for which only its base index gives others. */
+function needsNewRoot(
+  { name, parsed }: { readonly name: string; readonly parsed: ObjectName },
+  { lowestGeneration, heldByCatalogue }: SourceState,
+): boolean {
+  return ('generation' in parsed && parsed.generation >= lowestGeneration) || heldByCatalogue.has(name);
 }

@@ -93,7 +93,7 @@ class Mirror {
     return root.number === number ? readSourceState(this.#repository, root, { signal }) : 'other';
   }
 
-  /** What is to be copied. Commits that a collector has passed are not: under an older root they might seem to count. */
+  /** What is to be copied. What a collector has passed is not: under an older root it might seem to count, and what it needs may be gone. */
   #missing({
     sourceListing,
     targetListing,
@@ -106,7 +106,7 @@ class Mirror {
     const { deleteSuperfluous = false } = this.#options;
     const missing: ListedObject[] = [];
     for (const object of sourceListing.values()) {
-      if (object.parsed.type === 'snapshot' && state !== undefined && !state.snapshots.has(object.name)) continue;
+      if (state !== undefined && !counts(object, state)) continue;
       const there = targetListing.get(object.name);
       if (there === undefined) missing.push(object);
       else if (there.sizeBytes !== object.sizeBytes) {
@@ -123,7 +123,7 @@ class Mirror {
     this.#progress.filesTotal = this.#progress.filesDone + missing.length;
     this.#progress.bytesTotal = this.#progress.bytesDone + missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     for (let stage = 0; stage < stages.length; stage++) {
-      const objects = missing.filter(({ parsed }) => stageOf(parsed, state?.lowestGeneration) === stage);
+      const objects = missing.filter((object) => stageOf(object, state) === stage);
       if (stage === rootStage) {
         const newest = newestRoot(await listObjects(this.#source, { signal }));
         if (newest?.number !== root) return false;
@@ -226,6 +226,19 @@ class Mirror {
       extraRecords: count('hold', 'deletion-mark'),
       ...this.#counts,
     };
+  }
+}
+
+/** Whether it counts under the source's root; what has no generation always does. */
+function counts({ name, parsed }: ListedObject, { snapshots, lowestGeneration, keptSessions }: SourceState): boolean {
+  switch (parsed.type) {
+    case 'snapshot':
+      return snapshots.has(name);
+    case 'session-index':
+    case 'checkpoint':
+      return parsed.generation >= lowestGeneration || keptSessions.has(parsed.session);
+    default:
+      return true;
   }
 }
 

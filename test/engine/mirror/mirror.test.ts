@@ -7,10 +7,12 @@ import {
   addKey,
   createRepository,
   holdSnapshots,
+  listIndexTables,
   listSnapshots,
   markSnapshots,
   openRepository,
   type Repository,
+  readRoot,
   releaseSnapshots,
   removeKey,
   rotateMasterKey,
@@ -89,8 +91,9 @@ for (const key of [true, false]) {
       [],
       'nothing too much',
     );
-    const left = ours.filter((name) => !theirs.has(name) && (!name.startsWith('writer/snapshots/') || standing.has(name)));
-    t.same(left, [], 'nothing is missing but snapshots that do not count');
+    const counting = new Set([...standing, ...(await listIndexTables(source, await readRoot(source))).map(({ name }) => name)]);
+    const left = ours.filter((name) => !theirs.has(name) && (!/^writer\/(snapshots|index)\//.test(name) || counting.has(name)));
+    t.same(left, [], 'nothing is missing but snapshots and index tables that do not count');
     await expectMirror(t, source, target);
   });
 }
@@ -132,6 +135,41 @@ t.test('mirrorRepository: interrupted before or after any call, the mirror opens
   await mirror({ deleteSuperfluous: true });
   await expectMirror(t, source, target);
 });
+
+t.test(
+  'mirrorRepository: index tables that a collection has passed, whose packs are gone, do not count in an interrupted mirror either',
+  async (t) => {
+    const { folder, source, target, mirror, live } = await bench(t);
+    await live(0);
+    await mirror();
+    const before = new Set(await namesIn(source.storage, 'writer/'));
+    write(folder, 'unfinished', randomBytesOf('unfinished', 50_000));
+    const failing = new FaultyStorage(source.storage, {
+      faults: [{ operation: 'create', name: /^writer\/snapshots/, call: 1, forever: true }],
+    });
+    await t.rejects(backUpInto({ ...source, storage: failing }, folder), { code: 'io' });
+    write(folder, 'unfinished', 'nobody needs it any more');
+    const unfinished = (await namesIn(source.storage, 'writer/')).filter((name) => !before.has(name));
+    const tables = await Promise.all(
+      unfinished.filter((name) => name.startsWith('writer/index/')).map(async (name) => ({ name, bytes: await source.storage.get(name) })),
+    );
+    const packs = unfinished.filter((name) => name.startsWith('writer/packs/'));
+    for (let round = 1; (await namesIn(source.storage, 'writer/packs/')).some((name) => packs.includes(name)); round++) await live(round);
+    // As if the collector had been killed between the packs and the tables that list them.
+    for (const { name, bytes } of tables) if (!(await namesIn(source.storage)).includes(name)) await source.storage.create(name, [bytes]);
+    t.ok(packs.length > 0 && tables.length > 0);
+    const cut = new FaultyStorage(target, { faults: [{ operation: 'create', name: /^collector\/roots/, call: 1, forever: true }] });
+    await t.rejects(mirrorRepository(source.storage, cut, { repository: source }), { code: 'io' });
+    const { errors } = await check(await open(target), { readData: true });
+    // Between the newest root and the one before it, who writes is told so.
+    t.same(
+      errors.filter(({ code }) => code !== 'rolled-back'),
+      [],
+    );
+    t.match(await mirror(), { outcome: 'complete' });
+    await expectMirror(t, source, target);
+  },
+);
 
 t.test('mirrorRepository: without a key, too, an interrupted mirror has whole snapshots', async (t) => {
   const { source, target, live } = await bench(t);
