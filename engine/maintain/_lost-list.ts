@@ -20,7 +20,7 @@ export function lostAfter({ losses, returned, listed, base, damage }: Survey): L
   let room: number = limits.chunksPerRecord;
   for (const chunks of after.values()) room -= chunks.length;
   for (const [pack, chunks] of returned.missing) {
-    if (after.has(pack) || losses.before.has(pack) || chunks.length > room || after.size >= limits.packsPerRecord) continue;
+    if (losses.before.has(pack) || chunks.length > room || after.size >= limits.packsPerRecord) continue;
     after.set(pack, chunks);
     room -= chunks.length;
   }

@@ -73,7 +73,6 @@ export async function planRepack(repository: Repository, options: PlanOptions): 
   const names = base.tables.map(({ name }) => name);
   const withoutIn = new Map(names.slice(1).map((name) => [name, base.leftOut]));
   for (const { name } of tables.slice(0, repackLimits.tables)) names.push(name);
-  if (names.length === 0) return null;
   const index = await openMergedRows(storage, { keys, tables: names, withoutIn });
   const ordinals = usableOrdinals(index, options);
   // Where a pack may be lost, the index is not to be trusted with what is copied: it gives one place for each chunk.

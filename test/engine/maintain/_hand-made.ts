@@ -5,11 +5,19 @@ import { createKernel, type Kernel } from '../../../engine/kernel/mod.ts';
 import { storeBaseIndex } from '../../../engine/maintain/_base-index.ts';
 import type { Losses } from '../../../engine/maintain/_losses.ts';
 import type { Replacements } from '../../../engine/maintain/_replacements.ts';
-import { PackReader, PackWriter, type StoredPack } from '../../../engine/packs/mod.ts';
+import { BlockCompressor, PackReader, PackWriter, type StoredPack } from '../../../engine/packs/mod.ts';
 import { contextOf } from '../../../engine/repository/_context.ts';
 import { createSealed } from '../../../engine/repository/_sealed-objects.ts';
 import { type Repository, readRoot } from '../../../engine/repository/mod.ts';
-import { InMemory, type Storage } from '../../../engine/storage/mod.ts';
+import {
+  type ByteRange,
+  type CallOptions,
+  type GetOptions,
+  InMemory,
+  type ListOptions,
+  type Storage,
+  withOverrides,
+} from '../../../engine/storage/mod.ts';
 import {
   type Extent,
   encodeSnapshot,
@@ -35,6 +43,8 @@ export interface Chunk {
 export interface PackOptions {
   readonly kind?: PackKind;
   readonly role?: 'writer' | 'collector';
+  /** Whether blocks are compressed, where it pays. */
+  readonly isCompressed?: boolean;
 }
 
 export interface SessionPlace {
@@ -78,23 +88,29 @@ export class HandMade {
 
   /** Bytes that a seed determines, under the name that the repository's keys give them. */
   chunk(seed: string, sizeBytes = 100): Chunk {
-    return this.#named(randomBytesOf(seed, sizeBytes), 'pack');
+    return this.chunkOf(randomBytesOf(seed, sizeBytes));
+  }
+
+  chunkOf(bytes: Uint8Array): Chunk {
+    return this.#named(bytes, 'pack');
   }
 
   chunks(seed: string, count: number, sizeBytes = 100): Chunk[] {
     return Array.from({ length: count }, (_, index) => this.chunk(`${seed} ${index}`, sizeBytes));
   }
 
-  /** Stores a pack of these blocks, uncompressed. */
-  async pack(blocks: readonly (readonly Chunk[])[], { kind = 'pack', role = 'writer' }: PackOptions = {}): Promise<StoredPack> {
+  /** Stores a pack of these blocks. */
+  async pack(
+    blocks: readonly (readonly Chunk[])[],
+    { kind = 'pack', role = 'writer', isCompressed = false }: PackOptions = {},
+  ): Promise<StoredPack> {
     const { storage, keys } = this.repository;
     const writer = new PackWriter({ storage, keys, kind, role });
     for (const chunks of blocks)
       await writer.write({
-        codec: 'raw',
+        ...new BlockCompressor(isCompressed ? 'zstd:3' : 'none').compress(Buffer.concat(chunks.map(({ bytes }) => bytes)), () => false),
         chunkLengths: Uint32Array.from(chunks, ({ bytes }) => bytes.length),
         names: Buffer.concat(chunks.map(({ name }) => name)),
-        payload: Buffer.concat(chunks.map(({ bytes }) => bytes)),
       });
     return (await writer.close())!;
   }
@@ -156,17 +172,17 @@ export class HandMade {
   }
 
   /** A checkpoint of just now. */
-  async checkpoint(packs: readonly PackId[], changes: Partial<Snapshot> = {}, session?: SessionPlace) {
-    const { id, generation } = session ?? (await this.session());
+  async checkpoint(packs: readonly PackId[], changes: Partial<Snapshot> = {}, session?: SessionPlace & { readonly number?: number }) {
+    const { id, generation, number = 0 } = session ?? (await this.session());
     const ended = { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 };
     const snapshot = await this.snapshot({ id, generation }, packs, { partial: true, ended, ...changes });
-    const name = objectNames.checkpoint(generation, id, 0);
+    const name = objectNames.checkpoint(generation, id, number);
     await createSealed(contextOf(this.repository), name, { kind: 'checkpoint', payload: encodeSnapshot(snapshot) });
-    return { id, generation, name, number: 0, snapshot };
+    return { id, generation, name, number, snapshot };
   }
 
   /** One of the present generation. */
-  async session(): Promise<SessionPlace> {
+  async session(): Promise<SessionPlace & { readonly number?: number }> {
     return { id: randomId<SessionId>(), generation: (await readRoot(this.repository)).generation };
   }
 
@@ -248,3 +264,26 @@ export function withLimits<Limits extends object>(
 }
 
 export const hexOf = (names: readonly Uint8Array[]): string[] => names.map((name) => Buffer.from(name).toString('hex')).sort();
+
+/** A storage that notes which listings, and which reads and writes of other objects than packs and tables, come without the signal. */
+export function signalsOf(storage: Storage, signal: AbortSignal): { storage: Storage; without: string[] } {
+  const without: string[] = [];
+  const note = (what: string, name: string, options: CallOptions | undefined) => {
+    if (options?.signal !== signal && !/index\/.*\/|packs\/.*\/|collector\/index\/./.test(name)) without.push(`${what} ${name}`);
+  };
+  const spy = withOverrides(storage, {
+    get: (name: string, range?: ByteRange, options?: GetOptions) => {
+      note('get', name, options);
+      return storage.get(name, range, options);
+    },
+    create: (name: string, parts: readonly Uint8Array[], options?: CallOptions) => {
+      note('create', name, options);
+      return storage.create(name, parts, options);
+    },
+    list: (prefix: string, options?: ListOptions) => {
+      note('list', prefix, options);
+      return storage.list(prefix, options);
+    },
+  });
+  return { storage: spy, without };
+}

@@ -4,8 +4,9 @@ import { ChunkPacker } from '../../../engine/maintain/_chunk-packer.ts';
 import { type Copies, type CopyOptions, copyChunks, UnusablePack } from '../../../engine/maintain/_copy-chunks.ts';
 import { repackLimits } from '../../../engine/maintain/_repack-limits.ts';
 import type { ChosenPack, RepackReason } from '../../../engine/maintain/_unused.ts';
-import { PackReader, type StoredPack } from '../../../engine/packs/mod.ts';
+import { PackReader, PackWriter, type StoredPack } from '../../../engine/packs/mod.ts';
 import type { Repository } from '../../../engine/repository/mod.ts';
+import { type ObjectWriter, type Storage, withOverrides } from '../../../engine/storage/mod.ts';
 import {
   indexRowLayout,
   isCollectorPack,
@@ -103,6 +104,69 @@ t.test(
   },
 );
 
+t.test('ChunkPacker: names may be views that change afterwards; a pack is full to the byte', async (t) => {
+  const place = await HandMade.create();
+  const { storage, keys } = place.repository;
+  const [a, b] = place.chunks('a', 2, 500) as [Chunk, Chunk];
+  const writer = new PackWriter({ storage, keys, kind: 'pack' });
+  await writer.write({
+    codec: 'raw',
+    chunkLengths: Uint32Array.of(500, 500),
+    names: Buffer.concat([a.name, b.name]),
+    payload: Buffer.concat([a.bytes, b.bytes]),
+  });
+  for (const spare of [0, 1]) {
+    const packer = new ChunkPacker({ storage, keys, kind: 'pack', blockSizeBytes, packSizeBytes: writer.sizeBytes + spare });
+    const name = a.name.slice();
+    const names = Buffer.concat([b.name, a.name]);
+    await packer.add(copied({ ...a, name }));
+    await packer.add(copied(b));
+    const last = await packer.addBlock({
+      codec: 'raw',
+      rawLength: 1000,
+      chunkLengths: Uint32Array.of(500, 500),
+      names,
+      payload: Buffer.concat([b.bytes, a.bytes]),
+    });
+    name.fill(0);
+    names.fill(0);
+    await packer.finish();
+    t.equal(packer.stored.length, spare === 0 ? 2 : 1);
+    for (const { pack } of packer.stored) for (const chunk of [a, b]) t.same(await place.chunkIn(pack, chunk), chunk.bytes);
+    t.equal(packer.stored.at(-1)!.pack, last);
+  }
+});
+
+t.test('copyChunks: where it ends by an error the packs that are open are thrown away, of both kinds', async (t) => {
+  const place = await HandMade.create();
+  const [data, nodes] = [await place.pack([place.chunks('a', 2)]), await place.packList(['0'.repeat(32) as PackId])];
+  const bad = await place.pack([place.chunks('b', 2)]);
+  await place.damageBlock(bad.pack);
+  const open = new Set<string>();
+  const createWriter = async (name: string): Promise<ObjectWriter> => {
+    const inner = await place.storage.createWriter(name);
+    open.add(name);
+    const abort = async () => {
+      open.delete(name);
+      await inner.abort();
+    };
+    return {
+      get sizeBytes() {
+        return inner.sizeBytes;
+      },
+      append: (parts) => inner.append(parts),
+      commit: () => inner.commit(),
+      abort,
+    };
+  };
+  const storage = withOverrides(place.storage, { createWriter });
+  const packs = [data, nodes.pack, bad];
+  const given = { packs, chosen: packs, live: [...place.chunks('a', 2), nodes.chunk, ...place.chunks('b', 2)], storage };
+  const error = await copy(place, given).catch((thrown: unknown) => thrown);
+  t.ok(error instanceof UnusablePack);
+  t.same([...open], []);
+});
+
 interface CopyCase {
   /** The packs that the index has, each chunk in the first of them. */
   readonly packs: readonly StoredPack[];
@@ -111,7 +175,7 @@ interface CopyCase {
   readonly reason?: RepackReason;
   readonly order?: readonly Chunk[];
   readonly options?: Partial<CopyOptions>;
-  readonly storage?: FaultyStorage;
+  readonly storage?: Storage;
 }
 
 /** Copies, and counts what is told of it. */
@@ -207,12 +271,12 @@ t.test('copyChunks: a block of which all is needed is stored as it is, unless th
 t.test('copyChunks: what the index gives for a pack that stays is left there, if it is good there', async (t) => {
   const place = await HandMade.create();
   const [shared, own, dead] = [place.chunks('shared', 3), place.chunks('own', 3), place.chunk('dead')];
-  const stays = await place.pack([shared, [dead], place.chunks('more', 2)]);
+  const stays = await place.pack([[dead], shared, place.chunks('more', 2)]);
   const leaves = await place.pack([[...own, shared[0]!, shared[1]!], [dead]]);
   const full = await place.pack([place.chunks('full', 2)]);
   const unrelated = await place.pack([place.chunks('unrelated', 2)]);
   const live = [...shared, ...own, ...place.chunks('full', 2)];
-  const given = { packs: [stays, unrelated, full, leaves], chosen: [full, leaves], live };
+  const given = { packs: [unrelated, stays, full, leaves], chosen: [full, leaves], live };
   const storage = new FaultyStorage(place.storage);
   const { stored, replaced } = await copy(place, { ...given, storage });
   t.same(namesOf(stored), nameOf([...own, ...place.chunks('full', 2)]));
@@ -232,11 +296,41 @@ t.test('copyChunks: what the index gives for a pack that stays is left there, if
   const leaving = await copy(place, { ...given, chosen: [full, leaves, stays] });
   t.same(namesOf(leaving.stored), nameOf(live), 'it leaves, too');
   await place.damageBlock(stays.pack);
+  t.same((await copy(place, given)).replaced.get(leaves.pack)!.includes(stays.pack), true, 'of its other blocks nothing is read');
+  await place.damage(objectNames.pack(stays.pack), 350);
   const damaged = await copy(place, given);
   t.same(namesOf(damaged.stored), all, 'it is damaged');
   t.same(damaged.replaced.get(leaves.pack), [damaged.stored[0]!.pack]);
   const fails = new FaultyStorage(place.storage, { faults: [{ operation: 'get', name: new RegExp(stays.pack), call: 1 }] });
   await t.rejects(copy(place, { ...given, storage: fails }), { code: 'io' }, 'a store that fails says nothing');
+});
+
+t.test('copyChunks: the index is read only where it gives chunks of the chosen packs for others', async (t) => {
+  const place = await HandMade.create();
+  const [first, second] = [await place.pack([place.chunks('a', 2)]), await place.pack([place.chunks('b', 2)])];
+  const given = { packs: [first, second], chosen: [first, second], live: place.chunks('a', 2) };
+  const pages = () => {
+    throw new Error('it was read');
+  };
+  t.equal((await copy(place, { ...given, options: { pages } })).stored.length, 1);
+  const third = await place.pack([[place.chunk('a 0'), place.chunk('c')]]);
+  await t.rejects(copy(place, { ...given, packs: [first, second, third], chosen: [first, third], options: { pages } }), {
+    message: 'it was read',
+  });
+});
+
+t.test('copyChunks: what was compressed is compressed where it comes to, what was not is not', async (t) => {
+  const place = await HandMade.create();
+  for (const isCompressed of [true, false]) {
+    const all = ['a', 'b', 'c', 'd'].map((seed) => place.chunkOf(compressibleBytes(seed, 300)));
+    const pack = await place.pack([all], { isCompressed });
+    const given = { packs: [pack], chosen: [pack], live: all.slice(1) };
+    const [plain, ordered] = [await copy(place, given), await copy(place, { ...given, reason: 'scattered', order: all.slice(1) })];
+    for (const { stored } of [plain, ordered]) {
+      t.same((await blocksOf(place, stored[0]!.pack)).codecs, [isCompressed ? 'zstd' : 'raw']);
+      for (const chunk of all.slice(1)) t.same(await place.chunkIn(stored[0]!.pack, chunk), chunk.bytes);
+    }
+  }
 });
 
 t.test('copyChunks: in order, each once; what is not named in the order is put apart', async (t) => {

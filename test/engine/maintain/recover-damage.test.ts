@@ -12,11 +12,10 @@ import {
   storeCatalogue,
   storeLostPacks,
 } from '../../../engine/repository/mod.ts';
-import { type ByteRange, type CallOptions, type GetOptions, type ListOptions, withOverrides } from '../../../engine/storage/mod.ts';
-import { LaganError, objectNames, objectPrefixes, type SessionId } from '../../../repo-format/mod.ts';
+import { LaganError, objectNames, objectPrefixes, type PackId, type SessionId } from '../../../repo-format/mod.ts';
 import { advanceRoot, copyOf, randomId } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
-import { HandMade } from './_hand-made.ts';
+import { HandMade, signalsOf } from './_hand-made.ts';
 
 /** Two snapshots, one of them in the catalogue; two tables, one of them folded. */
 async function past() {
@@ -53,7 +52,7 @@ t.test('recover: all snapshots in the order of their beginning, whole or not; pa
   const phases: string[] = [];
   await place.removePack(old.pack);
   const onProgress = ({ phase, filesDone }: { phase: string; filesDone: number }) => void phases.push(`${phase} ${filesDone}`);
-  const dry = await recovered(place, { dryRun: true, onProgress });
+  const dry = await recovered(place, { dryRun: true, force: false, onProgress });
   t.match(dry.result, { outcome: 'dry-run', evidence: /^writer\/packs/, packs: 4, unlistedPacks: 2, missingPacks: 1, damage: [] });
   t.match(dry.result.snapshots, [
     { id: second.id, comesBack: false },
@@ -113,9 +112,10 @@ t.test('recover: a list of lost packs is kept; one that is gone is no reason not
     const name = objectNames.lostList(again!.id);
     if (damage === 'gone') await copy.storage.delete([name]);
     else await copy.damage(name, -30);
-    const { result, root, listed } = await recovered(copy);
+    const { result, root, listed, told } = await recovered(copy);
     t.equal(result.outcome, 'recovered', damage);
     t.equal(root.lost, null);
+    t.same(told, damage === 'gone' ? [] : [name]);
     t.same(listed, await packsIn(copy));
   }
 });
@@ -136,9 +136,13 @@ t.test('recover: a base index that is damaged, or gone, is made anew', async (t)
 });
 
 t.test('recover: a table of which only the rows are damaged is left out, and its packs tell what they hold', async (t) => {
-  const { place, table, fresh } = await past();
+  const { place, table, fresh, old } = await past();
   await place.damage(table.name, 400);
-  const { result, told, listed } = await recovered(place);
+  const storage = new FaultyStorage(place.storage);
+  const { result, told, listed } = await recovered(place, { storage });
+  const isRead = ({ pack }: { pack: PackId }) =>
+    storage.calls.some(({ operation, name }) => operation === 'get' && name === objectNames.pack(pack));
+  t.same([isRead(fresh), isRead(old)], [true, false], 'those that other tables list need not be read');
   t.match(result, { outcome: 'recovered', unlistedPacks: 2 });
   t.same([told, result.damage.map(({ object }) => object)], [[table.name], [table.name]]);
   t.ok(listed.has(fresh.pack));
@@ -207,6 +211,37 @@ t.test(
   },
 );
 
+t.test('recover: a snapshot of a generation after the root comes back', async (t) => {
+  const { place } = await past();
+  const { id } = await place.commit([], {}, { id: randomId<SessionId>(), generation: 2 });
+  const { result } = await recovered(place, { dryRun: true, force: false });
+  t.match(result.evidence, id);
+  t.same(
+    result.snapshots.filter(({ comesBack }) => comesBack).map((one) => one.id),
+    [id],
+  );
+});
+
+t.test('recover: a store without snapshots gets a root without a catalogue', async (t) => {
+  const place = await HandMade.create();
+  t.match(await recovered(place), {
+    result: { outcome: 'recovered', packs: 0 },
+    root: { catalogue: null, baseIndex: null, phase: 'open' },
+  });
+});
+
+t.test('recover: where somebody else has recovered meanwhile, that counts', async (t) => {
+  const { place } = await past();
+  const number = (await readRoot(place.repository)).number + 2 * recoveryDistance;
+  let calls = 0;
+  const onCall = async (operation: string, name: string) => {
+    if (operation === 'create' && name.startsWith(objectPrefixes.roots) && ++calls === 1)
+      await advanceRoot(place.repository, { number, previous: null });
+  };
+  const { root } = await recovered(place, { storage: new FaultyStorage(place.storage, { onCall }) });
+  t.equal(root.number, number);
+});
+
 t.test('recover: what nobody can have made counts for nothing: some of it is named', async (t) => {
   const { place, root } = await past();
   const count = maintainLimits.namedObjects + 2;
@@ -222,28 +257,16 @@ t.test('recover: what nobody can have made counts for nothing: some of it is nam
 t.test('recover: whatever it lists, and whatever small object it reads, it asks for so that an interruption ends it', async (t) => {
   const { place } = await past();
   await place.checkpoint([]);
-  const { signal } = new AbortController();
-  const without: string[] = [];
-  const note = (what: string, name: string, options: CallOptions | undefined) => {
-    if (options?.signal !== signal && !/index|packs\//.test(name)) without.push(`${what} ${name}`);
-  };
   const { storage } = place;
-  const spy = withOverrides(storage, {
-    get: (name: string, range?: ByteRange, options?: GetOptions) => {
-      note('get', name, options);
-      return storage.get(name, range, options);
-    },
-    create: (name: string, parts: readonly Uint8Array[], options?: CallOptions) => {
-      note('create', name, options);
-      return storage.create(name, parts, options);
-    },
-    list: (prefix: string, options?: ListOptions) => {
-      note('list', prefix.replace(/index|packs/, ''), options);
-      return storage.list(prefix, options);
-    },
-  });
-  await recovered(place, { storage: spy, signal });
-  t.same(without, []);
+  const { signal } = new AbortController();
+  for (const isDamaged of [false, true]) {
+    const spy = signalsOf(await copyOf(storage), signal);
+    const copy = HandMade.over(place.repository, spy.storage);
+    if (isDamaged) await copy.damage(objectNames.baseIndex((await readRoot(copy.repository)).baseIndex!.id), -30);
+    spy.without.length = 0;
+    await recover(copy.repository, { signal, force: true });
+    t.same(spy.without, []);
+  }
   for (let call = 1; call < 60; call += 9) {
     const controller = new AbortController();
     let calls = 0;
