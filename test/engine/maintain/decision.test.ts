@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { openBaseIndex, readBaseIndex, StoredIndex } from '../../../engine/index/mod.ts';
 import { type BaseChanges, storeBaseIndex } from '../../../engine/maintain/_base-index.ts';
-import { condemnable, decide } from '../../../engine/maintain/_collection.ts';
+import { condemn, condemnable, decide, fence } from '../../../engine/maintain/_collection.ts';
 import { maintainLimits } from '../../../engine/maintain/_limits.ts';
 import { listPackSizes } from '../../../engine/maintain/_rollback.ts';
 import { type Survey, type SurveyOptions, survey } from '../../../engine/maintain/_survey.ts';
@@ -12,6 +12,7 @@ import {
   type Repository,
   readCatalogueRecord,
   readLostPacks,
+  readMarkedPackList,
   readPackList,
   readRoot,
   storePackList,
@@ -156,6 +157,8 @@ t.test('survey: a checkpoint that nobody goes on with ends after so many collect
   t.equal((await surveyOf(place)).checkpoints.length, 2);
   await advanceRoot(place.repository, { generation: checkpointCollections + 1 });
   t.match(await surveyOf(place), { checkpoints: [], endedCheckpoints: { length: 3 } });
+  const later = await place.checkpoint([], {}, { id: randomId(), generation: checkpointCollections - 1 });
+  t.same(idsOf((await surveyOf(place)).checkpoints), [later.id], 'of a later generation');
 });
 
 t.test('survey: a checkpoint ends once a backup went on from it and has come as far', async (t) => {
@@ -291,12 +294,18 @@ t.test('survey: while a pack is replaced, who was looked at before needs the cop
   const mine = await place.pack([place.chunks('a', 1)]);
   await place.table([{ ...mine, pack: old }], unfinished);
   t.same(await packsOf(), [true, true, false, false], 'but its tables do');
+  await place.checkpoint([old], {}, { ...unfinished, number: 1 });
+  await place.storage.delete([objectNames.sessionIndex(0, unfinished.id, 0, 0)]);
+  t.same(await packsOf(), [true, true, false, false], 'nor does a later checkpoint of the same session that was not');
+  await fencing(place, { condemned: [old], marked: [...both, { session: unfinished.id, number: 1 }] });
+  t.same(await packsOf(), [false, true, false, false]);
   await place.base([], {
     replaced: new Map([
       [old, [copy, again]],
       [other, [old, copy]],
     ]),
   });
+  t.same(await packsOf(lost({ lost: new Map([[again, null]]) })), [true, true, false, true], 'one of several copies is lost');
   await fencing(place, { condemned: [], marked: both });
   await place.commit([other], {}, { id: randomId(), generation: 0 });
   t.same(await packsOf(), [true, true, false, true], 'nothing is being replaced: each leads to what replaced it');
@@ -313,6 +322,40 @@ t.test(
     withLimits(t, limits, { packsPerRecord: 3 });
     t.same(condemnable(census, { needed, damage: [] }), packs.slice(2, 4), 'the doomed ones take some of it');
     t.end();
+  },
+);
+
+t.test(
+  'condemn, fence: the generation grows, the lists are those of the census, what was copied is in the base index; then floor follows',
+  async (t) => {
+    const place = await HandMade.create();
+    const [condemned, doomed, deleted] = newPacks(3) as [PackId, PackId, PackId];
+    const before = await fencing(place, { doomed: [doomed, deleted], phase: 'open', generation: 4, floor: 3, pastFloor: 3 });
+    const census = (...present: PackId[]) => ({
+      present: new Map(present.map((pack) => [pack, 1])),
+      doomed: new Set([doomed, deleted]),
+      losses: lossesOf({}),
+    });
+    const signal = undefined;
+    const all = await condemn(place.repository, before, { packs: [condemned], census: census(doomed, deleted), signal });
+    t.match(all, { generation: 5, phase: 'condemned', doomed: before.doomed, baseIndex: before.baseIndex, floor: 3 });
+    t.same(await readPackList(place.repository, all!.condemned), [condemned]);
+    await place.storage.delete([objectNames.root(all!.number)]);
+    const { baseIndex } = await place.base([]);
+    await place.storage.delete([objectNames.root(all!.number)]);
+    const marked = [{ session: randomId<SessionId>(), number: 3 }];
+    const root = await condemn(place.repository, before, {
+      packs: [condemned],
+      census: census(doomed),
+      repacked: { baseIndex, marked },
+      signal,
+    });
+    t.same(root!.baseIndex, baseIndex);
+    t.same(await readPackList(place.repository, root!.doomed), [doomed], 'what is deleted is forgotten');
+    t.match(await readMarkedPackList(place.repository, root!.condemned), { packs: [condemned], marked });
+    const fenced = await fence(place.repository, root!, { signal });
+    t.match(fenced, { phase: 'fencing', floor: 5, pastFloor: 3, generation: 5, condemned: root!.condemned });
+    t.equal(await fence(place.repository, root!, { signal }), null, 'another collector was faster');
   },
 );
 
@@ -447,7 +490,12 @@ t.test('decide: where nothing in it changes the base index stays as it is', asyn
   await place.commit([pack.pack]);
   const { baseIndex } = await place.base([pack]);
   await fencing(place, { condemned: [pack.pack] });
-  t.same((await decided(place)).root.baseIndex, baseIndex);
+  const storage = new FaultyStorage(place.storage);
+  t.same((await decided(over(place, storage))).root.baseIndex, baseIndex);
+  t.notOk(
+    storage.calls.some(({ operation, name }) => operation === 'list' && name.includes('packs')),
+    'and what packs there are is not asked',
+  );
 });
 
 t.test('decide: what only a damaged table lists is listed by what it holds, if something needs it', async (t) => {
@@ -494,6 +542,13 @@ t.test('decide: what is lost leaves the index, and is looked for where its chunk
   t.same(listed, [holder!.pack, good!.pack].sort());
   t.same(await replacedIn(place, root), new Map([[lost!.pack, [lost!.pack, holder!.pack].sort()]]));
   t.same(await readLostPacks(place.repository, root), new Map([[lost!.pack, [place.chunk('b').name]]]));
+  const holderIsDoomed = await place.commit([]);
+  await place.storage.delete([holderIsDoomed.name, objectNames.root(root.number)]);
+  const doomedHolder = await fencing(place, { doomed: [holder!.pack] });
+  const without = await surveyOf(place, { below: 1, lost: { losses, present } });
+  t.equal(without.returned.missing.get(lost!.pack)!.length, 2, 'what is doomed holds nothing');
+  await place.storage.delete([objectNames.root(doomedHolder.number)]);
+  await decided(place, { lost: { losses, present } });
   // It is good again, and listed again.
   await advanceRoot(place.repository, { generation: 2, floor: 2, pastFloor: 1, phase: 'fencing' });
   const again = await place.pack([[place.chunk('b')]]);

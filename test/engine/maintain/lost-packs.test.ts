@@ -1,5 +1,6 @@
 /** Packs that are lost: what the store says of them, where their chunks are besides, what the next root calls lost, and which snapshots a store has all packs of. */
 import t from 'tap';
+import { storeBaseIndex } from '../../../engine/maintain/_base-index.ts';
 import { maintainLimits } from '../../../engine/maintain/_limits.ts';
 import { askForLosses, doubted, hasNews, type Losses, lackingBefore } from '../../../engine/maintain/_losses.ts';
 import { lostAfter } from '../../../engine/maintain/_lost-list.ts';
@@ -9,10 +10,11 @@ import { listPackSizes } from '../../../engine/maintain/_rollback.ts';
 import type { Survey } from '../../../engine/maintain/_survey.ts';
 import type { StoredPack } from '../../../engine/packs/mod.ts';
 import { listDamageReports, readRoot, type StoredReport, storeLostPacks, writeDamageReport } from '../../../engine/repository/mod.ts';
+import { type ByteRange, type GetOptions, type Storage, withOverrides } from '../../../engine/storage/mod.ts';
 import { LaganError, limits, objectNames, objectPrefixes, type PackId, type Root, type Snapshot } from '../../../repo-format/mod.ts';
 import { advanceRoot, created, randomId } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
-import { type Chunk, HandMade, hexOf, innerPackList, lossesOf, packListNode, withLimits } from './_hand-made.ts';
+import { type Chunk, HandMade, hexOf, innerPackList, lossesOf, packListNode, signalsOf, withLimits } from './_hand-made.ts';
 
 const nameOf = ({ name }: Chunk) => name;
 const damageOf = (object: string) => new LaganError('malformed', 'damaged', { object });
@@ -78,12 +80,15 @@ t.test('findReturned: of a pack that is damaged in part only those chunks are lo
   const reports = reportsOf([objectNames.pack(pack), pack, b]);
   t.same((await find(place, { lost: new Map([[pack, [a.name]]]) })).missing, { [pack]: textOf(a) });
   t.same((await find(place, { lost: new Map([[pack, [a.name]]]), reports })).missing, { [pack]: textOf(a, b) });
+  const same = reportsOf([objectNames.pack(pack), pack, a]);
+  t.same((await find(place, { lost: new Map([[pack, [a.name]]]), reports: same })).missing, { [pack]: textOf(a) }, 'each once');
+  const holder = await place.pack([[c]]);
   const strange = reportsOf(['another', randomId<PackId>(), c], ['a table', null, c]);
-  t.same(
-    (await find(place, { lost: new Map([[pack, [a.name]]]), reports: strange })).missing,
-    { [pack]: textOf(a) },
-    'of other packs nothing',
-  );
+  const others = await find(place, { lost: new Map([[pack, [a.name]]]), reports: strange });
+  t.same([others.missing, others.unlisted], [{ [pack]: textOf(a) }, []], 'of other packs nothing');
+  const good = new Map([[randomId<PackId>(), [c.name]]]);
+  const { unlisted } = await find(place, { lost: new Map([[pack, [a.name]]]), before: good, sound: new Set(good.keys()) });
+  t.notOk(unlisted.includes(holder.pack), 'nor of one that is good again');
 });
 
 t.test('findReturned: a chunk that two lost packs had is missing in both, and back in both', async (t) => {
@@ -222,6 +227,47 @@ t.test(
     t.same(doomed.missing, { [damaged.pack]: textOf(a, b) }, 'a pack that goes holds nothing');
   },
 );
+
+t.test(
+  'findReturned: a chunk of a pack on the list that was damaged since is lost, too, unless the index gives it for another pack',
+  async (t) => {
+    const place = await HandMade.create();
+    const [a, b, c] = place.chunks('chunk', 3) as [Chunk, Chunk, Chunk];
+    const [lost, holder] = [await place.pack([[a], [b], [c]]), await place.pack([[c]])];
+    await place.base([holder]);
+    const before = new Map([[lost.pack, [a.name]]]);
+    const damaged = { before, lost: new Map([[lost.pack, [a, b, c].map(nameOf)]]) };
+    const found = await find(place, damaged, { present: new Set([lost.pack, holder.pack]) });
+    t.same(found, { holders: { [lost.pack]: [] }, missing: { [lost.pack]: textOf(a, b) }, unlisted: [] });
+    const known = await find(place, { before, lost: new Map([[lost.pack, [a.name]]]) });
+    t.same(known.missing, { [lost.pack]: textOf(a) });
+    const doomed = await find(place, damaged, { doomed: new Set([holder.pack]), present: new Set([lost.pack]) });
+    t.same(doomed.missing, { [lost.pack]: textOf(a, b, c) }, 'one that is doomed does not count');
+    await place.removePack(holder.pack);
+    t.same((await find(place, damaged)).missing, { [lost.pack]: textOf(a, b, c) }, 'nor one that is gone');
+    const tables = [await place.table([await place.pack([[b]])])];
+    t.same((await find(place, damaged, { tables })).missing, { [lost.pack]: textOf(a, c) }, 'tables of sessions count');
+  },
+);
+
+t.test('findReturned: what the base index leaves out of its older tables is not looked for in them', async (t) => {
+  const place = await HandMade.create();
+  withLimits(t, maintainLimits, { smallTableRows: 0, baseTableRatio: 0, unusedRowsPart: 1 });
+  const [a, b] = place.chunks('chunk', 2) as [Chunk, Chunk];
+  const [lost, other] = [await place.pack([[a], [b]]), await place.pack([place.chunks('other', 2)])];
+  await place.base([lost]);
+  await place.removePack(lost.pack);
+  const losses = { lost: new Map([[lost.pack, null]]) };
+  const add = async (pack: StoredPack, without: readonly PackId[]) => {
+    const { name } = await place.table([pack]);
+    const changes = { tables: [name], without: new Set(without) };
+    await advanceRoot(place.repository, { baseIndex: await storeBaseIndex(place.repository, await readRoot(place.repository), changes) });
+    return (await find(place, losses)).missing;
+  };
+  t.same((await find(place, losses)).missing, { [lost.pack]: textOf(a, b) });
+  t.same(await add(other, [lost.pack]), { [lost.pack]: [] });
+  t.same(await add({ ...lost, names: a.name }, []), { [lost.pack]: textOf(a) }, 'what the newest one lists is');
+});
 
 t.test('doubted, hasNews, lackingBefore: which losses are a reason for what', (t) => {
   const [a, b, c] = [randomId<PackId>(), randomId<PackId>(), randomId<PackId>()];
@@ -388,12 +434,13 @@ async function ask(
     storage = place.storage,
     listed,
     onDamage = () => undefined,
-  }: { storage?: FaultyStorage | HandMade['storage']; listed?: PackId[]; onDamage?: (error: LaganError) => void } = {},
+    signal,
+  }: { storage?: Storage; listed?: PackId[]; onDamage?: (error: LaganError) => void; signal?: AbortSignal } = {},
 ) {
   const repository = { ...place.repository, storage };
   const sizes = await listPackSizes(place.repository, {});
   const present = listed === undefined ? sizes : new Map(listed.map((pack) => [pack, 1]));
-  const losses = await askForLosses(repository, await readRoot(place.repository), { listPresent: async () => present, onDamage });
+  const losses = await askForLosses(repository, await readRoot(place.repository), { listPresent: async () => present, onDamage, signal });
   return { ...losses, lost: new Map([...losses.lost].map(([pack, names]) => [pack, names && hexOf(names)])) };
 }
 
@@ -414,7 +461,16 @@ t.test('askForLosses: each pack that is reported or on the list is asked for: go
   await place.removePack(gone);
   await place.damageBlock(damaged);
   await place.damage(objectNames.pack(closed), -40);
-  const { lost, unknown, sound, unasked, reports } = await ask(place);
+  const asked: string[] = [];
+  const get = (name: string, range?: ByteRange, options?: GetOptions) => {
+    asked.push(`${name} ${JSON.stringify(range)}`);
+    return place.storage.get(name, range, options);
+  };
+  const { signal } = new AbortController();
+  const spy = signalsOf(withOverrides(place.storage, { get }), signal);
+  const { lost, unknown, sound, unasked, reports } = await ask(place, { storage: spy.storage, signal });
+  t.same(spy.without, []);
+  t.equal(new Set(asked).size, asked.length, 'nothing is asked for twice');
   t.same(
     lost,
     new Map([
@@ -464,7 +520,10 @@ t.test(
     });
     await advanceRoot(place.repository, { lost });
     await place.damageBlock(back.pack);
-    const found = await ask(place);
+    const { signal } = new AbortController();
+    const spy = signalsOf(place.storage, signal);
+    const found = await ask(place, { storage: spy.storage, signal });
+    t.same(spy.without, []);
     t.same(found.lost, new Map([[back.pack, []]]));
     t.same(found.sound, new Set([lacking.pack]));
     t.same([...found.before.keys()].sort(), idsOf(back, lacking));
@@ -483,7 +542,7 @@ t.test('askForLosses: so many are read, and so many are called lost, in one step
   const root = await readRoot(place.repository);
   const [old, ...reported] = packs.map(({ pack }) => pack) as [PackId, PackId, PackId];
   const lost = await storeLostPacks(place.repository, root, { lost: new Map([[old, [place.chunk('a 0').name]]]) });
-  await report(place, ...reported);
+  await report(place, old, ...reported);
   await advanceRoot(place.repository, { lost });
   withLimits(t, maintainLimits, { askedPacks: 3 });
   t.match(await ask(place), { sound: new Set([old, ...reported]), unasked: new Set() });
@@ -546,6 +605,7 @@ t.test(
     t.equal(await audit(new Map([[list.pack.pack, [elsewhere.pack]]])).isWhole(snapshotWith()), true);
     const { references } = await place.nodes(Uint8Array.from([1, 2, 3]));
     t.equal(await audit().isWhole(snapshotWith(references[0])), false, 'no node at all');
+    t.equal(await audit().isWhole(snapshotWith((await place.folder([])).reference)), false, 'a node of something else');
   },
 );
 

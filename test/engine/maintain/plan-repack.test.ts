@@ -2,6 +2,8 @@
 import t, { type Test } from 'tap';
 import { openBaseIndex, readBaseIndex, StoredIndex } from '../../../engine/index/mod.ts';
 import { KeyRing } from '../../../engine/keys/mod.ts';
+import { storeBaseIndex } from '../../../engine/maintain/_base-index.ts';
+import { maintainLimits } from '../../../engine/maintain/_limits.ts';
 import { NameFilter } from '../../../engine/maintain/_name-filter.ts';
 import { ContentWalk, costlyPacks, NewestSnapshots } from '../../../engine/maintain/_newest.ts';
 import { type PlanOptions, planRepack, type RepackPlan, repack } from '../../../engine/maintain/_repack.ts';
@@ -10,13 +12,13 @@ import { listPackSizes } from '../../../engine/maintain/_rollback.ts';
 import { survey } from '../../../engine/maintain/_survey.ts';
 import { countRows, smallPackBytes } from '../../../engine/maintain/_unused.ts';
 import { muchDropped } from '../../../engine/memory/mod.ts';
-import type { StoredPack } from '../../../engine/packs/mod.ts';
+import { PackReader, type StoredPack } from '../../../engine/packs/mod.ts';
 import { type Repository, readRoot } from '../../../engine/repository/mod.ts';
 import { type Entry, type Extent, LaganError, NodeWriter, objectNames, type PackId, type Snapshot } from '../../../repo-format/mod.ts';
 import { advanceRoot, markDeleted, randomId, sampleSnapshot } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
 import { fileNamed } from '../trees/_tree-parts.ts';
-import { type Chunk, extentOf, HandMade, lossesOf, withLimits } from './_hand-made.ts';
+import { type Chunk, extentOf, HandMade, lossesOf, signalsOf, withLimits } from './_hand-made.ts';
 
 type DataExtent = Extract<Extent, { kind: 'data' }>;
 
@@ -77,6 +79,7 @@ t.test('costlyPacks: little, or a small part of it, is not much', async (t) => {
     null,
     'one block is not',
   );
+  t.equal(await costly([['a', 1]]), null, 'however little was needed');
   t.equal(await costly([...turns(5, 20), ['c', 300]]), null, 'of all of it it is little');
   t.equal(await costly([...turns(6, 20), ['c', 300]]), 'ab', 'of some packs it is much');
 });
@@ -111,6 +114,7 @@ t.test('ContentWalk: the chunks of all files below a folder, in order; what leav
   const { reference: inner } = await place.folder(files[0]!, files[1]!);
   const top = new NodeWriter('directory', 0);
   top.addEntry({ ...fileNamed('a'), type: 'directory', node: inner, filesBelow: 2, bytesBelow: 210 } as Entry);
+  top.addEntry({ ...fileNamed('aa'), type: 'symlink', target: Buffer.from('a') } as Entry);
   top.addEntry(fileNamed('b', { size: 105, content: { form: 'node', node: references[0]!, height: 0, packs: [] } }));
   const { references: tops } = await place.nodes(top.finish());
   const names: Uint8Array[] = [];
@@ -188,8 +192,17 @@ t.test('planRepack: trees are walked where something goes, or it is asked for; e
   await advanceRoot(place.repository, { generation: 1, floor: 1, pastFloor: 1 });
   const kept = await place.commit([pack.pack], { tree: snapshot.snapshot.tree });
   t.equal((await plan({ place })).plan, null, 'nothing goes');
-  const forced = await plan({ place, options: { force: true } });
+  const nodes: number[] = [];
+  const { signal } = new AbortController();
+  const spy = signalsOf(place.storage, signal);
+  const options = { force: true, onNodes: (count: number) => void nodes.push(count), signal };
+  const forced = await plan({ place, options, repository: { storage: spy.storage } });
+  t.same([nodes, spy.without], [[2], []]);
   t.same(chosenIn(forced.plan), [`unused ${pack.pack}`]);
+  const lenient = { maxUnused: 1, maxRepackBytes: Number.POSITIVE_INFINITY };
+  t.same(chosenIn((await plan({ place, options: { force: true, rules: lenient } })).plan), [], 'nothing is put in order that lies well');
+  const collections = await collectionsOf(t, async () => void (await plan({ place, options: { force: true } })));
+  t.equal(collections, 1, 'what was made before is dropped before the names take room');
   t.same(forced.plan!.marked, [{ session: kept.id, number: null }]);
   t.equal(forced.plan!.unusedBytes, Math.round(pack.sizeBytes * 0.75));
   const ended = await place.checkpoint([], { ended: { seconds: 1, nanoseconds: 0 } }, { id: randomId(), generation: 1 });
@@ -330,11 +343,25 @@ async function scattered(place: HandMade, count: number) {
 t.test('planRepack: a newest snapshot that is costly to restore is put in order, as long as there are new ones', async (t) => {
   withLimits(t, repackLimits, { scatteredBlocks: 1, streams: 2 });
   const place = await HandMade.create();
-  const { packs, snapshot, folder } = await scattered(place, 4);
+  const { packs, snapshot, folder, order } = await scattered(place, 4);
   const reasons = packs.map(({ pack }) => `scattered ${pack}`).sort();
   const found = await plan({ place });
   t.same(chosenIn(found.plan), reasons);
   t.match(found.plan, { scattered: [{ session: snapshot.id }], unusedBytes: null, marked: [{ session: snapshot.id, number: null }] });
+  const { copies, replaced, baseIndex } = await repacked(place, found);
+  t.equal(copies, 2, 'what it needs, and what it does not');
+  const [first] = replaced.get(packs[0]!.pack)!;
+  const { blocks } = await new PackReader(place.repository).open(first!, 'pack');
+  t.same(Buffer.concat(blocks.map(({ names }) => names)), Buffer.concat(order.map(({ name }) => name)), 'in its order');
+  t.ok(baseIndex);
+  const entries = new Map([[randomId<PackId>(), [randomId<PackId>(), randomId<PackId>(), randomId<PackId>()]]]);
+  const replacing = { ...found.given.survey, base: { replaced: entries } };
+  withLimits(t, repackLimits, { replacingPacks: 5 });
+  t.equal(
+    (await plan({ place, options: { survey: replacing } })).plan!.chosen.length,
+    2,
+    'entries of replaced packs have room for so many',
+  );
   await place.damageBlock(folder.pack.pack);
   const damaged = await plan({ place });
   t.same([damaged.plan, damaged.told], [null, [objectNames.pack(folder.pack.pack)]], 'what cannot be read is not put in order');
@@ -426,6 +453,12 @@ t.test('repack: what stays in a pack that only a table of a session lists makes 
   const result = await repacked(place, planned);
   t.match(result, { packs: 1, copies: 0, packBytes: 0, bytes: 0 });
   t.same(result.replaced.get(pack.pack), [other.pack]);
+  const { present } = planned.given.census;
+  const withoutOther = new Map([...present].filter(([id]) => id !== other.pack));
+  for (const changes of [{ doomed: new Set([other.pack]) }, { present: withoutOther }]) {
+    const given = { ...planned.given, census: { ...planned.given.census, ...changes } };
+    t.match(await repacked(place, { ...planned, given }), { packs: 1, copies: 1, bytes: 200 }, 'unless it is doomed, or gone');
+  }
   t.same((await listed(place, result.baseIndex, all)).packs.slice(0, 2), [other.pack, other.pack]);
 });
 
@@ -445,4 +478,20 @@ t.test('repack: a pack that turns out to be damaged is told of and left alone, t
   await place.damageBlock(good.pack.pack);
   const none = await repacked(place, planned);
   t.same([none.packs, none.baseIndex], [0, planned.root.baseIndex], 'where none is left the base index stays');
+});
+
+t.test('planRepack: what the base index leaves out of its older tables is not looked at, unless a newer one lists it', async (t) => {
+  withLimits(t, maintainLimits, { smallTableRows: 0, baseTableRatio: 0, unusedRowsPart: 1 });
+  const place = await HandMade.create();
+  const [left, other] = [await used(place, { seed: 'a' }), await used(place, { seed: 'b' })];
+  await place.base([left.pack]);
+  const add = async (pack: StoredPack, without: readonly PackId[]) => {
+    const { name } = await place.table([pack]);
+    const changes = { tables: [name], without: new Set(without) };
+    await advanceRoot(place.repository, { baseIndex: await storeBaseIndex(place.repository, await readRoot(place.repository), changes) });
+    await place.storage.delete([name]);
+    return chosenIn((await plan({ place, options: { force: true } })).plan);
+  };
+  t.same(await add(other.pack, [left.pack.pack]), [`unused ${other.pack.pack}`]);
+  t.same(await add(left.pack, []), [left, other].map(({ pack }) => `unused ${pack.pack}`).sort());
 });
