@@ -11,7 +11,7 @@ import {
   writeCheckpoint,
 } from '../../../engine/repository/mod.ts';
 import { objectNames, objectPrefixes, type SessionId } from '../../../repo-format/mod.ts';
-import { advanceRoot, backUp, makeRepository, randomId, replaceObject, sampleSnapshot } from '../repository/sample.ts';
+import { advanceRoot, backUp, makeRepository, namesIn, randomId, replaceObject, sampleSnapshot } from '../repository/sample.ts';
 import { withLimits } from './_fixture.ts';
 
 const nothing = { tree: null, packs: null, listPacks: [] };
@@ -42,13 +42,19 @@ t.test('maintenanceIsDue: a day after something was forgotten that may go', asyn
     const time = { seconds: Math.floor(Date.now() / 1000) - seconds, nanoseconds: 0 };
     await markSnapshots(repository, [first.id], { reason: 'test', time });
     const isDue = await maintenanceIsDue(repository);
-    for await (const mark of repository.storage.list(objectPrefixes.deletionMarks)) await repository.storage.delete([mark.name]);
+    await repository.storage.delete(await namesIn(repository.storage, objectPrefixes.deletionMarks));
     return isDue;
   };
   t.equal(await isDueAfter(maintainLimits.dueMarkSeconds - 1), false);
   t.equal(await isDueAfter(maintainLimits.dueMarkSeconds), true);
   await holdSnapshots(repository, [second.id], { until: null, reason: 'test' });
   t.equal(await isDueAfter(maintainLimits.dueMarkSeconds), true, 'another one is held');
+  await markSnapshots(repository, [first.id, second.id], {
+    reason: 'test',
+    time: { seconds: now - maintainLimits.dueMarkSeconds, nanoseconds: 0 },
+  });
+  t.equal(await maintenanceIsDue(repository), true, 'one of two may go');
+  await repository.storage.delete(await namesIn(repository.storage, objectPrefixes.deletionMarks));
   await holdSnapshots(repository, [first.id], { until: { seconds: now + 1, nanoseconds: 0 }, reason: 'test' });
   t.equal(await isDueAfter(maintainLimits.dueMarkSeconds), false, 'it is held');
   stopAt(t, now + repositoryLimits.holdMarginSeconds + 1);

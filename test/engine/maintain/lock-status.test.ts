@@ -31,9 +31,9 @@ t.test('lockStatus: a store without locks, history or rule', async (t) => {
   const { repository, locks } = await statusOf([]);
   const of = (changes: object) => lockStatus({ ...repository, storage: withOverrides(repository.storage, changes) });
   const none = { lastExtension: null, nextExtension: null, nextRequests: 0, locked: [], oldVersions: null };
-  t.match(await of({ history: undefined }), { ...none, isEnabled: true, rule, now: timeOf(nowMs) });
+  t.same(await of({ history: undefined }), { ...none, isEnabled: true, rule, now: timeOf(nowMs) });
   locks.rule = null;
-  t.match(await of({}), { ...none, isEnabled: true, rule: null, now: timeOf(nowMs) });
+  t.same(await of({}), { ...none, isEnabled: true, rule: null, now: timeOf(nowMs) });
   const before = Math.floor(Date.now() / 1000);
   const without = await of({ locks: undefined });
   t.match(without, { ...none, isEnabled: false, rule: null });

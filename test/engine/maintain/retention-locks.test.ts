@@ -117,6 +117,7 @@ t.test(
       [true, false, false],
     );
     t.equal(isExtended(null, leaving), false);
+    t.equal(isExtended(parseObjectName(`${objectPrefixes.lostLists}${idOf(condemned)}`), leaving), true, 'the same id, but no pack');
   },
 );
 
@@ -163,6 +164,8 @@ t.test('locks: one that did not end is gone on with where it was, until another 
     names: [packName(1), packName(2)],
     record: { begun, period, after: null },
   });
+  const ahead = await extendedUnder({ begun: now + period / 4 + 1, period, after: null });
+  t.same(ahead.record, { begun: now, period, after: null }, 'begun in a future that may not come: made anew');
   const anew = { names: [0, 1, 2].map(packName), record: { begun: now, period, after: null } };
   t.same(await extendedUnder({ begun: begun - 1, period, after: packName(0) }), anew, 'half of the period has passed');
   t.same(await extendedUnder({ begun, period: period + 4, after: packName(0) }), anew, 'it was for another period');
@@ -256,6 +259,33 @@ t.test('locks: an extension is remembered though another collector replaces the 
   t.match(await readRoot(repository), { number: number + 2, generation: 7, locks: { begun: now, after: null } });
   t.equal(isFirst, false);
   t.equal(opened.isDue(await readRoot(repository)), false);
+});
+
+t.test('locks: where other collectors are always faster the extension is not remembered', async (t) => {
+  withLimits(t, maintainLimits, { attempts: 2 });
+  const { repository } = await lockedWith(t, packsOf(1));
+  let attempts = 0;
+  const create: Storage['create'] = async (...given) => {
+    attempts++;
+    await advanceRoot(repository, {});
+    return repository.storage.create(...given);
+  };
+  const disturbed = { ...repository, storage: withOverrides(repository.storage, { create }) };
+  await (await RetentionLocks.open(disturbed, {}))!.extend(options);
+  t.equal(attempts, 2);
+  t.equal((await readRoot(repository)).locks, undefined, 'the next one extends all again');
+});
+
+t.test('locks: so many failures in a row, and no more, end an extension', async (t) => {
+  withLimits(t, lockLimits, { concurrentRequests: 1 });
+  const { locks, opened } = await lockedWith(t, packsOf(3 * lockLimits.failures));
+  let asked = 0;
+  locks.onExtend = () => {
+    asked++;
+    throw new LaganError('forbidden', 'no');
+  };
+  t.match(await opened.extend(options), { extended: 0, failed: lockLimits.failures });
+  t.equal(asked, lockLimits.failures);
 });
 
 t.test('locks: packs stay as they are until their locks have to be extended', async (t) => {

@@ -72,6 +72,7 @@ t.test('revert: what was made since stays, as it was first', async (t) => {
   t.equal(await fateOf(third, deletionOf(name, timeMs + 2, old), first), 'replaced 2 7');
   t.equal(await fateOf(third, deletionOf(name, timeMs, old), { ...first, sinceMs: timeMs - 1 }), 'replaced 2 7', 'it was gone then');
   t.equal(await fateOf(deletionOf(name, timeMs + 2), first), 'stays', 'perhaps it was collected');
+  t.equal(await fateOf(versionOf(name, timeMs + 2), deletionOf(name, timeMs + 1, old)), 'stays', 'there was nothing to delete before');
 });
 
 t.test("revert: the owner's records and roots that were made since are hidden, and what no root has reached", async (t) => {
@@ -100,6 +101,13 @@ t.test("revert: the owner's records and roots that were made since are hidden, a
     ['elsewhere/thing', 'stays'],
   ] as const)
     t.equal(await since(made), fate, made);
+});
+
+t.test('revert: of roots, those that were made since are read, and no deletion of one', async (t) => {
+  const root = objectNames.root(3);
+  const versions = [deletionOf(root, timeMs + 1), versionOf(root, timeMs, { ...old, sizeBytes: 7 })];
+  t.equal(await fateOf(...versions), 'undeleted 1 7', 'that of then need not be read: the one that counts was');
+  await t.rejects(reverted([versionOf(root, timeMs + 1)]), { code: 'not-found' }, 'no answer is none');
 });
 
 t.test('revert: all is done by name, what comes back before what is hidden; a dry run tells the same', async (t) => {

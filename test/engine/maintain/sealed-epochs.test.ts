@@ -81,3 +81,13 @@ t.test('SealedEpochs: what is gone has no epoch; no answer is an error, and is a
     'of a format that is not known',
   );
 });
+
+t.test('oldObjects: where there is but one key, what is damaged is told, and nothing else', async (t) => {
+  const repository = await makeRepository();
+  await backUp(repository, nothing);
+  const epochs = new SealedEpochs(repository);
+  t.same(await epochs.oldObjects({}), []);
+  const name = objectNames.pack(pack('1'));
+  await repository.storage.create(name, [new Uint8Array(100)]);
+  t.same(await epochs.oldObjects({}), [{ name, type: 'pack', epoch: null }]);
+});

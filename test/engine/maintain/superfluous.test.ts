@@ -1,12 +1,34 @@
 /** What is deleted beside packs, and what stays though it looks like it. */
 import t from 'tap';
+import { readBaseIndex, writeIndexTable } from '../../../engine/index/mod.ts';
+import { storeBaseIndex } from '../../../engine/maintain/_base-index.ts';
 import { type Deleted, deleteSuperfluous } from '../../../engine/maintain/_deletion.ts';
 import { maintainLimits } from '../../../engine/maintain/_limits.ts';
+import { noLosses } from '../../../engine/maintain/_losses.ts';
 import { superfluousVerifications } from '../../../engine/maintain/_verifications.ts';
 import { maintain } from '../../../engine/maintain/mod.ts';
-import { annotateSnapshot, idForSuccessor, type Repository, readRoot, storeVerification } from '../../../engine/repository/mod.ts';
-import { objectNames, objectPrefixes, type PackId, type SessionId } from '../../../repo-format/mod.ts';
+import {
+  annotateSnapshot,
+  idForSuccessor,
+  type Repository,
+  readRoot,
+  type StoredReport,
+  storeCatalogue,
+  storeVerification,
+} from '../../../engine/repository/mod.ts';
+import { type Storage, withOverrides } from '../../../engine/storage/mod.ts';
+import {
+  LaganError,
+  type ObjectReference,
+  objectNames,
+  objectPrefixes,
+  type PackId,
+  type Root,
+  type SessionId,
+} from '../../../repo-format/mod.ts';
+import { randomNames } from '../random.ts';
 import { advanceRoot, backUp, makeRepository, markDeleted, namesIn, randomId, replaceObject, storePackList } from '../repository/sample.ts';
+import { SignalWatch } from '../storage/signal-watch.ts';
 import { files, forget, leaveLitter, newHistory, snapshotOf, withLimits } from './_fixture.ts';
 
 const nothing = { tree: null, packs: null, listPacks: [] };
@@ -106,12 +128,13 @@ t.test('deletion: so many roots are kept, and what is below the lowest that any 
   for (const name of names) await repository.storage.create(name, [bytes]);
   await advanceRoot(repository, { generation: 2, floor: 1 });
   for (let count = 1; count < kept; count++) await advanceRoot(repository, { floor: 2 });
+  await repository.storage.create(`${objectPrefixes.roots}strange`, [bytes]);
   const ofGeneration = (generation: number) => names.slice(3 * generation, 3 * generation + 3).sort();
   t.same((await deletedFrom(repository)).names.sort(), [objectNames.root(0), ...ofGeneration(0)].sort());
   await advanceRoot(repository, {});
   t.same((await deletedFrom(repository)).names.sort(), [objectNames.root(1), ...ofGeneration(1)].sort());
   t.same((await deletedFrom(repository)).names, []);
-  t.equal((await namesIn(repository.storage, objectPrefixes.roots)).length, kept);
+  t.equal((await namesIn(repository.storage, objectPrefixes.roots)).length, kept + 1, 'beside a name that nobody knows');
 });
 
 t.test('deletion: many are deleted in calls of so many, each told', async (t) => {
@@ -146,12 +169,118 @@ t.test('superfluousVerifications: those of which each pack is gone, or in a late
   await verified('gone', [gone]);
   t.same(await superfluousVerifications(repository, {}), []);
   await verified('older than the others', [b], 1_600_000_000);
-  const names = new Set(await superfluousVerifications(repository, {}));
+  const damaged = objectNames.verification(randomId());
+  await repository.storage.create(damaged, [bytes]);
+  const { signal, storage, withoutSignal } = new SignalWatch(repository.storage);
+  const names = new Set(await superfluousVerifications({ ...repository, storage }, { signal }));
+  t.same([...withoutSignal], []);
   t.same(
     Object.keys(stored).filter((what) => names.has(stored[what]!)),
     ['all told later', 'gone', 'older than the others'],
   );
   const { deleted } = await deletedFrom(repository);
   t.match(deleted, { objects: 3 });
-  t.same(await namesIn(repository.storage, objectPrefixes.verifications), [stored['only that']!, stored.b!].sort());
+  t.same(await namesIn(repository.storage, objectPrefixes.verifications), [stored['only that']!, stored.b!, damaged].sort());
+});
+
+/** A root of that floor, and no other one. */
+async function alone(repository: Repository, changes: Partial<Root>): Promise<void> {
+  const before = await namesIn(repository.storage, objectPrefixes.roots);
+  await advanceRoot(repository, changes);
+  await repository.storage.delete(before);
+}
+
+t.test('deletion: what the catalogue does not hold itself keeps its own objects', async (t) => {
+  const repository = await makeRepository();
+  const [inside, outside, unfinished] = [randomId<SessionId>(), randomId<SessionId>(), randomId<SessionId>()];
+  const [late, uncounted] = [randomId<SessionId>(), randomId<SessionId>()];
+  const stay = [
+    objectNames.snapshot(0, outside),
+    objectNames.sessionIndex(0, unfinished, 0, 0),
+    objectNames.checkpoint(0, unfinished, 3),
+    objectNames.checkpoint(2, uncounted, 0),
+  ];
+  const go = [
+    objectNames.snapshot(0, inside),
+    objectNames.snapshot(0, uncounted),
+    objectNames.sessionIndex(0, inside, 0, 0),
+    objectNames.checkpoint(0, unfinished, 2),
+    objectNames.checkpoint(2, inside, 0),
+    objectNames.checkpoint(2, late, 0),
+  ];
+  for (const name of [...stay, ...go, objectNames.snapshot(2, late)]) await repository.storage.create(name, [bytes]);
+  const snapshots = [
+    { id: inside, generation: 0, object: bytes },
+    { id: outside, generation: 0, object: new Uint8Array(0) },
+  ];
+  const checkpoints = [{ session: unfinished, generation: 0, number: 3 }];
+  const catalogue = await storeCatalogue(repository, await readRoot(repository), { catalogue: { snapshots, checkpoints } });
+  await alone(repository, { catalogue, generation: 2, floor: 2 });
+  t.same((await deletedFrom(repository)).names.sort(), go.sort());
+});
+
+t.test('deletion: the older tables of a base index stay as long as it', async (t) => {
+  withLimits(t, maintainLimits, { smallTableRows: 0, baseTableRatio: 0 });
+  const repository = await makeRepository();
+  const { storage, keys } = repository;
+  const stored = async (baseIndex: ObjectReference | null) => {
+    const root = { ...(await readRoot(repository)), baseIndex };
+    const table = objectNames.sessionIndex(0, randomId<SessionId>(), 0, 0);
+    await writeIndexTable(storage, {
+      name: table,
+      keys,
+      packs: [{ pack: randomId<PackId>(), kind: 'pack', names: randomNames(table, 2), sizeBytes: 1 }],
+    });
+    const reference = await storeBaseIndex(repository, root, { tables: [table], without: new Set() });
+    await advanceRoot(repository, { baseIndex: reference });
+    return reference;
+  };
+  const second = await stored(await stored(null));
+  t.equal((await readBaseIndex(storage, { reference: second, keys })).tables.length, 2);
+  await alone(repository, {});
+  t.same((await deletedFrom(repository)).names, []);
+  await alone(repository, { baseIndex: null });
+  t.equal((await deletedFrom(repository)).names.length, 2);
+});
+
+t.test('deletion: a base index of an older root that is gone keeps none; no answer is an error', async (t) => {
+  const repository = await makeRepository();
+  const gone = idForSuccessor(repository.root);
+  const unreferenced = objectNames.baseIndex(idForSuccessor(repository.root));
+  await advanceRoot(repository, { baseIndex: { id: gone, hash: new Uint8Array(32) } });
+  await advanceRoot(repository, { baseIndex: null });
+  await repository.storage.create(unreferenced, [bytes]);
+  const failing = (code: 'unavailable' | 'not-found') => {
+    const getEnd: Storage['getEnd'] = async (name, ...given) => {
+      if (name === objectNames.baseIndex(gone)) throw new LaganError(code, 'no', { object: name });
+      return repository.storage.getEnd(name, ...given);
+    };
+    return { ...repository, storage: withOverrides(repository.storage, { getEnd }) };
+  };
+  await t.rejects(deletedFrom(failing('unavailable')), { code: 'unavailable' });
+  t.same((await deletedFrom(failing('not-found'))).names, [unreferenced]);
+});
+
+t.test('deletion: damage reports go when the root names all their packs, or these are good', async (t) => {
+  const repository = await makeRepository();
+  const [named, sound, unknown] = ['1', '2', '3'].map((digit) => digit.repeat(32) as PackId) as [PackId, PackId, PackId];
+  await advanceRoot(repository, { lost: await storePackList(repository, [named]) });
+  const report = async (...packs: PackId[]): Promise<StoredReport> => {
+    const id = randomId();
+    const name = objectNames.damageReport(id);
+    await repository.storage.create(name, [bytes]);
+    const findings = packs.map((pack) => ({ pack })) as unknown as StoredReport['value']['findings'];
+    return { id, name, value: { findings } as StoredReport['value'] };
+  };
+  const go = [await report(named), await report(sound), await report(sound, named), await report()];
+  const stay = [await report(unknown), await report(sound, unknown), await report(unknown, named)];
+  const losses = { ...noLosses, reports: [...stay, ...go], sound: new Set([sound]) };
+  const { signal, storage, withoutSignal } = new SignalWatch(repository.storage);
+  const root = await readRoot(repository);
+  const deleted = await deleteSuperfluous({ ...repository, storage }, root, { losses, onDeleted: () => undefined, signal });
+  t.equal(deleted.objects, go.length);
+  t.same(await namesIn(repository.storage, objectPrefixes.damageReports), stay.map(({ name }) => name).sort());
+  t.same([...withoutSignal], []);
+  await deleteSuperfluous(repository, root, { onDeleted: () => undefined, signal: undefined });
+  t.equal((await namesIn(repository.storage, objectPrefixes.damageReports)).length, stay.length, 'who has not asked removes none');
 });
