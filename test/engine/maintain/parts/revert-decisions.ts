@@ -1,9 +1,9 @@
 /** What becomes of a name by its versions and their times, to the millisecond. */
 import t from 'tap';
-import { revert } from '../../../engine/maintain/mod.ts';
-import { idForSuccessor } from '../../../engine/repository/mod.ts';
-import { InMemory, type ObjectVersion, type Storage, withOverrides } from '../../../engine/storage/mod.ts';
-import { objectNames, type PackId, type SessionId } from '../../../repo-format/mod.ts';
+import { revert } from '../../../../engine/maintain/mod.ts';
+import { idForSuccessor } from '../../../../engine/repository/mod.ts';
+import { InMemory, type ObjectVersion, type Storage, withOverrides } from '../../../../engine/storage/mod.ts';
+import { objectNames, type PackId, type SessionId } from '../../../../repo-format/mod.ts';
 import { deletionOf, nowMs, packName, repositoryWith, versionOf, WrittenHistory } from './_versions.ts';
 
 const timeMs = nowMs;

@@ -1,9 +1,9 @@
 /** What is told of locks without asking for each, to the millisecond. */
 import t from 'tap';
-import { timeOf } from '../../../engine/maintain/_keep-locks.ts';
-import { lockLimits } from '../../../engine/maintain/_lock-limits.ts';
-import { lockStatus } from '../../../engine/maintain/mod.ts';
-import { type ObjectVersion, withOverrides } from '../../../engine/storage/mod.ts';
+import { timeOf } from '../../../../engine/maintain/_keep-locks.ts';
+import { lockLimits } from '../../../../engine/maintain/_lock-limits.ts';
+import { lockStatus } from '../../../../engine/maintain/mod.ts';
+import { type ObjectVersion, withOverrides } from '../../../../engine/storage/mod.ts';
 import {
   type LockRecord,
   objectNames,
@@ -12,9 +12,9 @@ import {
   parseObjectName,
   type Root,
   type SessionId,
-} from '../../../repo-format/mod.ts';
-import { advanceRoot, storePackList } from '../repository/sample.ts';
-import { SignalWatch } from '../storage/signal-watch.ts';
+} from '../../../../repo-format/mod.ts';
+import { advanceRoot, storePackList } from '../../repository/sample.ts';
+import { SignalWatch } from '../../storage/signal-watch.ts';
 import { deletionOf, hourMs, nowMs, packName, repositoryWith, rule, versionOf, WrittenHistory } from './_versions.ts';
 
 const period = rule.periodSeconds;

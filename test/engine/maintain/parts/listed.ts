@@ -1,10 +1,10 @@
 /** What lists name: the packs of snapshots, and the commits of a store that may not show all of them. */
 import t, { type Test } from 'tap';
-import { expectCommitsListed } from '../../../engine/maintain/_listed-commits.ts';
-import { ListedPacks } from '../../../engine/maintain/_listed-packs.ts';
-import type { Repository, SessionIndexTable } from '../../../engine/repository/mod.ts';
-import { type Storage, withOverrides } from '../../../engine/storage/mod.ts';
-import { TreeReader } from '../../../engine/trees/mod.ts';
+import { expectCommitsListed } from '../../../../engine/maintain/_listed-commits.ts';
+import { ListedPacks } from '../../../../engine/maintain/_listed-packs.ts';
+import type { Repository, SessionIndexTable } from '../../../../engine/repository/mod.ts';
+import { type Storage, withOverrides } from '../../../../engine/storage/mod.ts';
+import { TreeReader } from '../../../../engine/trees/mod.ts';
 import {
   encodeNode,
   LaganError,
@@ -13,11 +13,11 @@ import {
   type PackId,
   type SessionId,
   type Snapshot,
-} from '../../../repo-format/mod.ts';
-import { testKeys } from '../random.ts';
-import { backUp, makeRepository, randomId, sampleSnapshot } from '../repository/sample.ts';
-import { SignalWatch } from '../storage/signal-watch.ts';
-import { treeParts } from '../trees/_tree-parts.ts';
+} from '../../../../repo-format/mod.ts';
+import { testKeys } from '../../random.ts';
+import { backUp, makeRepository, randomId, sampleSnapshot } from '../../repository/sample.ts';
+import { SignalWatch } from '../../storage/signal-watch.ts';
+import { treeParts } from '../../trees/_tree-parts.ts';
 
 const packNumber = (number: number) => number.toString(16).padStart(32, '0') as PackId;
 

@@ -1,6 +1,6 @@
 /** Whoever gives a signal can end the whole: it is handed to every call of the storage, but those that read or write a part of a pack or of an index table, after each of which is looked at it. */
 import t, { type Test } from 'tap';
-import { lockStatus, maintain, maintenanceIsDue, recover, revert } from '../../../engine/maintain/mod.ts';
+import { lockStatus, maintain, maintenanceIsDue, recover, revert } from '../../../../engine/maintain/mod.ts';
 import {
   beginSession,
   holdSnapshots,
@@ -8,13 +8,13 @@ import {
   openRepository,
   type Repository,
   writeCheckpoint,
-} from '../../../engine/repository/mod.ts';
-import { pastOf } from '../../../engine/storage/mod.ts';
-import { objectPrefixes } from '../../../repo-format/mod.ts';
-import { keyFile, makeRepository, sampleSnapshot } from '../repository/sample.ts';
-import { SignalWatch } from '../storage/signal-watch.ts';
-import { VersionedStorage } from '../storage/versioned-storage.ts';
-import { files, forget, type History, leaveLitter, newHistory, snapshotOf, snapshotOfExactly, someOf } from './_fixture.ts';
+} from '../../../../engine/repository/mod.ts';
+import { pastOf } from '../../../../engine/storage/mod.ts';
+import { objectPrefixes } from '../../../../repo-format/mod.ts';
+import { keyFile, makeRepository, sampleSnapshot } from '../../repository/sample.ts';
+import { SignalWatch } from '../../storage/signal-watch.ts';
+import { VersionedStorage } from '../../storage/versioned-storage.ts';
+import { files, forget, type History, leaveLitter, newHistory, snapshotOf, snapshotOfExactly, someOf } from '../_fixture.ts';
 
 const rule = { mode: 'governance', periodSeconds: 30 * 86_400 } as const;
 const ofParts = /^storage\.(get|getEnd|createWriter) (writer|collector)\/(packs|index)\//;

@@ -1,11 +1,11 @@
 /** Which locks are extended, when, and what is remembered and told of that: by a clock that stands still. */
 import t, { type Test } from 'tap';
-import { keepLocks, type MaintainWarning, openLocks, timeOf } from '../../../engine/maintain/_keep-locks.ts';
-import { maintainLimits } from '../../../engine/maintain/_limits.ts';
-import { lockLimits } from '../../../engine/maintain/_lock-limits.ts';
-import { extensionDueMs, isExtended, locksAreDue, locksHoldUntilMs, RetentionLocks } from '../../../engine/maintain/_retention-locks.ts';
-import { type Repository, readRoot } from '../../../engine/repository/mod.ts';
-import { type ObjectVersion, type Storage, withOverrides } from '../../../engine/storage/mod.ts';
+import { keepLocks, type MaintainWarning, openLocks, timeOf } from '../../../../engine/maintain/_keep-locks.ts';
+import { maintainLimits } from '../../../../engine/maintain/_limits.ts';
+import { lockLimits } from '../../../../engine/maintain/_lock-limits.ts';
+import { extensionDueMs, isExtended, locksAreDue, locksHoldUntilMs, RetentionLocks } from '../../../../engine/maintain/_retention-locks.ts';
+import { type Repository, readRoot } from '../../../../engine/repository/mod.ts';
+import { type ObjectVersion, type Storage, withOverrides } from '../../../../engine/storage/mod.ts';
 import {
   LaganError,
   type LockRecord,
@@ -15,10 +15,10 @@ import {
   parseObjectName,
   type Root,
   type SnapshotId,
-} from '../../../repo-format/mod.ts';
-import { advanceRoot, storePackList } from '../repository/sample.ts';
-import { SignalWatch } from '../storage/signal-watch.ts';
-import { withLimits } from './_fixture.ts';
+} from '../../../../repo-format/mod.ts';
+import { advanceRoot, storePackList } from '../../repository/sample.ts';
+import { SignalWatch } from '../../storage/signal-watch.ts';
+import { withLimits } from '../_fixture.ts';
 import { deletionOf, hourMs, nowMs, packName, repositoryWith, rule, StoppedClock, versionOf, WrittenHistory } from './_versions.ts';
 
 const period = rule.periodSeconds;

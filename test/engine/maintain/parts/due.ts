@@ -1,7 +1,7 @@
 /** When a maintenance is due, to the second. */
 import t, { type Test } from 'tap';
-import { maintainLimits } from '../../../engine/maintain/_limits.ts';
-import { maintenanceIsDue } from '../../../engine/maintain/mod.ts';
+import { maintainLimits } from '../../../../engine/maintain/_limits.ts';
+import { maintenanceIsDue } from '../../../../engine/maintain/mod.ts';
 import {
   beginSession,
   holdSnapshots,
@@ -9,10 +9,10 @@ import {
   type Repository,
   repositoryLimits,
   writeCheckpoint,
-} from '../../../engine/repository/mod.ts';
-import { objectNames, objectPrefixes, type SessionId } from '../../../repo-format/mod.ts';
-import { advanceRoot, backUp, makeRepository, namesIn, randomId, replaceObject, sampleSnapshot } from '../repository/sample.ts';
-import { withLimits } from './_fixture.ts';
+} from '../../../../engine/repository/mod.ts';
+import { objectNames, objectPrefixes, type SessionId } from '../../../../repo-format/mod.ts';
+import { advanceRoot, backUp, makeRepository, namesIn, randomId, replaceObject, sampleSnapshot } from '../../repository/sample.ts';
+import { withLimits } from '../_fixture.ts';
 
 const nothing = { tree: null, packs: null, listPacks: [] };
 const now = 1_900_000_000;

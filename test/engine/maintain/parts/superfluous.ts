@@ -1,12 +1,12 @@
 /** What is deleted beside packs, and what stays though it looks like it. */
 import t from 'tap';
-import { readBaseIndex, writeIndexTable } from '../../../engine/index/mod.ts';
-import { storeBaseIndex } from '../../../engine/maintain/_base-index.ts';
-import { type Deleted, deleteSuperfluous } from '../../../engine/maintain/_deletion.ts';
-import { maintainLimits } from '../../../engine/maintain/_limits.ts';
-import { noLosses } from '../../../engine/maintain/_losses.ts';
-import { superfluousVerifications } from '../../../engine/maintain/_verifications.ts';
-import { maintain } from '../../../engine/maintain/mod.ts';
+import { readBaseIndex, writeIndexTable } from '../../../../engine/index/mod.ts';
+import { storeBaseIndex } from '../../../../engine/maintain/_base-index.ts';
+import { type Deleted, deleteSuperfluous } from '../../../../engine/maintain/_deletion.ts';
+import { maintainLimits } from '../../../../engine/maintain/_limits.ts';
+import { noLosses } from '../../../../engine/maintain/_losses.ts';
+import { superfluousVerifications } from '../../../../engine/maintain/_verifications.ts';
+import { maintain } from '../../../../engine/maintain/mod.ts';
 import {
   annotateSnapshot,
   idForSuccessor,
@@ -15,8 +15,8 @@ import {
   type StoredReport,
   storeCatalogue,
   storeVerification,
-} from '../../../engine/repository/mod.ts';
-import { type Storage, withOverrides } from '../../../engine/storage/mod.ts';
+} from '../../../../engine/repository/mod.ts';
+import { type Storage, withOverrides } from '../../../../engine/storage/mod.ts';
 import {
   LaganError,
   type ObjectReference,
@@ -25,11 +25,20 @@ import {
   type PackId,
   type Root,
   type SessionId,
-} from '../../../repo-format/mod.ts';
-import { randomNames } from '../random.ts';
-import { advanceRoot, backUp, makeRepository, markDeleted, namesIn, randomId, replaceObject, storePackList } from '../repository/sample.ts';
-import { SignalWatch } from '../storage/signal-watch.ts';
-import { files, forget, leaveLitter, newHistory, snapshotOf, withLimits } from './_fixture.ts';
+} from '../../../../repo-format/mod.ts';
+import { randomNames } from '../../random.ts';
+import {
+  advanceRoot,
+  backUp,
+  makeRepository,
+  markDeleted,
+  namesIn,
+  randomId,
+  replaceObject,
+  storePackList,
+} from '../../repository/sample.ts';
+import { SignalWatch } from '../../storage/signal-watch.ts';
+import { files, forget, leaveLitter, newHistory, snapshotOf, withLimits } from '../_fixture.ts';
 
 const nothing = { tree: null, packs: null, listPacks: [] };
 const bytes = new Uint8Array(10);

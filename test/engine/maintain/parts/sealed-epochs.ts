@@ -1,11 +1,11 @@
 /** Which objects are sealed with an old key, as their headers say. */
 import t from 'tap';
-import { SealedEpochs } from '../../../engine/maintain/_sealed-epochs.ts';
-import { annotateSnapshot, rotateMasterKey } from '../../../engine/repository/mod.ts';
-import { withOverrides } from '../../../engine/storage/mod.ts';
-import { LaganError, objectNames, objectPrefixes, type PackId, sealedLayout } from '../../../repo-format/mod.ts';
-import { backUp, makeRepository, namesIn, replaceObject } from '../repository/sample.ts';
-import { SignalWatch } from '../storage/signal-watch.ts';
+import { SealedEpochs } from '../../../../engine/maintain/_sealed-epochs.ts';
+import { annotateSnapshot, rotateMasterKey } from '../../../../engine/repository/mod.ts';
+import { withOverrides } from '../../../../engine/storage/mod.ts';
+import { LaganError, objectNames, objectPrefixes, type PackId, sealedLayout } from '../../../../repo-format/mod.ts';
+import { backUp, makeRepository, namesIn, replaceObject } from '../../repository/sample.ts';
+import { SignalWatch } from '../../storage/signal-watch.ts';
 
 const nothing = { tree: null, packs: null, listPacks: [] };
 const pack = (digit: string) => digit.repeat(32) as PackId;

@@ -1,6 +1,6 @@
 /** Histories that tests write down, in a store that notes what it is told to do with them. */
 import type { Test } from 'tap';
-import type { Repository } from '../../../engine/repository/mod.ts';
+import type { Repository } from '../../../../engine/repository/mod.ts';
 import {
   type ListOptions,
   type LockMode,
@@ -9,9 +9,9 @@ import {
   type StorageHistory,
   type StorageLocks,
   withOverrides,
-} from '../../../engine/storage/mod.ts';
-import { LaganError, objectNames, type PackId, type Root } from '../../../repo-format/mod.ts';
-import { advanceRoot, makeRepository } from '../repository/sample.ts';
+} from '../../../../engine/storage/mod.ts';
+import { LaganError, objectNames, type PackId, type Root } from '../../../../repo-format/mod.ts';
+import { advanceRoot, makeRepository } from '../../repository/sample.ts';
 
 export const nowMs = Date.UTC(2030, 0, 1);
 export const hourMs = 3_600_000;

@@ -1,15 +1,15 @@
 /** All that a store has, for a recovery: what counts, what somebody made up, and what suffices. */
 import t, { type Test } from 'tap';
-import { writeIndexTable } from '../../../engine/index/mod.ts';
-import { storeBaseIndex } from '../../../engine/maintain/_base-index.ts';
-import { cataloguedEntries, type Inventory, type InventoryOptions, takeInventory } from '../../../engine/maintain/_inventory.ts';
-import { maintainLimits } from '../../../engine/maintain/_limits.ts';
-import { idForSuccessor, type Repository, recoveryReach } from '../../../engine/repository/mod.ts';
-import { type Storage, withOverrides } from '../../../engine/storage/mod.ts';
-import { LaganError, objectNames, objectPrefixes, type PackId, type SessionId, type SnapshotId } from '../../../repo-format/mod.ts';
-import { advanceRoot, backUp, makeRepository, namesIn, randomId, storeCatalogue } from '../repository/sample.ts';
-import { SignalWatch } from '../storage/signal-watch.ts';
-import { withLimits } from './_fixture.ts';
+import { writeIndexTable } from '../../../../engine/index/mod.ts';
+import { storeBaseIndex } from '../../../../engine/maintain/_base-index.ts';
+import { cataloguedEntries, type Inventory, type InventoryOptions, takeInventory } from '../../../../engine/maintain/_inventory.ts';
+import { maintainLimits } from '../../../../engine/maintain/_limits.ts';
+import { idForSuccessor, type Repository, recoveryReach } from '../../../../engine/repository/mod.ts';
+import { type Storage, withOverrides } from '../../../../engine/storage/mod.ts';
+import { LaganError, objectNames, objectPrefixes, type PackId, type SessionId, type SnapshotId } from '../../../../repo-format/mod.ts';
+import { advanceRoot, backUp, makeRepository, namesIn, randomId, storeCatalogue } from '../../repository/sample.ts';
+import { SignalWatch } from '../../storage/signal-watch.ts';
+import { withLimits } from '../_fixture.ts';
 
 const nothing = { tree: null, packs: null, listPacks: [] };
 const bytes = new Uint8Array(10);

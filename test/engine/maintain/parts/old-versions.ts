@@ -1,8 +1,9 @@
 /** Which old versions go for good, to the millisecond, and what is told of the others. */
 import t from 'tap';
-import { lockLimits } from '../../../engine/maintain/_lock-limits.ts';
-import { type OldVersions, purgeOldVersions } from '../../../engine/maintain/_old-versions.ts';
-import { type ObjectVersion, storageLimits } from '../../../engine/storage/mod.ts';
+import { lockLimits } from '../../../../engine/maintain/_lock-limits.ts';
+import { type OldVersions, purgeOldVersions } from '../../../../engine/maintain/_old-versions.ts';
+import { type ObjectVersion, storageLimits } from '../../../../engine/storage/mod.ts';
+import { withLimits } from '../_fixture.ts';
 import { deletionOf, hourMs, nowMs, packName, versionOf, WrittenHistory } from './_versions.ts';
 
 const periodSeconds = 3600;
@@ -147,6 +148,7 @@ t.test('purgeOldVersions: many are deleted in calls of so many, each version onc
 });
 
 t.test('purgeOldVersions: a name with more states than are looked at hides nothing: it is told, and nothing of it goes', async (t) => {
+  withLimits(t, storageLimits, { versionsOfName: 5 });
   const many = (count: number) =>
     Array.from({ length: count }, (_, index) => versionOf(packName(1), dueMs - index, { id: `${index}`, isCurrent: index === 0 }));
   const { result, calls } = await purged(many(storageLimits.versionsOfName + 3));
