@@ -186,6 +186,7 @@ export {
   removeHold,
   removeKey,
   resolveSnapshot,
+  resolveUnreadable,
   revokeKeys,
   rollbackWarning,
   rotateMasterKey,

@@ -1,7 +1,15 @@
 /** `lagan forget`: removes snapshots by rules of what to keep, or those that are named. */
 import { type Command, Option } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
-import type { KeepReason, PlannedGroup, PlannedSnapshot, RetentionPolicy, RetentionSource, SnapshotInfo } from '../shared/engine.ts';
+import type {
+  KeepReason,
+  PlannedGroup,
+  PlannedSnapshot,
+  RetentionPolicy,
+  RetentionSource,
+  SnapshotId,
+  SnapshotInfo,
+} from '../shared/engine.ts';
 import { LaganError, usageError } from '../shared/errors.ts';
 import { type GroupKey, groupKeys, parseGroupKeys } from '../shared/groups.ts';
 import { pathFields, snapshotFields } from '../shared/json.ts';
@@ -57,11 +65,11 @@ async function run(context: Context, texts: string[], options: ForgetOptions): P
   }
   const opened = await openRepository(context, options.dryRun ? 'metadata' : 'write');
   const now = timeOfDate(new Date());
-  const groups =
+  const { groups, unreadable } =
     texts.length > 0
       ? await named(context, opened, texts, { options, now })
-      : await planned(context, opened, { policy, timeZone, options, now });
-  await forget(context, opened, groups, { options, now, timeZone });
+      : { groups: await planned(context, opened, { policy, timeZone, options, now }), unreadable: [] };
+  await forget(context, opened, groups, { unreadable, options, now, timeZone });
 }
 
 type Groups = readonly PlannedGroup<RetentionSource>[];
@@ -81,22 +89,29 @@ async function planned(
   return engine.planRetention(snapshots, { policy, groupBy: options.groupBy, held: engine.heldSnapshots(holds, now), now, timeZone });
 }
 
-/** The snapshots that were named, as one group of which nothing is kept. */
+/** The snapshots that were named, as one group of which nothing is kept; and those of which nothing can be read. */
 async function named(
   context: Context,
   { engine, repository }: OpenedRepository,
   texts: string[],
   { options, now }: { options: ForgetOptions; now: Time },
-): Promise<Groups> {
+): Promise<{ groups: Groups; unreadable: SnapshotId[] }> {
   const { signal } = context;
   const references = texts.map(parseSnapshotReference);
   const held = engine.heldSnapshots(await engine.listHolds(repository, { signal }), now);
   const infos = new Map<string, SnapshotInfo>();
+  const unreadable = new Set<SnapshotId>();
   for (const { snapshot } of references) {
+    const damaged = await engine.resolveUnreadable(repository, snapshot, { signal });
+    if (damaged !== undefined) {
+      if (held.has(damaged)) throw heldError({ id: damaged, words: shortId(damaged), until: held.get(damaged)! });
+      unreadable.add(damaged);
+      continue;
+    }
     const filter = filterOf(options, context);
     const info = await engine.resolveSnapshot(repository, snapshot, { filter, includeDeleted: !snapshot.startsWith('latest'), signal });
     const until = held.get(info.id);
-    if (until !== undefined) throw heldError(info, until);
+    if (until !== undefined) throw heldError({ id: info.id, words: describeSnapshot(info), until });
     infos.set(info.id, info);
   }
   await warnOfLast(context, { engine, repository }, infos);
@@ -105,14 +120,14 @@ async function named(
     action: 'remove' as const,
     reasons: [],
   }));
-  return [{ values: {}, snapshots }];
+  return { groups: [{ values: {}, snapshots }], unreadable: [...unreadable] };
 }
 
-function heldError(info: SnapshotInfo, until: Time | null): LaganError {
+function heldError({ id, words, until }: { id: SnapshotId; words: string; until: Time | null }): LaganError {
   const end = until === null ? '' : ` until ${formatTime(until)}`;
-  return new LaganError('held', `snapshot ${describeSnapshot(info)} is pinned${end} and stays`, {
-    object: info.id,
-    hint: `lagan pin --remove ${shortId(info.id)} lets it be removed`,
+  return new LaganError('held', `snapshot ${words} is pinned${end} and stays`, {
+    object: id,
+    hint: `lagan pin --remove ${shortId(id)} lets it be removed`,
   });
 }
 
@@ -137,18 +152,31 @@ async function forget(
   context: Context,
   { engine, repository }: OpenedRepository,
   groups: Groups,
-  { options, now, timeZone }: { options: ForgetOptions; now: Time; timeZone: string | undefined },
+  {
+    unreadable,
+    options,
+    now,
+    timeZone,
+  }: { unreadable: readonly SnapshotId[]; options: ForgetOptions; now: Time; timeZone: string | undefined },
 ): Promise<void> {
   const toRemove = groups.flatMap(({ snapshots }) => snapshots.filter(({ action }) => action === 'remove'));
-  const unmarked = toRemove.filter(({ snapshot }) => !snapshot.info.deleted).map(({ snapshot }) => snapshot.id);
+  const unmarked = [...toRemove.filter(({ snapshot }) => !snapshot.info.deleted).map(({ snapshot }) => snapshot.id), ...unreadable];
   const settings = { now, reason: 'forgotten', signal: context.signal };
   const held = options.dryRun ? new Map() : (await engine.forgetSnapshots(repository, unmarked, settings)).held;
   for (const id of held.keys()) await context.output.warning(`snapshot ${shortId(id)} was pinned just now and stays`, { code: 'held' });
   const done = groups.map((group) => ({ ...group, snapshots: group.snapshots.map((planned) => afterPins(planned, held)) }));
-  const removed = toRemove.length - held.size;
-  const kept = done.flatMap(({ snapshots }) => snapshots).length - removed;
-  await context.output.json({ type: 'forget', outcome: options.dryRun ? 'dry-run' : 'forgotten', kept, removed, groups: done.map(jsonOf) });
-  for (const group of done) await printGroup(context, group, timeZone);
+  const removed = toRemove.length + unreadable.length - held.size;
+  const kept = done.flatMap(({ snapshots }) => snapshots).length + unreadable.length - removed;
+  await context.output.json({
+    type: 'forget',
+    outcome: options.dryRun ? 'dry-run' : 'forgotten',
+    kept,
+    removed,
+    unreadable,
+    groups: done.map(jsonOf),
+  });
+  for (const group of done) if (group.snapshots.length > 0) await printGroup(context, group, timeZone);
+  for (const id of unreadable) await context.output.summary(`remove ${shortId(id)}, of which nothing can be read`);
   await printSummary(context, { kept, removed, dryRun: options.dryRun ?? false });
 }
 

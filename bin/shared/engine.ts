@@ -131,6 +131,7 @@ export type Engine = Pick<
   | 'removeHold'
   | 'removeKey'
   | 'resolveSnapshot'
+  | 'resolveUnreadable'
   | 'restore'
   | 'retentionSnapshotOf'
   | 'revert'

@@ -29,9 +29,9 @@ import {
 } from '../../repo-format/mod.ts';
 import { readBaseIndex } from '../index/mod.ts';
 import { openKeyring } from '../keys/mod.ts';
-import { type Repository, readCatalogue, readFormatFile, readPackList } from '../repository/mod.ts';
+import { listCommits, type Repository, readCatalogue, readFormatFile, readPackList } from '../repository/mod.ts';
 import type { Storage } from '../storage/mod.ts';
-import type { Findings } from './_findings.ts';
+import { type Findings, isDamage } from './_findings.ts';
 import { checkLimits } from './_limits.ts';
 
 /** Where small objects are, and how one of them is decoded. */
@@ -61,8 +61,14 @@ export async function checkSmallObjects(repository: Repository, findings: Findin
     const names = await namesBelow(repository, prefix, { findings, signal });
     await pLimit(checkLimits.concurrentReads).map(names, (name) =>
       tell(findings, name, async () => {
-        const payload = await readPayload(repository, name, { kind, signal });
-        if (payload !== undefined) decode(payload, name);
+        try {
+          const payload = await readPayload(repository, name, { kind, signal });
+          if (payload !== undefined) decode(payload, name);
+        } catch (error) {
+          if (!isDamage(error) || kind !== 'snapshot' || (await countsByItself(repository, name, signal))) throw error;
+          const message = `${error.message}; nobody needs it: it is of a snapshot that is gone, or is kept elsewhere`;
+          findings.add({ severity: 'note', code: error.code, message, object: name });
+        }
       }),
     );
   }
@@ -76,6 +82,14 @@ export async function checkSmallObjects(repository: Repository, findings: Findin
   );
   const references = baseIndex?.tables.map(({ reference }) => reference) ?? (root.baseIndex === null ? [] : [root.baseIndex]);
   for (const reference of references) await checkBaseTable(repository, { reference, findings, signal });
+}
+
+/** Whether the object of a snapshot is needed: a collector may have passed it, or put a copy of it into the catalogue. */
+async function countsByItself(repository: Repository, name: string, signal: AbortSignal | undefined): Promise<boolean> {
+  const { root } = repository;
+  const commits = await listCommits(repository, root, { signal });
+  const catalogued = await readCatalogue(repository, root, { signal }).catch(() => undefined);
+  return catalogued === undefined || [...commits, ...catalogued].some((snapshot) => snapshot.name === name && snapshot.bytes === null);
 }
 
 /** A table of the base index is the one that is referred to: the hash is that of the whole object (ROOT-4). One that is missing or damaged is told by who opens it. */

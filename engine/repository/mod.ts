@@ -67,7 +67,7 @@ export {
   type RepositoryMode,
 } from './repository.ts';
 export { resealed, resealOwnersObjects } from './reseal.ts';
-export { resolveSnapshot } from './resolve-snapshot.ts';
+export { resolveSnapshot, resolveUnreadable } from './resolve-snapshot.ts';
 export { planRevocation, type RevocationPlan, type RevokeOptions, revokeKeys } from './revoke-keys.ts';
 export { findRollback, readRootSince, rollbackWarning } from './rollback.ts';
 export {

@@ -1,5 +1,6 @@
 /** From what a person types to a snapshot. */
-import { LaganError } from '../../repo-format/mod.ts';
+import { LaganError, parseObjectName, type SnapshotId } from '../../repo-format/mod.ts';
+import type { CallOptions } from '../storage/mod.ts';
 import { repositoryLimits } from './limits.ts';
 import type { Repository } from './repository.ts';
 import { type ListSnapshotsOptions, listSnapshots, type SnapshotInfo } from './snapshots.ts';
@@ -20,9 +21,32 @@ export async function resolveSnapshot(
   const latest = /^latest(?:~([0-9]{1,9}))?$/.exec(text);
   if (latest !== null) return resolveLatest(repository, { text, back: Number(latest[1] ?? 0), options });
   const idPrefix = text.toLowerCase();
-  if (!/^[0-9a-f]+$/.test(idPrefix) || idPrefix.length < repositoryLimits.shortestIdPrefix || idPrefix.length > idLength)
-    throw notASnapshot(text);
+  if (!isIdPrefix(idPrefix)) throw notASnapshot(text);
   return resolveId(repository, { text, idPrefix, options });
+}
+
+/**
+ * The snapshot that an id names, or the beginning of one, if its object is damaged: nothing is known of it but that. Undefined if the text is no id, or fits others, or none.
+ * Codes: those of {@link listSnapshots}.
+ */
+export async function resolveUnreadable(
+  repository: Repository,
+  text: string,
+  { signal }: CallOptions = {},
+): Promise<SnapshotId | undefined> {
+  const idPrefix = text.toLowerCase();
+  if (!isIdPrefix(idPrefix)) return undefined;
+  const unreadable = new Set<SnapshotId>();
+  const onDamage = ({ object = '' }: LaganError) => {
+    const parsed = parseObjectName(object);
+    if (parsed?.type === 'snapshot') unreadable.add(parsed.session as string as SnapshotId);
+  };
+  const readable = await listSnapshots(repository, { includeDeleted: true, idPrefix, onDamage, signal });
+  return readable.length === 0 && unreadable.size === 1 ? [...unreadable][0] : undefined;
+}
+
+function isIdPrefix(text: string): boolean {
+  return /^[0-9a-f]+$/.test(text) && text.length >= repositoryLimits.shortestIdPrefix && text.length <= idLength;
 }
 
 interface Question {

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Home } from './home.ts';
@@ -73,4 +74,29 @@ t.test('rewrite: the paths are in no snapshot any more', async (t) => {
   home.write('b.txt', 'b');
   await home.backUp('01-03');
   t.match(await home.summary(t, 'check', '--read-data'), { outcome: 'sound' });
+});
+
+t.test('forget: a snapshot of which nothing can be read goes by its id; then space is freed again, and the check is content', async (t) => {
+  const home = new Home(t);
+  for (const content of ['old', 'new']) {
+    home.write('file', content.repeat(50_000));
+    await home.lagan('backup', 'data', '--no-maintain');
+  }
+  const [, newest] = (await home.lagan('snapshots', '--json')).json
+    .flatMap(({ snapshots }) => snapshots as { id: string }[])
+    .map(({ id }) => id);
+  const id = home.objects('writer/snapshots').find((name) => name !== newest)!;
+  const file = join(home.repository, 'writer/snapshots', '0'.repeat(16), id);
+  const bytes = readFileSync(file);
+  bytes[90]! ^= 1;
+  writeFileSync(file, bytes);
+  t.match(await home.lagan('maintain'), { stdout: /nothing is freed as long as it is not known/ });
+  t.match(await home.lagan('forget', id.slice(0, 8), '--dry-run'), {
+    exitCode: 0,
+    stdout: /nothing can be read\ndry run: 0 snapshots kept, 1 removed/,
+  });
+  t.match((await home.json(t, 'forget', id.slice(0, 8))).json.at(-1), { outcome: 'forgotten', removed: 1, unreadable: [id] });
+  t.match(await home.lagan('maintain'), { exitCode: 0, stdout: /^freed [\s\S]*1 forgotten snapshot removed/ });
+  t.match(await home.lagan('check'), { exitCode: 0, stdout: /note: .*nobody needs it/ });
+  t.match(await home.lagan('cat', 'latest', join(home.data, 'file')), { stdout: /^(new)+$/ });
 });
