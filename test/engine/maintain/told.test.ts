@@ -1,5 +1,6 @@
 /** What a person is told of a maintenance: its result, a dry run's forecast, progress, damage and warnings. */
 import t from 'tap';
+import { writeIndexTable } from '../../../engine/index/mod.ts';
 import { maintainLimits } from '../../../engine/maintain/_limits.ts';
 import { repackLimits } from '../../../engine/maintain/_repack-limits.ts';
 import { type MaintainProgress, maintain } from '../../../engine/maintain/mod.ts';
@@ -10,12 +11,31 @@ import {
   markSnapshots,
   type Repository,
   readRoot,
+  storeLostPacks,
   writeCheckpoint,
 } from '../../../engine/repository/mod.ts';
 import { type Storage, withOverrides } from '../../../engine/storage/mod.ts';
-import { LaganError, objectPrefixes, type SnapshotId } from '../../../repo-format/mod.ts';
+import {
+  LaganError,
+  objectNames,
+  objectPrefixes,
+  type PackId,
+  parseObjectName,
+  type SessionId,
+  type SnapshotId,
+} from '../../../repo-format/mod.ts';
 import { secret } from '../backup/_fixture.ts';
-import { advanceRoot, backUp, makeRepository, namesIn, replaceObject, sampleSnapshot } from '../repository/sample.ts';
+import {
+  advanceRoot,
+  backUp,
+  makeRepository,
+  namesIn,
+  randomId,
+  replaceObject,
+  sampleSnapshot,
+  storePackList,
+} from '../repository/sample.ts';
+import { FaultyStorage } from '../storage/faulty-storage.ts';
 import { VersionedStorage } from '../storage/versioned-storage.ts';
 import {
   expectSound,
@@ -24,6 +44,7 @@ import {
   leaveLitter,
   newHistory,
   packBytes,
+  packs,
   snapshotOf,
   snapshotOfExactly,
   someOf,
@@ -99,6 +120,7 @@ t.test('maintain: nodes of trees that it reads count as snapshots do', async (t)
   t.same(progress.slice(0, 2), ['survey 0 0', 'survey 1 0']);
   t.match(progress.at(-1), /^survey [2-9] 0$/);
   t.equal(result.unusedBytes, 0);
+  t.equal((await maintain(history.repository, { dryRun: true, maxRepackBytes: 0 })).unusedBytes, 0);
   t.equal((await maintain(history.repository, { dryRun: true })).unusedBytes, null, 'it was not looked');
 });
 
@@ -250,4 +272,94 @@ t.test('maintain: locks that are extended are told one by one, and warnings are 
   t.equal((await maintain(given, { onWarning: ({ code }) => warnings.push(code) })).locks, null);
   t.same(warnings, ['forbidden']);
   t.equal((await maintain(given)).locks, null);
+});
+
+t.test('maintain: so many index tables are a reason to fold them', async (t) => {
+  const repository = await makeRepository();
+  const { storage, keys } = repository;
+  const table = async () => {
+    const name = objectNames.sessionIndex(0, randomId<SessionId>(), 0, 0);
+    await writeIndexTable(storage, {
+      name,
+      keys,
+      packs: [{ pack: randomId<PackId>(), kind: 'pack', names: new Uint8Array(0), sizeBytes: 1 }],
+    });
+  };
+  for (let count = 1; count < maintainLimits.foldedObjects; count++) await table();
+  t.match(await maintain(repository), { outcome: 'idle', foldedTables: 0 });
+  await table();
+  const folded = { foldedTables: maintainLimits.foldedObjects, foldedSnapshots: 0 };
+  t.match(await maintain(repository, { dryRun: true }), { outcome: 'dry-run', ...folded });
+  t.match(await maintain(repository), { outcome: 'collected', ...folded });
+});
+
+t.test('maintain: packs that another collector has doomed and not deleted are freed, without a collection', async (t) => {
+  const repository = await makeRepository();
+  const [there, gone] = ['1', '2'].map((digit) => digit.repeat(32) as PackId) as [PackId, PackId];
+  await repository.storage.create(objectNames.pack(there), [new Uint8Array(70)]);
+  await advanceRoot(repository, { doomed: await storePackList(repository, [there, gone]) });
+  const freed = { collections: 0, freedPacks: 1, freedBytes: 70, neededPacks: 0, neededBytes: 0 };
+  t.match(await maintain(repository, { dryRun: true }), { ...freed, outcome: 'dry-run' });
+  t.match(await maintain(repository), { ...freed, outcome: 'collected' });
+  t.match(await maintain(repository), { outcome: 'idle', freedPacks: 0, freedBytes: 0 });
+});
+
+t.test('maintain: condemned packs that something needs by now are rescued, and counted', async (t) => {
+  const history = await newHistory(t);
+  const { repository } = history;
+  await snapshotOf(history, files('a', 1));
+  const litter = await leaveLitter(repository);
+  const ids = (await packs(history)).map((name) => (parseObjectName(name) as { id: PackId }).id);
+  await advanceRoot(repository, { generation: 1, phase: 'condemned', condemned: await storePackList(repository, ids) });
+  t.match(await maintain(repository), { outcome: 'collected', rescuedPacks: ids.length - 1, freedPacks: 1, neededPacks: ids.length - 1 });
+  t.notOk((await packs(history)).includes(litter));
+  await expectSound(t, history);
+});
+
+t.test('maintain: what the root calls lost is told', async (t) => {
+  const repository = await makeRepository();
+  const [first, second] = ['1', '2'].map((digit) => digit.repeat(32) as PackId) as [PackId, PackId];
+  const lost = new Map([
+    [first, [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)]],
+    [second, [new Uint8Array(32).fill(3)]],
+  ]);
+  await advanceRoot(repository, { lost: await storeLostPacks(repository, await readRoot(repository), { lost }) });
+  for (const dryRun of [true, false]) t.match(await maintain(repository, { dryRun }), { lostPacks: 2, lostChunks: 3, damage: [] });
+});
+
+t.test('maintain: it lists the packs once to know what there is, and once to delete', async (t) => {
+  const repository = await makeRepository();
+  const counting = new FaultyStorage(repository.storage);
+  const listings = () => counting.calls.filter(({ operation, name }) => operation === 'list' && name === objectPrefixes.writerPacks).length;
+  await maintain({ ...repository, storage: counting });
+  t.equal(listings(), 1, 'nothing is to be deleted');
+  await leaveLitter(repository);
+  t.match(await maintain({ ...repository, storage: counting }), { freedPacks: 1 });
+  t.equal(listings(), 3);
+});
+
+t.test('maintain: what vanishes while another collector is at work is looked for again; any other error is one', async (t) => {
+  withLimits(t, maintainLimits, { attempts: 3 });
+  /** How often it came to the end of a deletion, where that fails so often. */
+  const ends = async (code: 'not-found' | 'object-missing' | 'io', { failures, isMoving }: { failures: number; isMoving: boolean }) => {
+    const repository = await makeRepository();
+    let count = 0;
+    const removeLitter = async () => {
+      if (++count > failures) return 0;
+      if (isMoving) await advanceRoot(repository, {});
+      throw new LaganError(code, 'no');
+    };
+    const disturbed = { ...repository, storage: withOverrides(repository.storage, { removeLitter }) };
+    const outcome = await maintain(disturbed).then(
+      (result) => result.outcome,
+      (error: LaganError) => error.code,
+    );
+    return `${outcome} ${count}`;
+  };
+  t.equal(await ends('not-found', { failures: 1, isMoving: true }), 'idle 2');
+  t.equal(await ends('object-missing', { failures: 2, isMoving: true }), 'idle 3');
+  t.equal(await ends('not-found', { failures: 3, isMoving: true }), 'not-found 3');
+  t.equal(await ends('not-found', { failures: 1, isMoving: false }), 'not-found 1');
+  t.equal(await ends('object-missing', { failures: 1, isMoving: false }), 'object-missing 1');
+  t.equal(await ends('io', { failures: 1, isMoving: true }), 'io 1');
 });
