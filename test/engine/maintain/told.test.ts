@@ -10,6 +10,7 @@ import {
   holdSnapshots,
   markSnapshots,
   type Repository,
+  readCatalogueRecord,
   readRoot,
   storeLostPacks,
   writeCheckpoint,
@@ -245,8 +246,58 @@ t.test('maintain: where another collector is always faster it gives up', async (
     return repository.storage.create(name, ...given);
   };
   const disturbed = { ...repository, storage: withOverrides(repository.storage, { create }) };
-  await t.rejects(maintain(disturbed), { code: 'unavailable' });
+  await t.rejects(maintain(disturbed), { code: 'unavailable', hint: /try again/ });
   t.equal(attempts, 3);
+});
+
+/** A maintenance before or after whose n-th root something else happens. */
+async function besides(
+  repository: Repository,
+  nth: number,
+  { before, after }: { before?: () => Promise<unknown>; after?: () => Promise<unknown> },
+) {
+  let roots = 0;
+  const create: Storage['create'] = async (name, ...given) => {
+    const isIt = name.startsWith(objectPrefixes.roots) && ++roots === nth;
+    if (isIt) await before?.();
+    const outcome = await repository.storage.create(name, ...given);
+    if (isIt) await after?.();
+    return outcome;
+  };
+  return maintain({ ...repository, storage: withOverrides(repository.storage, { create }) });
+}
+
+t.test('maintain: what another collector has finished is not counted, and what it left is collected', async (t) => {
+  for (const nth of [1, 2, 3]) {
+    const repository = await makeRepository();
+    await backedUp(repository, 1);
+    await leaveLitter(repository);
+    const other = async () => {
+      t.match(await maintain(repository), { collections: 1, freedPacks: 1 });
+      await leaveLitter(repository);
+    };
+    const result = await besides(repository, nth, { before: other });
+    // One that had begun a collection itself ends with that.
+    t.match(
+      result,
+      { collections: nth === 1 ? 1 : 0, freedPacks: nth === 1 ? 1 : 0, outcome: nth === 1 ? 'collected' : 'idle' },
+      `root ${nth}`,
+    );
+    t.equal((await readRoot(repository)).phase, 'open');
+    await maintain(repository);
+    t.same(await namesIn(repository.storage, objectPrefixes.writerPacks), []);
+  }
+});
+
+t.test('maintain: a backup that begins while a collection runs is not its business', async (t) => {
+  const repository = await makeRepository();
+  await backedUp(repository, 1);
+  await leaveLitter(repository);
+  const result = await besides(repository, 2, { after: () => backUp(repository, nothing) });
+  t.match(result, { collections: 1, foldedSnapshots: 1, freedPacks: 1 });
+  t.match(await maintain(repository), { outcome: 'idle', snapshots: 2 });
+  const { snapshots } = await readCatalogueRecord(repository, await readRoot(repository));
+  t.equal(snapshots.length, 1);
 });
 
 t.test('maintain: locks that are extended are told one by one, and warnings are passed on', async (t) => {
