@@ -269,7 +269,8 @@ export const hexOf = (names: readonly Uint8Array[]): string[] => names.map((name
 export function signalsOf(storage: Storage, signal: AbortSignal): { storage: Storage; without: string[] } {
   const without: string[] = [];
   const note = (what: string, name: string, options: CallOptions | undefined) => {
-    if (options?.signal !== signal && !/index\/.*\/|packs\/.*\/|collector\/index\/./.test(name)) without.push(`${what} ${name}`);
+    if (options?.signal !== signal && (what === 'list' || !/index\/.*\/|packs\/.*\/|collector\/index\/./.test(name)))
+      without.push(`${what} ${name}`);
   };
   const spy = withOverrides(storage, {
     get: (name: string, range?: ByteRange, options?: GetOptions) => {

@@ -63,6 +63,10 @@ t.test('choosePacks: what is copied has a limit; a pack that is too much gives w
   t.same(chosen([many, use(6, { liveRows: 90 })]), ['5 unused'], 'chunks have one, too');
   const tooMany = use(5, { liveRows: 1, chunkCount: repackLimits.chunks + 1 });
   t.same(chosen([tooMany, use(6, { liveRows: 90 })]), ['6 unused']);
+  t.same(chosen([tooMany, use(6)]), [], 'one that is needed as a whole does not come instead');
+  t.same(chosen([tooMany, use(6, { liveRows: 60 })], { maxUnused: 0.25 }), ['6 unused'], 'what is not taken stays unused');
+  const [large, small] = [use(1, { liveRows: 80 }), use(2, { liveRows: 10, sizeBytes: packSizeBytes / 16 })];
+  t.same(chosen([large, small]), ['2 unused', '1 unused'], 'by their shares, not by their bytes');
   t.end();
 });
 

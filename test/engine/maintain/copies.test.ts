@@ -389,6 +389,8 @@ t.test('copyChunks: blocks from which chunks are taken in order stay open while 
   withLimits(t, repackLimits, { openedBlockBytes: 1199 });
   t.equal(await readsOf([at(0, 0), at(1, 0), at(0, 1), at(1, 1)]), once + 3, 'one at least is open');
   t.equal(await readsOf([at(0, 0), at(0, 1), at(1, 0), at(1, 1)]), once + 1);
+  withLimits(t, repackLimits, { openedBlockBytes: 1 });
+  t.equal(await readsOf([at(0, 0), at(0, 1), at(0, 2)]), once, 'however large it is');
 });
 
 t.test(

@@ -25,6 +25,7 @@ import {
   type MarkedSession,
   type ObjectReference,
   objectNames,
+  objectPrefixes,
   type PackId,
   type Root,
   type SessionId,
@@ -33,7 +34,7 @@ import {
 import { randomNames } from '../random.ts';
 import { advanceRoot, markDeleted, randomId, sampleSnapshot } from '../repository/sample.ts';
 import { FaultyStorage } from '../storage/faulty-storage.ts';
-import { type Chunk, HandMade, lossesOf, withLimits } from './_hand-made.ts';
+import { type Chunk, HandMade, lossesOf, signalsOf, withLimits } from './_hand-made.ts';
 
 const now = () => ({ seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 });
 const idsOf = (all: readonly { readonly id: string }[]) => all.map(({ id }) => id).sort();
@@ -73,7 +74,7 @@ t.test(
     const found = await surveyOf(place, { told });
     t.same(idsOf(found.snapshots), idsOf([kept, held]));
     t.same(idsOf(found.dropped), [dropped.id]);
-    t.match(found, { held: 1, isRewritten: false, checkpoints: [], endedCheckpoints: [], damage: [] });
+    t.match(found, { held: 1, isRewritten: false, checkpoints: { length: 0 }, endedCheckpoints: { length: 0 }, damage: { length: 0 } });
     const lists = [kept, held].flatMap(({ snapshot }) => snapshot.listPacks);
     t.same(found.listed, new Set([a, b, ...lists]));
     t.same(found.needed, found.listed);
@@ -101,7 +102,7 @@ t.test('survey: under the root of a recovery nothing goes', async (t) => {
   const snapshot = await place.commit([]);
   await markDeleted(place.repository, [snapshot.id]);
   await advanceRoot(place.repository, { previous: null });
-  t.match(await surveyOf(place), { dropped: [], snapshots: [{ id: snapshot.id }] });
+  t.match(await surveyOf(place), { dropped: { length: 0 }, snapshots: [{ id: snapshot.id }] });
 });
 
 t.test('survey: only what is of a lower generation counts, if it is asked so', async (t) => {
@@ -156,7 +157,7 @@ t.test('survey: a checkpoint that nobody goes on with ends after so many collect
   await advanceRoot(place.repository, { generation: checkpointCollections });
   t.equal((await surveyOf(place)).checkpoints.length, 2);
   await advanceRoot(place.repository, { generation: checkpointCollections + 1 });
-  t.match(await surveyOf(place), { checkpoints: [], endedCheckpoints: { length: 3 } });
+  t.match(await surveyOf(place), { checkpoints: { length: 0 }, endedCheckpoints: { length: 3 } });
   const later = await place.checkpoint([], {}, { id: randomId(), generation: checkpointCollections - 1 });
   t.same(idsOf((await surveyOf(place)).checkpoints), [later.id], 'of a later generation');
 });
@@ -196,7 +197,7 @@ t.test('survey: a checkpoint of a session that has committed is not counted at a
   const place = await HandMade.create();
   const session = await place.checkpoint([randomId()]);
   await place.commit([], {}, session);
-  t.match(await surveyOf(place), { checkpoints: [], endedCheckpoints: [], snapshots: [{ id: session.id }] });
+  t.match(await surveyOf(place), { checkpoints: { length: 0 }, endedCheckpoints: { length: 0 }, snapshots: [{ id: session.id }] });
 });
 
 t.test(
@@ -208,15 +209,15 @@ t.test(
     await t.rejects(surveyOf(failing(place, new RegExp(name))), { code: 'io' });
     await place.damage(name, -30);
     const found = await surveyOf(place);
-    t.match(found, { checkpoints: [{ id: good.id }], endedCheckpoints: [{ id: bad.id }], damage: [] });
+    t.match(found, { checkpoints: [{ id: good.id }], endedCheckpoints: [{ id: bad.id }], damage: { length: 0 } });
     const [pack] = good.snapshot.listPacks;
     await t.rejects(surveyOf(failing(place, new RegExp(pack!))), { code: 'io' });
     await place.damageBlock(pack!);
-    t.match(await surveyOf(place), { checkpoints: [{ id: good.id }], damage: [], listed: new Set([pack]) });
+    t.match(await surveyOf(place), { checkpoints: [{ id: good.id }], damage: { length: 0 }, listed: new Set([pack]) });
     const gone = new FaultyStorage(place.storage, {
       faults: [{ operation: 'get', name: new RegExp(good.id), call: 1, error: () => new LaganError('not-found', 'removed meanwhile') }],
     });
-    t.match(await surveyOf(over(place, gone)), { checkpoints: [], endedCheckpoints: { length: 2 } });
+    t.match(await surveyOf(over(place, gone)), { checkpoints: { length: 0 }, endedCheckpoints: { length: 2 } });
   },
 );
 
@@ -227,7 +228,7 @@ t.test('survey: of a damaged snapshot it is not known what it needs; of one that
   await t.rejects(surveyOf(failing(place, new RegExp(kept.name))), { code: 'io' });
   await place.damage(dropped.name, -30);
   const told: Told = { damage: [], snapshots: 0 };
-  t.match(await surveyOf(place, { told }), { damage: [] });
+  t.match(await surveyOf(place, { told }), { damage: { length: 0 } });
   t.same([told.damage, told.snapshots], [[dropped.name], 3]);
   const [pack] = kept.snapshot.listPacks;
   await place.removePack(pack!);
@@ -249,6 +250,13 @@ t.test('survey: damaged index tables are told apart from those that count', asyn
   const found = await surveyOf(place, { unreadable: new Map([[bad.name, 'why']]) });
   t.match(found, { tables: [{ name: good.name }], unreadableTables: [{ name: bad.name }] });
   t.equal(found.tables.length + found.unreadableTables.length, 2);
+  await place.checkpoint([]);
+  const root = await fencing(place, { condemned: newPacks(1), doomed: newPacks(1) });
+  const { signal } = new AbortController();
+  const spy = signalsOf(place.storage, signal);
+  const losses = lossesOf({ unknown: new Set(newPacks(1)) });
+  await surveyOf(HandMade.over(place.repository, spy.storage), { signal, root, lost: { losses, present: new Set() } });
+  t.same(spy.without, []);
 });
 
 /** The root of step B: packs are condemned, and what was looked at before they were copied is named. */
@@ -309,6 +317,9 @@ t.test('survey: while a pack is replaced, who was looked at before needs the cop
   await fencing(place, { condemned: [], marked: both });
   await place.commit([other], {}, { id: randomId(), generation: 0 });
   t.same(await packsOf(), [true, true, false, true], 'nothing is being replaced: each leads to what replaced it');
+  await place.base([], { replaced: new Map([[old, [old, copy]]]) });
+  await fencing(place, { condemned: [old], marked: [...both, { session: unfinished.id, number: 1 }] });
+  t.ok((await packsOf())[0], 'one that stands for itself does not leave');
 });
 
 t.test(
@@ -412,8 +423,18 @@ t.test('decide: condemned packs that something needs are rescued, the others are
     [needed, undefined, fresh],
   );
   const catalogue = await readCatalogueRecord(place.repository, root);
-  t.match(catalogue, { snapshots: [{ id: snapshot.id, generation: 0 }], checkpoints: [] });
-  t.same(catalogue.snapshots[0]!.object, await place.storage.get(snapshot.name));
+  t.match(catalogue, { snapshots: [{ id: snapshot.id, generation: 0 }], checkpoints: { length: 0 } });
+  const object = await place.storage.get(snapshot.name);
+  t.same(catalogue.snapshots[0]!.object, object);
+  await place.storage.delete([snapshot.name]);
+  await fencing(place, { generation: 2, floor: 2, pastFloor: 1 });
+  const again = await decided(place, { below: 2 });
+  t.match(again.counts, { rescued: 0, foldedTables: 0, foldedSnapshots: 0 });
+  t.match(
+    await readCatalogueRecord(place.repository, again.root),
+    { snapshots: [{ id: snapshot.id, object }] },
+    'what is in the catalogue stays',
+  );
 });
 
 t.test('decide: a rescued pack that no table lists is listed by what it holds', async (t) => {
@@ -712,7 +733,9 @@ t.test('storeBaseIndex: many tables are merged in several rounds; the first ones
   const tables: string[] = [];
   for (const pack of packs) tables.push((await place.table([pack])).name);
   const first = [(await place.table([copy])).name];
+  const before = (await place.names(objectPrefixes.baseIndexes)).length;
   t.same(await merged.store({ first, tables, without: new Set([gone.pack]) }), [15]);
+  t.equal((await place.names(objectPrefixes.baseIndexes)).length - before, 3 + 1 + 1, 'three at a time, and again');
   const at = ({ names }: StoredPack, chunk = 0): Chunk => ({ name: names.subarray(32 * chunk, 32 * chunk + 32), bytes: names });
   const chunks = [at(packs[0]!), at(packs[7]!, 1), at(gone), at(copied), at(old)];
   const found = [packs[0]!.pack, packs[7]!.pack, undefined, copy.pack, copy.pack];

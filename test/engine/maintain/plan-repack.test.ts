@@ -323,17 +323,19 @@ t.test('planRepack: many small packs are a reason to look: so many of one kind, 
   t.match(found.plan, { unusedBytes: null, scattered: [], marked: { length: 1 } });
   t.equal((await plan({ place, present: sized(smallBytes, 1, 1) })).plan, null, 'one is not small; kinds are counted by themselves');
   t.equal((await plan({ place, present: sized(smallBytes, 1, 1), options: { oldEpochPacks: new Set([randomId<PackId>()]) } })).plan, null);
+  const sealing = { oldEpochPacks: new Set([packs[0]!.pack]) };
+  t.same(chosenIn((await plan({ place, present: sized(smallBytes, 1, 1), options: sealing })).plan), [`epoch ${packs[0]!.pack}`]);
 });
 
 /** A newest snapshot that reads one chunk of each pack after another, in turns. */
-async function scattered(place: HandMade, count: number) {
+async function scattered(place: HandMade, count: number, chunks = 3) {
   const packs: StoredPack[] = [];
   const columns: Chunk[][] = [];
   for (let index = 0; index < count; index++) {
-    columns.push(place.chunks(`${index}`, 3));
+    columns.push(place.chunks(`${index}`, chunks));
     packs.push(await place.pack([columns.at(-1)!]));
   }
-  const order = [0, 1].flatMap((row) => columns.map((chunks, index) => extentOf(chunks[row]!, packs[index]!)));
+  const order = [0, 1].flatMap((row) => columns.map((column, index) => extentOf(column[row]!, packs[index]!)));
   const folder = await place.folder(order.slice(0, 3), order.slice(3));
   const snapshot = await place.commit([...packs.map(({ pack }) => pack), folder.pack.pack], { tree: folder.reference });
   await place.base(packs);
@@ -370,6 +372,13 @@ t.test('planRepack: a newest snapshot that is costly to restore is put in order,
     faults: [{ operation: 'get', name: new RegExp(folder.pack.pack), call: 1, forever: true }],
   });
   await t.rejects(plan({ place, repository: { storage: fails } }), { code: 'io' });
+  const whole = await HandMade.create();
+  const costlyOnly = await scattered(whole, 4, 2);
+  t.same(
+    chosenIn((await plan({ place: whole })).plan),
+    costlyOnly.packs.map(({ pack }) => `scattered ${pack}`).sort(),
+    'also what it uses as a whole',
+  );
   const known = { ...found.given.survey, root: { ...found.root, floor: 1 } };
   t.equal((await plan({ place, options: { survey: known } })).plan, null, 'there is no new one');
   t.ok((await plan({ place, options: { survey: known, force: true } })).plan!.scattered.length === 1);
