@@ -51,6 +51,7 @@ import {
   someOf,
   withLimits,
 } from './_fixture.ts';
+import { StoppedClock } from './parts/_versions.ts';
 
 const nothing = { tree: null, packs: null, listPacks: [] };
 
@@ -106,12 +107,18 @@ t.test('maintain: a dry run forecasts what is then done, and the result is what 
   t.match(result, { neededPacks: 2, neededBytes: after, freedBytes: before - (after - result.repackedBytes) });
   t.equal(result.repackedBytes, (await repository.storage.get(copies[0]!)).length);
   t.ok(Math.abs(dry.result.neededBytes - after) < 0.5 * after, `about: ${dry.result.neededBytes} and ${after}`);
+  t.ok(Math.abs(dry.result.repackedBytes - result.repackedBytes) < 0.5 * after, `about: ${dry.result.repackedBytes}`);
   const of = (phase: string) => progress.filter((line) => line.startsWith(phase));
   t.match(of('repack').at(-1), /^repack \d+ 160000$/, 'bytes that were copied');
   t.equal(of('delete').at(0), `delete 3 ${result.freedBytes}`, 'packs first');
   t.equal(of('delete').at(-1), `delete ${deleted.length} ${result.freedBytes}`);
   t.ok(result.durationMs > 0 && dry.result.durationMs > 0);
   await expectSound(t, history);
+});
+
+t.test('maintain: how long it took', async (t) => {
+  new StoppedClock(t);
+  t.equal((await maintain(await makeRepository())).durationMs, 0);
 });
 
 t.test('maintain: nodes of trees that it reads count as snapshots do', async (t) => {
@@ -180,6 +187,9 @@ t.test('maintain: damage is told once, however often it is met', async (t) => {
     bytes[bytes.length - 1]! ^= 1;
     await replaceObject(repository.storage, name, bytes);
   }
+  const dry: string[] = [];
+  await maintain(repository, { dryRun: true, onDamage: ({ object }) => dry.push(object!) });
+  t.same(dry.sort(), holds, 'as soon as it is met');
   const told: string[] = [];
   const result = await maintain(repository, { onDamage: ({ object }) => told.push(object!) });
   t.match(result, { outcome: 'collected', freedPacks: 1, damage: [] });
@@ -280,7 +290,12 @@ t.test('maintain: what another collector has finished is not counted, and what i
     // One that had begun a collection itself ends with that.
     t.match(
       result,
-      { collections: nth === 1 ? 1 : 0, freedPacks: nth === 1 ? 1 : 0, outcome: nth === 1 ? 'collected' : 'idle' },
+      {
+        collections: nth === 1 ? 1 : 0,
+        freedPacks: nth === 1 ? 1 : 0,
+        freedBytes: nth === 1 ? 1000 : 0,
+        outcome: nth === 1 ? 'collected' : 'idle',
+      },
       `root ${nth}`,
     );
     t.equal((await readRoot(repository)).phase, 'open');
