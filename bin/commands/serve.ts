@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { CertificateAndKey, Grant, ServedAccess, StoredGrant, TokenFile } from '../../engine/serve/mod.ts';
+import { parseAddress } from '../shared/address.ts';
 import { type Context, contextOf } from '../shared/context.ts';
 import { LaganError, systemError, usageError } from '../shared/errors.ts';
 import { addExamples, countOption, listOption, sizeOption } from '../shared/options.ts';
@@ -132,7 +133,7 @@ async function run(context: Context, options: ServeCommandOptions): Promise<void
 async function serveNetwork(context: Context, options: ServeCommandOptions): Promise<void> {
   const { output, signal } = context;
   const serve = await loadServe();
-  const { host, port } = parseAddress(options.listen ?? `0.0.0.0:${defaultPort}`);
+  const { host, port } = parseAddress(options.listen ?? `0.0.0.0:${defaultPort}`, { defaultPort });
   const state = stateFolder(context, options);
   const place = await placeThatIsThere(context);
   const certificate = certificateFor(context, serve, { options, host, state });
@@ -325,13 +326,6 @@ function tokenFile(serve: Serve, state: string): TokenFile {
 
 function stateFolder(context: Context, { state }: ServeCommandOptions): string {
   return state === undefined ? defaultServeFolder(context.io.env) : context.resolve(state);
-}
-
-function parseAddress(text: string): { host: string; port: number } {
-  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):([0-9]{1,5})$/.exec(text) ?? [];
-  const port = Number(digits);
-  if (digits !== undefined && port <= 65_535) return { host: bracketed ?? (plain || '0.0.0.0'), port };
-  throw usageError(`--listen: '${text}' is not valid`, `give HOST:PORT, such as 127.0.0.1:${defaultPort} or [::]:${defaultPort}`);
 }
 
 function accessLine({ time, error, ...access }: ServedAccess): object {

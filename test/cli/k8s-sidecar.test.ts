@@ -66,15 +66,28 @@ t.test('k8s sidecar restore: what is empty is restored, what is not stays', asyn
 
 t.test('k8s sidecar: backs up at once what never was, then waits; it ends well when it is told to', async (t) => {
   const home = await pristine(t);
-  const child = start(['k8s', 'sidecar', ...pod, '--volume', `data=${home.data}`, '--schedule', '@yearly', '--json'], { env: home.env });
+  const child = start(
+    ['k8s', 'sidecar', ...pod, '--volume', `data=${home.data}`, '--schedule', '@yearly', '--listen', '127.0.0.1:0', '--json'],
+    {
+      env: home.env,
+    },
+  );
   child.stdin?.end();
-  let stdout = '';
+  let [stdout, metrics] = ['', ''];
   child.stdout?.on('data', (piece: Buffer) => {
     stdout += piece;
-    if (stdout.includes('"waiting"')) child.kill('SIGTERM');
+    if (!stdout.includes('"waiting"') || metrics !== '') return;
+    metrics = 'asked for';
+    const address = /"listening","address":"([^"]+)"/.exec(stdout)![1];
+    void fetch(`http://${address}/metrics`)
+      .then(async (response) => {
+        metrics = await response.text();
+      })
+      .finally(() => child.kill('SIGTERM'));
   });
   t.equal((await child.ended).exitCode, 0);
   t.match(stdout, /"volume-backup"[\s\S]*"waiting","until":"\d{4}-01-01T00:/);
+  t.match(metrics, /attempts_total\{namespace="shop",claim="",workload="Deployment\/shop",volume="data",result="success"\} 1\n/);
 });
 
 t.test('k8s sidecar: what is wrong is said before anything is begun', async (t) => {

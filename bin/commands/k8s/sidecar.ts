@@ -1,6 +1,8 @@
 /** `lagan k8s sidecar`: beside an application, or before it starts, in a container of its pod that has the pod's volumes. Needs no API server. */
 import type { Command } from 'commander';
 import type { MountedVolume, SidecarPod } from '../../../k8s/fronts/mod.ts';
+import type { VolumeMetrics } from '../../../k8s/metrics/mod.ts';
+import { parseAddress } from '../../shared/address.ts';
 import { type Context, contextOf } from '../../shared/context.ts';
 import type { BackupResult, RetentionPolicy } from '../../shared/engine.ts';
 import { isLaganError, type LaganError } from '../../shared/errors.ts';
@@ -19,12 +21,14 @@ import { addVolumeOptions, type VolumeOptions, volumesOf } from './sidecar-volum
 const loadFronts = () => import('../../../k8s/fronts/mod.ts');
 const loadVolumes = () => import('../../../k8s/volumes/mod.ts');
 const loadSchedule = () => import('../../../engine/schedule/mod.ts');
+const loadMetrics = () => import('../../../k8s/metrics/mod.ts');
 
 interface SidecarOptions extends VolumeOptions, KeepOptions {
   readonly schedule?: string;
   readonly timezone?: string;
   readonly spread?: number;
   readonly once?: boolean;
+  readonly listen?: string;
   readonly tag?: string[];
   readonly compression?: Compression;
   /** Only false says anything. */
@@ -32,6 +36,7 @@ interface SidecarOptions extends VolumeOptions, KeepOptions {
 }
 
 const defaultSpreadMs = 10 * 60_000;
+const defaultPort = 9102;
 export function defineSidecar(command: Command): void {
   addVolumeOptions(command)
     .description(
@@ -43,6 +48,7 @@ export function defineSidecar(command: Command): void {
       durationOption('--spread <duration>', 'many sidecars with one schedule do not begin at once, but within this time (default: 10min)'),
     )
     .option('--once', 'back up now, and end')
+    .option('--listen <address>', 'answer /healthz, /readyz and /metrics there, as HOST:PORT or :PORT')
     .addOption(listOption('--tag <tag>', 'tag of the snapshots (may be repeated)'))
     .addOption(compressionOption())
     .option('--no-maintain', 'do not maintain the repository afterwards when that is due');
@@ -63,7 +69,9 @@ async function run(context: Context, options: SidecarOptions): Promise<void> {
   const timeZone = options.timezone === undefined ? undefined : engine.parseTimeZone(options.timezone, '--timezone');
   const policy = hasKeepOptions(options) ? policyOf(engine, options) : undefined;
   const { pod, volumes } = await volumesOf(context, options);
-  const task = { pod, volumes, options, policy, timeZone };
+  const metrics = new (await loadMetrics()).VolumeMetrics();
+  const task = { pod, volumes, options, policy, timeZone, metrics };
+  const address = options.listen === undefined ? undefined : parseAddress(options.listen, { defaultPort });
   if (options.once) return backUpOnce(context, task);
   const schedule = parseSchedule(options.schedule ?? (io.env.LAGAN_SCHEDULE || '@daily'), '--schedule', {
     timeZone,
@@ -73,8 +81,22 @@ async function run(context: Context, options: SidecarOptions): Promise<void> {
     },
   });
   const lastMs = await lastBackupMs(context, task);
-  const onWait = (untilMs: number, failures: number) => void tellWait(context, untilMs, failures).catch(() => undefined);
-  await repeat(async () => ((await backUpAll(context, task)).length === 0 ? 'done' : 'failed'), { schedule, lastMs, signal, onWait });
+  const onWait = (untilMs: number, failures: number) => {
+    metrics.dueAt(untilMs);
+    void tellWait(context, untilMs, failures).catch(() => undefined);
+  };
+  // A pod is not to lose its users because a backup fails: that is for the metrics to tell.
+  const probes = address && (await (await loadMetrics()).serveProbes({ ...address, metrics, readiness: () => ({ isReady: true }) }));
+  if (probes !== undefined) {
+    await output.json({ type: 'listening', address: probes.address });
+    await output.summary(`listening on ${probes.address}`);
+  }
+  await repeat(async () => ((await backUpAll(context, task)).length === 0 ? 'done' : 'failed'), {
+    schedule,
+    lastMs,
+    signal,
+    onWait,
+  }).finally(() => probes?.close());
 }
 
 interface Task {
@@ -83,15 +105,23 @@ interface Task {
   readonly options: SidecarOptions;
   readonly policy: RetentionPolicy | undefined;
   readonly timeZone: string | undefined;
+  readonly metrics: VolumeMetrics;
 }
 
 /** When the volume began to be backed up whose last backup is the oldest; 1970 if one never was. That the repository opens is seen before anybody waits for a night. */
-async function lastBackupMs(context: Context, { pod, volumes }: Task): Promise<number> {
+async function lastBackupMs(context: Context, { pod, volumes, metrics }: Task): Promise<number> {
   const { newestSnapshotOf, recordOfMounted } = await loadFronts();
   const { repository } = await openRepository(context, 'write');
   const { signal } = context;
-  const newest = await Promise.all(volumes.map((volume) => newestSnapshotOf(repository, recordOfMounted(pod, volume), { signal })));
-  return Math.min(...newest.map((info) => (info === undefined ? 0 : dateOfTime(info.snapshot.started).getTime())));
+  const times = volumes.map(async (volume) => {
+    const record = recordOfMounted(pod, volume);
+    const newest = await newestSnapshotOf(repository, record, { signal });
+    if (newest === undefined) return 0;
+    const timeMs = dateOfTime(newest.snapshot.started).getTime();
+    metrics.known(record.identity, timeMs);
+    return timeMs;
+  });
+  return Math.min(...(await Promise.all(times)));
 }
 
 async function backUpOnce(context: Context, task: Task): Promise<void> {
@@ -113,7 +143,11 @@ async function backUpAll(context: Context, task: Task): Promise<LaganError[]> {
     }
   };
   await attempt('the repository', async () => {
-    const opened = await openRepository(context, 'write');
+    const opened = await openRepository(context, 'write').catch(async (error: unknown) => {
+      const { recordOfMounted } = await loadFronts();
+      for (const volume of task.volumes) task.metrics.ended(recordOfMounted(task.pod, volume).identity, { result: 'failure', seconds: 0 });
+      throw error;
+    });
     for (const volume of task.volumes) await attempt(`volume ${volume.name}`, () => backUpOne(context, opened, { task, volume }));
     if (task.options.maintain !== false) await maintainWhenDue(context, opened);
   });
@@ -123,7 +157,7 @@ async function backUpAll(context: Context, task: Task): Promise<LaganError[]> {
 async function backUpOne(
   context: Context,
   { repository }: OpenedRepository,
-  { task: { pod, options, policy, timeZone }, volume }: { task: Task; volume: MountedVolume },
+  { task: { pod, options, policy, timeZone, metrics }, volume }: { task: Task; volume: MountedVolume },
 ): Promise<void> {
   const [{ recordOfMounted }, { backUpVolume, retainVolume }] = await Promise.all([loadFronts(), loadVolumes()]);
   const record = recordOfMounted(pod, volume);
@@ -131,11 +165,18 @@ async function backUpOne(
   try {
     const { tag: tags = [], compression, workers } = options;
     const common = { tags, ...(compression !== undefined && { compression }), ...(workers !== undefined && { workers }) };
-    const result = await backUpVolume(repository, { ...record, ...common, ...running.engineOptions, place: volume.place });
+    const backup = backUpVolume(repository, { ...record, ...common, ...running.engineOptions, place: volume.place });
+    const result = await backup.catch((error: unknown) => {
+      metrics.ended(record.identity, { result: 'failure', seconds: running.elapsedMs / 1000 });
+      throw error;
+    });
     running.end();
+    const { bytes, newBytes, errors } = result.statistics;
+    const seconds = running.elapsedMs / 1000;
+    metrics.ended(record.identity, { result: errors === 0 ? 'success' : 'partial', seconds, bytes, newBytes });
     const { signal } = context;
     const removed = policy && (await retainVolume(repository, record, { policy, timeZone, now: timeOfDate(new Date()), signal }));
-    if (options.once && result.statistics.errors > 0) context.endWith('partial');
+    if (options.once && errors > 0) context.endWith('partial');
     await reportBackup(context, result, { volume: volume.name, removed: removed?.length ?? 0, elapsedMs: running.elapsedMs });
   } finally {
     running.end();
