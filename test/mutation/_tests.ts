@@ -105,6 +105,10 @@ export class Assertions {
     if (typeof wanted === 'object') assert.ok(match(outcome.error, wanted).match, `another error: ${outcome.error}`);
   }
 
+  async resolves(given: Promise<unknown> | (() => Promise<unknown>)): Promise<void> {
+    await (typeof given === 'function' ? given() : given);
+  }
+
   doesNotThrow(run: () => unknown): void {
     run();
   }
