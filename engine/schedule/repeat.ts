@@ -44,10 +44,12 @@ export async function repeat(task: () => Promise<TaskOutcome>, options: RepeatOp
   const { schedule, signal, onWait, clock = systemClock } = options;
   let [failures, afterMs] = [0, options.lastMs ?? clock.now()];
   while (!signal.aborted) {
+    // Clocks are set back, and what is dated in the future keeps nothing from being done.
+    afterMs = Math.min(afterMs, clock.now());
     const dueMs = schedule.nextMs(afterMs);
     const untilMs = failures === 0 ? dueMs : Math.min(dueMs, afterMs + retryMs(failures));
     if (untilMs > clock.now()) onWait?.(untilMs, failures);
-    await sleepUntil(untilMs, clock, signal);
+    if (!(await sleepUntil(untilMs, clock, signal))) continue;
     if (signal.aborted) return;
     failures = (await task()) === 'failed' ? failures + 1 : 0;
     afterMs = clock.now();
@@ -58,7 +60,13 @@ function retryMs(failures: number): number {
   return Math.min(firstRetryMs * 2 ** (failures - 1), longestRetryMs);
 }
 
-async function sleepUntil(timeMs: number, clock: TaskClock, signal: AbortSignal): Promise<void> {
-  for (let nowMs = clock.now(); !signal.aborted && nowMs < timeMs; nowMs = clock.now())
+/** False if the clock was set back meanwhile. */
+async function sleepUntil(timeMs: number, clock: TaskClock, signal: AbortSignal): Promise<boolean> {
+  for (let nowMs = clock.now(); !signal.aborted && nowMs < timeMs; ) {
+    const beforeMs = nowMs;
     await clock.sleep(Math.min(timeMs - nowMs, longestSleepMs), signal);
+    nowMs = clock.now();
+    if (nowMs < beforeMs) return false;
+  }
+  return true;
 }

@@ -4,13 +4,14 @@
 import fs from 'node:fs/promises';
 import { LaganError, listSnapshots, type Repository, type SnapshotInfo } from '../../engine/mod.ts';
 import {
+  type EmptyVolumeRestoreOptions,
+  halfRestored,
   isFilled,
-  restoreVolume,
+  readMark,
+  restoreEmptyVolume,
   snapshotsOf,
-  unfinishedRestore,
   type VolumePlace,
   type VolumeRecord,
-  type VolumeRestoreOptions,
   type VolumeRestoreResult,
 } from '../volumes/mod.ts';
 
@@ -47,16 +48,21 @@ export function recordOfMounted(pod: SidecarPod, { name, place, claim }: Mounted
   return { identity, manifest: { mode: place.kind === 'device' ? 'Block' : 'Filesystem' } };
 }
 
-/** The newest of a volume, begun at `beforeMs` (since 1970) at the latest; undefined if there is none. */
+export interface NewestOptions {
+  /** Ms since 1970: a snapshot that was begun then at the latest. */
+  readonly beforeMs?: number | undefined;
+  /** Told of snapshots of which nothing can be read: one of them may be newer. */
+  readonly onDamage: (error: LaganError) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The newest of a volume; undefined if there is none. */
 export async function newestSnapshotOf(
   repository: Repository,
   { identity, manifest }: VolumeRecord,
-  {
-    beforeMs = Number.POSITIVE_INFINITY,
-    signal,
-  }: { readonly beforeMs?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
+  { beforeMs = Number.POSITIVE_INFINITY, onDamage, signal }: NewestOptions,
 ): Promise<SnapshotInfo | undefined> {
-  const snapshots = (await listSnapshots(repository, { signal })).filter(({ deleted }) => !deleted);
+  const snapshots = (await listSnapshots(repository, { onDamage, signal })).filter(({ deleted }) => !deleted);
   return snapshotsOf(identity, manifest, snapshots).findLast(({ snapshot }) => snapshot.started.seconds * 1000 <= beforeMs);
 }
 
@@ -67,29 +73,24 @@ export type RestoredVolume =
   /** Nothing has been backed up yet. */
   | { readonly outcome: 'no-snapshot' };
 
-export interface RestoreIfEmptyOptions extends Omit<VolumeRestoreOptions, 'place' | 'paths' | 'overwrite' | 'delete'> {
-  /** Ms since 1970: a snapshot that was begun then at the latest. */
-  readonly beforeMs?: number | undefined;
-}
+export interface RestoreIfEmptyOptions extends Omit<EmptyVolumeRestoreOptions, 'place'>, NewestOptions {}
 
 /**
- * Restores the newest snapshot into a volume that holds nothing, or only what a restore has left that did not come to its end: that one goes on. An application
- * that has begun to use its volume never loses anything by it.
+ * Restores the newest snapshot into a volume that holds nothing, or a part of what somebody was restoring. Code: half-restored, if there is a part of something and no
+ * snapshot to go on with; and those of `restoreEmptyVolume`.
  */
 export async function restoreIfEmpty(
   repository: Repository,
   pod: SidecarPod,
-  volume: MountedVolume,
-  options: RestoreIfEmptyOptions,
+  { place, ...volume }: MountedVolume,
+  { beforeMs, onDamage, ...options }: RestoreIfEmptyOptions,
 ): Promise<RestoredVolume> {
-  const { beforeMs, ...more } = options;
-  const { place } = volume;
-  const begun = place.kind === 'folder' ? await unfinishedRestore(place.path) : null;
-  if (begun === null && (await isFilled(place))) return { outcome: 'filled' };
-  const info = await newestSnapshotOf(repository, recordOfMounted(pod, volume), { beforeMs, signal: more.signal });
+  const mark = await readMark(place);
+  if (mark === null && (await isFilled(place, options.signal))) return { outcome: 'filled' };
+  const record = recordOfMounted(pod, { place, ...volume });
+  const info = await newestSnapshotOf(repository, record, { beforeMs, onDamage, signal: options.signal });
+  if (info === undefined && mark !== null) throw halfRestored(place, mark);
   if (info === undefined) return { outcome: 'no-snapshot' };
-  // What another snapshot has left there would stay beside this one's.
-  const isOther = begun !== null && begun !== info.id;
-  const result = await restoreVolume(repository, info, { ...more, place, overwrite: 'if-changed', delete: isOther });
-  return { outcome: 'restored', info, result };
+  const result = await restoreEmptyVolume(repository, info, { ...options, place });
+  return result === undefined ? { outcome: 'filled' } : { outcome: 'restored', info, result };
 }

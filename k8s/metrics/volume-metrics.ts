@@ -17,11 +17,10 @@ export class VolumeMetrics {
   readonly #duration = this.#gauge('lagan_volume_backup_duration_seconds', 'How long the last backup took.');
   readonly #size = this.#gauge('lagan_volume_backup_size_bytes', 'What the volume held at its last backup.');
   readonly #added = this.#gauge('lagan_volume_backup_new_bytes', 'What of that was new to the repository.');
-  readonly #nextRun = new Gauge({
-    name: 'lagan_next_backup_timestamp_seconds',
-    help: 'When the next backup, or the next attempt after a failure, is due.',
-    registers: [this.#registry],
-  });
+  readonly #nextRun = this.#gauge(
+    'lagan_volume_backup_next_timestamp_seconds',
+    'When the next backup, or the next attempt after a failure, is due.',
+  );
 
   /** A backup that was made before this process began. */
   known(identity: VolumeIdentity, timeMs: number): void {
@@ -39,8 +38,8 @@ export class VolumeMetrics {
     if (outcome.result === 'success') this.#lastSuccess.set(labels, Date.now() / 1000);
   }
 
-  dueAt(timeMs: number): void {
-    this.#nextRun.set(timeMs / 1000);
+  dueAt(identity: VolumeIdentity, timeMs: number): void {
+    this.#nextRun.set(labelsOf(identity), timeMs / 1000);
   }
 
   /** In the text format of Prometheus. */

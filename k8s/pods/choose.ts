@@ -84,7 +84,8 @@ function unchosen(pod: Pod, { volume, claim }: TakenVolume, { mode }: ChooseOpti
       message: `the annotation lagan.dev/backup of claim ${claim!.metadata.name} is neither true nor false`,
     };
   if (choice === 'left out') return { reason: 'left-out', message: `claim ${claim!.metadata.name} is annotated lagan.dev/backup=false` };
-  if (named.leftOut.has(volume.name)) return { reason: 'left-out', message: 'an annotation of the pod leaves it out' };
+  if (choice !== 'taken' && named.leftOut.has(volume.name))
+    return { reason: 'left-out', message: 'an annotation of the pod leaves it out' };
   const isNamed = choice === 'taken' || named.taken.has(volume.name);
   const untaken = untakenTypeOf(volume);
   if (untaken !== undefined)

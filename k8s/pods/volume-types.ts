@@ -4,11 +4,10 @@ import type { PersistentVolume, Pod, PodVolume } from './objects.ts';
 /** What the cluster itself keeps and gives to pods again. */
 const ofTheCluster = ['secret', 'configMap', 'projected', 'downwardAPI', 'image'] as const;
 
-export type UntakenType = (typeof ofTheCluster)[number] | 'service-account-token';
+export type UntakenType = (typeof ofTheCluster)[number];
 
 /** Of a volume that is never taken: of which type it is. */
 export function untakenTypeOf(volume: PodVolume): UntakenType | undefined {
-  if (volume.name.startsWith('default-token')) return 'service-account-token';
   return ofTheCluster.find((type) => volume[type] !== undefined);
 }
 

@@ -10,7 +10,7 @@ export function workloadOf({ metadata }: Pod): string {
   const { kind, name } = owner;
   const hash = metadata.labels?.['pod-template-hash'];
   if (kind === 'ReplicaSet' && hash !== undefined && name.endsWith(`-${hash}`)) return `Deployment/${name.slice(0, -hash.length - 1)}`;
-  const [, cronJob] = kind === 'Job' ? (/^(.+)-\d{8,10}$/.exec(name) ?? []) : [];
+  const [, cronJob] = kind === 'Job' ? (/^(.+)-\d{8}$/.exec(name) ?? []) : [];
   return cronJob === undefined ? `${kind}/${name}` : `CronJob/${cronJob}`;
 }
 

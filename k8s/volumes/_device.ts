@@ -10,56 +10,97 @@ import {
   type RestoreProgress,
   type SnapshotInfo,
 } from '../../engine/mod.ts';
-import type { VolumeRestoreResult } from './volume.ts';
+import type { VolumeClaim } from './_claim.ts';
+import { onVolume } from './_errors.ts';
+import { markBytes } from './_mark.ts';
+import type { VolumePlace, VolumeRestoreResult } from './volume.ts';
 
 /** The name of the file that a block device is in its snapshot. */
 export const deviceName = 'device';
 const pieceBytes = 1024 * 1024;
-/** What a file system, a partition table or a database on a bare device is known by. */
-export const headBytes = 1024 * 1024;
-
 /** From its first byte to its last. */
 export function readDevice(path: string): AsyncIterable<Uint8Array> {
   return createReadStream(path, { highWaterMark: pieceBytes });
 }
 
 export interface DeviceRestoreOptions {
-  readonly path: string;
+  readonly place: VolumePlace;
+  /** Its mark stands in the first block until all else is there. */
+  readonly claim: VolumeClaim | undefined;
+  /** Reads all again and compares it. */
+  readonly verify?: boolean | undefined;
   readonly onProgress?: ((progress: RestoreProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Writes all bytes; where the snapshot has a hole, zeros, but only if something else is there. The head is empty until all else is durable: a part is not taken for the
- * whole. Durable when it resolves.
+ * Writes all bytes, the first block last and at once; where the snapshot has a hole, zeros, but only if something else is there. Durable when it resolves.
+ *
+ * Codes: no-space if the device is too small; io if it does not keep what was written (`verify`).
  */
 export async function restoreDevice(
   repository: Repository,
   info: SnapshotInfo,
-  { path, onProgress, signal }: DeviceRestoreOptions,
+  { place, claim, verify = false, onProgress, signal }: DeviceRestoreOptions,
 ): Promise<VolumeRestoreResult> {
   const begunMs = performance.now();
   const name = new Uint8Array(Buffer.from(`/${deviceName}`));
   const file = openFile(repository, (await lookup(repository, info, name, { signal })).entry, { signal });
-  const device = await open(path, 'r+');
   let bytesDone = 0;
   const onBytes = (count: number): void => {
     bytesDone += count;
     onProgress?.({ phase: 'restore', filesDone: 0, filesTotal: 1, bytesDone, bytesTotal: file.size, currentPath: name, errors: 0 });
   };
-  const headEnd = Math.min(headBytes, file.size);
-  try {
-    await expectRoom(device, path, file.size);
-    await clear(device, { start: 0, end: headEnd, signal });
-    await device.sync();
-    await write(file, device, { start: headEnd, end: file.size, onBytes, signal });
-    await device.sync();
-    await write(file, device, { start: 0, end: headEnd, onBytes, signal });
-    await device.sync();
-  } finally {
-    await device.close();
+  await onVolume(place, 'restore', async () => {
+    const device = await open(place.path, 'r+');
+    try {
+      await expectRoom(device, place.path, file.size);
+      const headEnd = Math.min(markBytes, file.size);
+      const rest = { start: headEnd, end: file.size, onBytes, signal };
+      await write(file, device, rest);
+      await device.sync();
+      if (verify) await compare(file, device, { ...rest, path: place.path });
+      const head = await bytesOf(file, headEnd);
+      const complete = async () => {
+        await writeAll(device, head, 0);
+        await device.sync();
+        onBytes(headEnd);
+      };
+      await (claim === undefined ? complete() : claim.finish(complete));
+    } finally {
+      await device.close();
+    }
+  });
+  return { bytes: file.size, files: 1, errors: [], errorCount: 0, notRestored: [], durationMs: performance.now() - begunMs };
+}
+
+/** From the first byte to `end`. */
+async function bytesOf(file: OpenedFile, end: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of file.stream({ start: 0, end })) pieces.push(Uint8Array.from(piece));
+  return Buffer.concat(pieces);
+}
+
+async function compare(
+  file: OpenedFile,
+  device: FileHandle,
+  { start, end, path, signal }: { start: number; end: number; path: string; signal: AbortSignal | undefined },
+): Promise<void> {
+  let at = start;
+  const found = Buffer.alloc(pieceBytes);
+  for await (const piece of file.stream({ start, end })) {
+    for (let offset = 0; offset < piece.length; ) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await device.read(found, 0, Math.min(pieceBytes, piece.length - offset), at);
+      if (bytesRead === 0 || !found.subarray(0, bytesRead).equals(piece.subarray(offset, offset + bytesRead)))
+        throw new LaganError('io', `${path} does not keep what is written to it: it reads otherwise at ${at}`, {
+          object: path,
+          offset: at,
+        });
+      offset += bytesRead;
+      at += bytesRead;
+    }
   }
-  return { bytes: file.size, files: 1, errors: [], durationMs: performance.now() - begunMs };
 }
 
 interface WrittenRange {

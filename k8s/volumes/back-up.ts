@@ -8,7 +8,7 @@ import {
   type Repository,
 } from '../../engine/mod.ts';
 import { deviceName, readDevice } from './_device.ts';
-import { expectWhole } from './_unfinished.ts';
+import { expectWhole } from './_mark.ts';
 import { parentOf, sourceOf } from './parent.ts';
 import { recordExtension, type VolumeRecord } from './record.ts';
 import type { VolumeIdentity, VolumePlace } from './volume.ts';
@@ -24,7 +24,7 @@ export interface VolumeBackupOptions
  * Backs up one volume, here and now. The snapshot says which volume it is and what its claim was like, not where it was mounted. Nothing is stored twice; what has the
  * ctime and inode that the snapshot before it has is not read again.
  *
- * Codes: those of `backup`; source-empty if the folder or device is not there; half-restored if a restore into the folder has not come to its end.
+ * Codes: those of `backup`; source-empty if the folder or device is not there; half-restored if a restore into the volume has not come to its end.
  */
 export async function backUpVolume(repository: Repository, options: VolumeBackupOptions): Promise<BackupResult> {
   const { place, identity, manifest, ...more } = options;
@@ -36,8 +36,8 @@ export async function backUpVolume(repository: Repository, options: VolumeBackup
     extensions: recordExtension(options),
   };
   try {
+    await expectWhole(place);
     if (place.kind === 'device') return await backupStream(repository, { ...common, name: deviceName, stream: readDevice(place.path) });
-    await expectWhole(place.path);
     return await backup(repository, { ...common, root: place.path, paths: ['/'], parent: parentOf(identity, manifest) });
   } catch (error) {
     throw isAbsent(error) ? absent(place, error) : error;

@@ -15,7 +15,7 @@ export function sourceOf({ cluster, namespace, claim, workload, volume }: Volume
 
 /**
  * The newest snapshot of the same claim; else of one of its name in its namespace; else of the same volume of the same workload. Never of another kind of volume. It may be of
- * another replica: what is alike is not stored again, and what is not is read.
+ * another replica or cluster: what is alike is not stored again, and what is not is read.
  */
 export function parentOf(identity: VolumeIdentity, manifest: VolumeManifest): ParentChoice {
   return (snapshots) => {
@@ -34,12 +34,12 @@ const hasSameWorkload: Sameness = ({ workload, volume }, other) =>
 /** The surest first. */
 const ways: readonly Sameness[] = [hasSameUid, hasSameClaim, hasSameWorkload];
 
-/** The snapshots of one volume, from old to new: of its claim, by UID or name; of a volume without a claim, those of its workload's volume without one. */
+/** The snapshots of one volume of one cluster, from old to new: of its claim, by UID or name; of a volume without a claim, those of its workload's volume without one. */
 export function snapshotsOf(identity: VolumeIdentity, manifest: VolumeManifest, snapshots: readonly SnapshotInfo[]): SnapshotInfo[] {
   const isSame: Sameness = (one, other) =>
     one.claim === null ? other.claim === null && hasSameWorkload(one, other) : hasSameUid(one, other) || hasSameClaim(one, other);
   return comparable(identity, manifest, snapshots)
-    .filter((other) => isSame(identity, other.identity))
+    .filter((other) => other.identity.cluster === identity.cluster && isSame(identity, other.identity))
     .map(({ info }) => info);
 }
 

@@ -1,6 +1,7 @@
 import {
   forgetSnapshots,
   heldSnapshots,
+  type LaganError,
   listHolds,
   listSnapshots,
   planRetention,
@@ -18,6 +19,8 @@ export interface RetainOptions {
   readonly now: Time;
   /** Of days, weeks and so on; without it that of the system. */
   readonly timeZone?: string | undefined;
+  /** Told of snapshots of which nothing can be read: they stay. */
+  readonly onDamage: (error: LaganError) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -25,9 +28,9 @@ export interface RetainOptions {
 export async function retainVolume(
   repository: Repository,
   { identity, manifest }: VolumeRecord,
-  { policy, now, timeZone, signal }: RetainOptions,
+  { policy, now, timeZone, onDamage, signal }: RetainOptions,
 ): Promise<readonly SnapshotId[]> {
-  const [infos, holds] = await Promise.all([listSnapshots(repository, { signal }), listHolds(repository, { signal })]);
+  const [infos, holds] = await Promise.all([listSnapshots(repository, { onDamage, signal }), listHolds(repository, { signal })]);
   const own = snapshotsOf(
     identity,
     manifest,

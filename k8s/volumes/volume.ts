@@ -34,7 +34,9 @@ export type VolumePlace =
   /** A block device, or a file that stands for one. */
   | { readonly kind: 'device'; readonly path: string };
 
-export interface VolumeRestoreResult extends Pick<RestoreResult, 'errors' | 'durationMs'> {
+export interface VolumeRestoreResult extends Pick<RestoreResult, 'errors' | 'notRestored' | 'durationMs'> {
+  /** `errors` lists 1,000 at most. */
+  readonly errorCount: number;
   /** Of content, restored. */
   readonly bytes: number;
   readonly files: number;

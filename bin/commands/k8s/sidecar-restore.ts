@@ -3,12 +3,13 @@ import type { Command } from 'commander';
 import type { RestoredVolume } from '../../../k8s/fronts/mod.ts';
 import { type Context, contextOf } from '../../shared/context.ts';
 import { LaganError } from '../../shared/errors.ts';
-import { problemFields } from '../../shared/json.ts';
+import { pathFields, problemFields } from '../../shared/json.ts';
 import { addExamples, timeOption } from '../../shared/options.ts';
 import { openRepository, warnOfRollback } from '../../shared/repository.ts';
 import { Running } from '../../shared/running.ts';
 import { formatCountOf, formatSize } from '../../shared/sizes.ts';
 import { shortId } from '../../shared/snapshots.ts';
+import { escapeText, textOfBytes } from '../../shared/text.ts';
 import { dateOfTime, formatDuration, formatTime, type Time } from '../../shared/times.ts';
 import { addVolumeOptions, type VolumeOptions, volumesOf } from './sidecar-volumes.ts';
 
@@ -16,9 +17,10 @@ interface RestoreOptions extends VolumeOptions {
   readonly at?: Time;
   readonly mustExist?: boolean;
   readonly verify?: boolean;
+  readonly acceptErrors?: boolean;
 }
 
-export function defineSidecarRestore(command: Command): void {
+export function defineRestore(command: Command): void {
   addVolumeOptions(command)
     .description(
       'Restores the newest snapshot into each volume that is empty, as an init container of the application that uses it. What holds data stays as it is; a restore that was interrupted goes on. Ends well if nothing was ever backed up.',
@@ -26,7 +28,8 @@ export function defineSidecarRestore(command: Command): void {
     .addOption(timeOption('--at <time>', 'restore the newest snapshot that was begun by then'))
     .option('--must-exist', 'end with an error if a volume is empty and has no snapshot')
     .option('--verify', 'read everything again afterwards and compare')
-    .action(async (_options: object, self: Command) => run(contextOf(self), self.optsWithGlobals()));
+    .option('--accept-errors', 'what is damaged in the snapshot is given up: otherwise the volume counts as half restored')
+    .action(async (_options: object, self: Command) => run(contextOf(self), self.opts()));
   addExamples(command, [
     ['lagan k8s sidecar restore --volume data=/data --workload Deployment/shop', 'the newest state, if there is none here'],
     ["lagan k8s sidecar restore --volume data=/data --workload Deployment/shop --at '2026-05-01 12:00'", 'that of then'],
@@ -39,16 +42,28 @@ async function run(context: Context, options: RestoreOptions): Promise<void> {
   const { pod, volumes } = await volumesOf(context, options);
   const opened = await openRepository(context, 'read');
   await warnOfRollback(context, opened);
-  const { workers, verify = false, at, mustExist } = options;
+  const { workers, verify = false, acceptErrors = false, at, mustExist } = options;
   for (const volume of volumes) {
     const running = new Running(context, `restoring ${volume.name}`);
     try {
       const beforeMs = at && dateOfTime(at).getTime();
-      const settings = { ...running.engineOptions, beforeMs, verify, ...(workers !== undefined && { workers }) };
+      const onDamage = (error: LaganError) =>
+        void context.output.warning(`${error.message}: it may be newer`, { code: error.code }).catch(() => {});
+      const onWait = (owner: string) =>
+        context.output.note(`volume ${volume.name}: ${owner || 'somebody'} restores into it, or did: waiting`);
+      const settings = {
+        ...running.engineOptions,
+        ...(workers !== undefined && { workers }),
+        beforeMs,
+        verify,
+        acceptErrors,
+        onDamage,
+        onWait,
+      };
       const restored = await restoreIfEmpty(opened.repository, pod, volume, settings);
       running.end();
       if (restored.outcome === 'no-snapshot' && mustExist) throw noSnapshot(volume.name, at);
-      await report(context, restored, { volume: volume.name, elapsedMs: running.elapsedMs });
+      await report(context, restored, { volume: volume.name, elapsedMs: running.elapsedMs, acceptErrors });
     } finally {
       running.end();
     }
@@ -65,7 +80,7 @@ function noSnapshot(volume: string, at: Time | undefined): LaganError {
 async function report(
   context: Context,
   restored: RestoredVolume,
-  { volume, elapsedMs }: { volume: string; elapsedMs: number },
+  { volume, elapsedMs, acceptErrors }: { volume: string; elapsedMs: number; acceptErrors: boolean },
 ): Promise<void> {
   const { output } = context;
   const { outcome } = restored;
@@ -75,7 +90,7 @@ async function report(
     return output.summary(`volume ${volume} ${words[outcome]}`);
   }
   const { info, result } = restored;
-  const { bytes, files, errors } = result;
+  const { bytes, files, errors, errorCount, notRestored } = result;
   await output.json({
     type: 'volume-restore',
     volume,
@@ -84,11 +99,21 @@ async function report(
     files,
     bytes,
     errors: errors.map(problemFields),
+    notRestored: notRestored.map(({ kind, count, example, reason }) => ({ kind, count, reason, example: pathFields(example) })),
     elapsedMs: Math.round(elapsedMs),
   });
   const amount = `${formatCountOf(files, 'file')}, ${formatSize(bytes)}`;
   await output.summary(
     `volume ${volume}: restored snapshot ${shortId(info.id)} of ${formatTime(info.snapshot.started)}: ${amount}, in ${formatDuration(elapsedMs)}`,
   );
-  if (errors.length > 0) context.endWith('partial');
+  for (const { kind, count, example, reason } of notRestored)
+    await output.summary(
+      `not restored: ${kind} of ${formatCountOf(count, 'entry', 'entries')} such as ${escapeText(textOfBytes(example))} (${reason})`,
+    );
+  if (errorCount === 0) return;
+  const next = acceptErrors ? 'they are given up' : 'the volume counts as half restored (--accept-errors gives them up)';
+  await output.warning(`volume ${volume}: ${formatCountOf(errorCount, 'entry', 'entries')} could not be restored completely: ${next}`, {
+    code: 'partial',
+  });
+  context.endWith('partial');
 }

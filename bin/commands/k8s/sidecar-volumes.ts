@@ -38,12 +38,12 @@ export async function volumesOf(context: Context, options: VolumeOptions): Promi
   if (stray !== undefined) throw usageError(`--claim: there is no volume ${stray}`, `--volume names ${[...paths.keys()].join(', ')}`);
   const pod = await podOf(context, options);
   const unclaimed = [...paths.keys()].find((name) => !claims.has(name));
-  if (unclaimed !== undefined && pod.workload.startsWith('StatefulSet/')) throw undistinguished(unclaimed, pod);
+  if (unclaimed !== undefined && /^(statefulset|daemonset)\//i.test(pod.workload)) throw undistinguished(unclaimed, pod);
   const volumes = [...paths].map(([name, path]) => mountedVolume(name, context.resolve(path), claims.get(name) ?? null));
   return { pod, volumes: await Promise.all(volumes) };
 }
 
-/** Each pod of a StatefulSet has data of its own. */
+/** Each pod of a StatefulSet or DaemonSet has data of its own. */
 function undistinguished(volume: string, { workload }: SidecarPod): Error {
   return usageError(
     `which pod of ${workload} does volume ${volume} belong to?`,

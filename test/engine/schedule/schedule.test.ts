@@ -123,6 +123,18 @@ t.test('repeat: what fails is tried again, after longer and longer pauses, and w
   );
 });
 
+t.test('repeat: neither a last time in the future nor a clock that is set back keeps it from being done', async (t) => {
+  const clock = new FakeClock();
+  t.same((await run(clock, { lastMs: 5000 * hour, count: 2 })).began, [6, 7]);
+  const sleep = clock.sleep.bind(clock);
+  clock.sleep = async (milliseconds) => {
+    await sleep(milliseconds);
+    if (clock.slept.length === 300) clock.time -= 100 * hour;
+  };
+  const { began } = await run(clock, { lastMs: null, count: 2 });
+  t.ok(began[0]! < 0 && began[1]! - began[0]! === 1, `${began}`);
+});
+
 t.test('repeat: ends when it is told to, also while it waits; a task that rejects ends it', async (t) => {
   const controller = new AbortController();
   const schedule = parseSchedule('@yearly', '--schedule');

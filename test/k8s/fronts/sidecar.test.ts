@@ -1,5 +1,6 @@
 /** Volumes mounted into a container: which they are, and what is restored into those that are empty. */
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import {
@@ -10,17 +11,19 @@ import {
   restoreIfEmpty,
   type SidecarPod,
 } from '../../../k8s/fronts/mod.ts';
-import { backUpVolume, unfinishedRestore } from '../../../k8s/volumes/mod.ts';
-import { makePlace, over, type Place, write } from '../../engine/backup/_fixture.ts';
+import { backUpVolume, type ClaimTimes, readMark } from '../../../k8s/volumes/mod.ts';
+import { makePlace, over, type Place, packsOf, write } from '../../engine/backup/_fixture.ts';
 import { randomBytesOf } from '../../engine/random.ts';
 import { FaultyStorage } from '../../engine/storage/faulty-storage.ts';
 
 const pod: SidecarPod = { cluster: 'blue', namespace: 'shop', workload: 'StatefulSet/db' };
-const one = { workers: 1 } as const;
+const times: ClaimTimes = { beatMs: 20, staleMs: 200, settleMs: 10 };
+const quietly = { onDamage: () => undefined };
+const one = { workers: 1, times, ...quietly } as const;
 
 async function backUp({ repository }: Place, folder: string, claim: string | null = null): Promise<MountedVolume> {
   const volume = await mountedVolume('data', folder, claim);
-  await backUpVolume(repository, { ...recordOfMounted(pod, volume), ...one, place: volume.place });
+  await backUpVolume(repository, { ...recordOfMounted(pod, volume), workers: 1, place: volume.place });
   return volume;
 }
 
@@ -62,12 +65,13 @@ t.test('newestSnapshotOf: by claim, else by workload, as of a time; never those 
   const beforeMs = Date.now() - 5000;
   const [first, second] = [await backUp(place, place.source, 'data-db-0'), await backUp(place, place.source, 'data-db-1')];
   const newest = (volume: MountedVolume, options?: { beforeMs: number }, of: SidecarPod = pod) =>
-    newestSnapshotOf(place.repository, recordOfMounted(of, volume), options);
+    newestSnapshotOf(place.repository, recordOfMounted(of, volume), { ...quietly, ...options });
   const [ofFirst, ofSecond] = [await newest(first), await newest(second)];
   t.not(ofFirst!.id, ofSecond!.id, 'claims of one workload are told apart');
   t.equal(await newest({ ...first, claim: null }), undefined, 'whoever does not say which claim it is gets none of them');
   t.equal(await newest(first, { beforeMs }), undefined);
   t.equal(await newest(first, undefined, { ...pod, namespace: 'bank' }), undefined);
+  t.equal(await newest(first, undefined, { ...pod, cluster: 'green' }), undefined);
 });
 
 t.test('restoreIfEmpty: a restore that was cut off is no data: it goes on, and until then nothing of it is backed up', async (t) => {
@@ -80,10 +84,11 @@ t.test('restoreIfEmpty: a restore that was cut off is no data: it goes on, and u
   storage.plan = { onCall: (_, object) => void (/writer\/packs/.test(object) && controller.abort()) };
   const cut = restoreIfEmpty(over(place, storage).repository, pod, target, { ...one, signal: controller.signal });
   await t.rejects(cut, { code: 'interrupted' });
-  t.equal(await unfinishedRestore(target.place.path), (await newestSnapshotOf(place.repository, recordOfMounted(pod, source)))!.id);
+  const { id } = (await newestSnapshotOf(place.repository, recordOfMounted(pod, source), quietly))!;
+  t.match(await readMark(target.place), { snapshot: id });
   await t.rejects(backUp(place, target.place.path), { code: 'half-restored', object: target.place.path });
   t.match(await restoreIfEmpty(place.repository, pod, target, one), { outcome: 'restored', result: { errors: [] } });
-  t.equal(await unfinishedRestore(target.place.path), null);
+  t.equal(await readMark(target.place), null);
   for (let file = 0; file < 30; file++)
     t.ok(readFileSync(path.join(target.place.path, `file-${file}`)).equals(readFileSync(path.join(place.source, `file-${file}`))));
 });
@@ -93,10 +98,90 @@ t.test('restoreIfEmpty: what another snapshot has left of itself goes away', asy
   write(place.source, 'file', 'content');
   await backUp(place, place.source);
   const target = await emptyVolume(place);
-  write(target.place.path, '.lagan-restoring', `${'0'.repeat(64)}\n`);
+  write(target.place.path, '.lagan-restoring', 'what nobody understands');
   write(target.place.path, 'folder/of-another', 'other');
   mkdirSync(path.join(target.place.path, 'lost+found'));
   t.match(await restoreIfEmpty(place.repository, pod, target, one), { outcome: 'restored' });
   t.notOk(existsSync(path.join(target.place.path, 'folder')));
   t.ok(existsSync(path.join(target.place.path, 'lost+found')), 'is of the file system');
+});
+
+t.test('restoreIfEmpty: a part of something, and no snapshot to go on with, is an error', async (t) => {
+  const place = await makePlace(t);
+  const target = await emptyVolume(place);
+  write(target.place.path, '.lagan-restoring', 'x');
+  await t.rejects(restoreIfEmpty(place.repository, pod, target, one), { code: 'half-restored', hint: /remove \.lagan-restoring/ });
+});
+
+t.test('restoreIfEmpty: what is damaged in the snapshot leaves the volume marked, unless it is given up', async (t) => {
+  const place = await makePlace(t);
+  for (let file = 0; file < 3; file++) write(place.source, `file-${file}`, randomBytesOf(`${file}`, 200_000));
+  await backUp(place, place.source);
+  const target = await emptyVolume(place);
+  for (const name of packsOf(place)) {
+    const file = path.join(place.repositoryFolder, 'writer', name);
+    const bytes = readFileSync(file);
+    if (bytes.length < 100_000) continue;
+    bytes[bytes.length >> 1]! ^= 1;
+    writeFileSync(file, bytes);
+  }
+  const broken = await restoreIfEmpty(place.repository, pod, target, one);
+  t.ok(broken.outcome === 'restored' && broken.result.errorCount > 0);
+  t.not(await readMark(target.place), null);
+  await t.rejects(backUp(place, target.place.path), { code: 'half-restored' });
+  t.match(await restoreIfEmpty(place.repository, pod, target, { ...one, acceptErrors: true }), { outcome: 'restored' });
+  t.equal(await readMark(target.place), null);
+});
+
+t.test('restoreIfEmpty: of two pods that share a volume one waits for the other, and then leaves it alone', async (t) => {
+  const place = await makePlace(t);
+  for (let file = 0; file < 40; file++) write(place.source, `file-${file}`, randomBytesOf(`${file}`, 50_000));
+  await backUp(place, place.source);
+  const target = await emptyVolume(place);
+  const waits: string[] = [];
+  const restore = (owner: string) => restoreIfEmpty(place.repository, pod, target, { ...one, owner, onWait: (other) => waits.push(other) });
+  const outcomes = (await Promise.all([restore('pod-a'), restore('pod-b')])).map(({ outcome }) => outcome);
+  t.same(outcomes.toSorted(), ['filled', 'restored']);
+  t.equal(waits.length > 0, true);
+});
+
+t.test('restoreIfEmpty: who says nothing any more has died, and is taken over from; who is at it is not', async (t) => {
+  const place = await makePlace(t);
+  write(place.source, 'file', 'content');
+  const source = await backUp(place, place.source);
+  const { id } = (await newestSnapshotOf(place.repository, recordOfMounted(pod, source), quietly))!;
+  const target = await emptyVolume(place);
+  const mark = (beat: number) =>
+    writeFileSync(
+      path.join(target.place.path, '.lagan-restoring'),
+      `LAGAN RESTORING\n${JSON.stringify({ snapshot: id, owner: 'dead', beat })}\n`,
+    );
+  mark(1);
+  let beat = 1;
+  const beating = setInterval(() => mark(++beat), 20);
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 600);
+  await t.rejects(restoreIfEmpty(place.repository, pod, target, { ...one, owner: 'living', signal: controller.signal }));
+  clearInterval(beating);
+  t.match(await readMark(target.place), { owner: 'dead' });
+  t.match(await restoreIfEmpty(place.repository, pod, target, { ...one, owner: 'living' }), { outcome: 'restored' });
+});
+
+t.test('restoreIfEmpty: whatever somebody puts in the place of the mark is neither followed nor waited for', async (t) => {
+  const place = await makePlace(t);
+  write(place.source, 'file', 'content');
+  await backUp(place, place.source);
+  const secret = write(place.folder, 'secret', 'not theirs');
+  const makers: [string, (file: string) => void][] = [
+    ['a link', (file) => symlinkSync(secret, file)],
+    ['a fifo', (file) => spawnSync('mkfifo', [file])],
+    ['a folder', (file) => mkdirSync(file)],
+  ];
+  for (const [name, make] of makers) {
+    const target = await emptyVolume(place, name);
+    make(path.join(target.place.path, '.lagan-restoring'));
+    t.match(await readMark(target.place), { snapshot: '', owner: '' }, name);
+    await t.rejects(backUp(place, target.place.path), { code: 'half-restored' }, name);
+  }
+  t.equal(readFileSync(secret, 'utf8'), 'not theirs');
 });

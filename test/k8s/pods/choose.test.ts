@@ -36,7 +36,8 @@ for (const prefix of ['backup.velero.io', 'lagan.dev']) {
 }
 
 t.test('chooseVolumes: a claim says for itself, whatever its pod says', async (t) => {
-  const pod = podOf([claimed('a'), claimed('b'), claimed('c')], { metadata: { annotations: { 'backup.velero.io/backup-volumes': 'b' } } });
+  const annotations = { 'backup.velero.io/backup-volumes': 'b', 'backup.velero.io/backup-volumes-excludes': 'a' };
+  const pod = podOf([claimed('a'), claimed('b'), claimed('c')], { metadata: { annotations } });
   const annotated = (name: string, value: string) => claimOf(name, { annotations: { 'lagan.dev/backup': value } });
   const claims = [annotated('a', 'true'), annotated('b', 'false'), annotated('c', 'yes')];
   t.same(told(pod, optionsOf('opt-in', { claims })), ['a', 'b: left-out', 'c: annotation-invalid']);
@@ -49,7 +50,7 @@ t.test('chooseVolumes: what is never taken, and says so', async (t) => {
     { name: 'projected', projected: {} },
     { name: 'downward', downwardAPI: {} },
     { name: 'image', image: {} },
-    { name: 'default-token-x1y2z', emptyDir: {} },
+    { name: 'default-token-x1y2z', secret: {} },
   ];
   for (const mode of ['opt-in', 'opt-out'] as const) {
     const pod = podOf(volumes, {

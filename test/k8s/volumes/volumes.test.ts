@@ -6,7 +6,9 @@ import { type BackupResult, listSnapshots } from '../../../engine/mod.ts';
 import {
   backUpVolume,
   isFilled,
+  readMark,
   recordOf,
+  restoreEmptyVolume,
   restoreVolume,
   retainVolume,
   snapshotsOf,
@@ -135,24 +137,39 @@ t.test('backUpVolume: a device that was backed up before is found as the parent'
   t.match(second, { parent: first.snapshotId, statistics: { newBytes: 0 } });
 });
 
-t.test('restoreVolume: killed or cancelled in the middle, a device has an empty head: nobody takes it for whole', async (t) => {
+t.test(
+  'restoreEmptyVolume: cut off, a device is marked in its first block: it is neither backed up nor whole; then all of it is there',
+  async (t) => {
+    const place = await makePlace(t);
+    const device = path.join(place.folder, 'device');
+    const content = Buffer.concat([new Uint8Array(2_000_000), randomBytesOf('device', 8_000_000)]);
+    writeFileSync(device, content);
+    const block = { identity, manifest: { mode: 'Block' } } as const;
+    await backUpVolume(place.repository, { ...block, place: { kind: 'device', path: device } });
+    const [info] = await listSnapshots(place.repository);
+    const target = { kind: 'device', path: path.join(place.folder, 'target') } as const;
+    writeFileSync(target.path, new Uint8Array(10_000_000));
+    const times = { beatMs: 20, staleMs: 100, settleMs: 1 };
+    const controller = new AbortController();
+    const onProgress = ({ bytesDone }: { bytesDone: number }) => bytesDone > 5_000_000 && controller.abort();
+    await t.rejects(restoreEmptyVolume(place.repository, info!, { place: target, onProgress, signal: controller.signal, times }));
+    t.match(await readMark(target), { snapshot: info!.id });
+    await t.rejects(backUpVolume(place.repository, { ...block, place: target }), { code: 'half-restored', object: target.path });
+    t.match(await restoreEmptyVolume(place.repository, info!, { place: target, verify: true, times }), { bytes: 10_000_000 });
+    t.ok(readFileSync(target.path).equals(content));
+    t.equal(await readMark(target), null);
+    t.ok(await isFilled(target), 'data behind zeros is data');
+    t.equal(await restoreEmptyVolume(place.repository, info!, { place: target, times }), undefined);
+  },
+);
+
+t.test('restoreVolume: what the system refuses names the volume', async (t) => {
   const place = await makePlace(t);
-  const device = path.join(place.folder, 'device');
-  const content = randomBytesOf('device', 8_000_000);
-  writeFileSync(device, content);
-  const block = { identity, manifest: { mode: 'Block' }, place: { kind: 'device', path: device } } as const;
-  await backUpVolume(place.repository, block);
+  write(place.source, 'file', 'content');
+  await backUp(place, place.source);
   const [info] = await listSnapshots(place.repository);
-  const target = { kind: 'device', path: path.join(place.folder, 'target') } as const;
-  writeFileSync(target.path, randomBytesOf('what was there before', 8_000_000));
-  t.ok(await isFilled(target));
-  const controller = new AbortController();
-  const onProgress = ({ bytesDone }: { bytesDone: number }) => bytesDone > 3_000_000 && controller.abort();
-  await t.rejects(restoreVolume(place.repository, info!, { place: target, onProgress, signal: controller.signal }));
-  t.notOk(await isFilled(target));
-  await restoreVolume(place.repository, info!, { place: target });
-  t.ok(readFileSync(target.path).equals(content));
-  t.ok(await isFilled(target));
+  const gone = { kind: 'folder', path: path.join(place.folder, 'gone') } as const;
+  await t.rejects(restoreEmptyVolume(place.repository, info!, { place: gone }), { code: 'io', object: gone.path, errno: 'ENOENT' });
 });
 
 t.test('retainVolume: removes what the policy does not keep, of this volume only', async (t) => {
@@ -160,10 +177,13 @@ t.test('retainVolume: removes what the policy does not keep, of this volume only
   write(place.source, 'file', 'content');
   const ids: string[] = [];
   for (let count = 0; count < 3; count++) ids.push((await backUp(place, place.source)).snapshotId!);
-  const other = await backUp(place, place.source, { claim: null, workload: 'StatefulSet/other' });
+  const others = [
+    await backUp(place, place.source, { claim: null, workload: 'StatefulSet/other' }),
+    await backUp(place, place.source, { cluster: 'green' }),
+  ];
   const now = { seconds: Math.floor(Date.now() / 1000) + 10, nanoseconds: 0 };
-  const removed = await retainVolume(place.repository, { identity, manifest }, { policy: { last: 1 }, now });
+  const removed = await retainVolume(place.repository, { identity, manifest }, { policy: { last: 1 }, now, onDamage: () => undefined });
   t.same(removed.toSorted(), ids.slice(0, 2).toSorted());
   const left = (await listSnapshots(place.repository)).filter(({ deleted }) => !deleted).map(({ id }) => id);
-  t.same(left.toSorted(), [ids[2], other.snapshotId].toSorted());
+  t.same(left.toSorted(), [ids[2], ...others.map(({ snapshotId }) => snapshotId)].toSorted());
 });
