@@ -8,6 +8,8 @@ import { program } from '../engine/program/mod.ts';
 /** A command has this long to end by itself after a signal, unless it asks for more. */
 let graceMs = 900;
 const interruptedExitCode = 130;
+/** For what is said last, if its reader is slow. */
+const lastWordsMs = 200;
 
 const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) printVersion();
@@ -25,10 +27,11 @@ async function start(): Promise<void> {
   const { exactArguments } = await import('./shared/text.ts');
   const { abandonAll, endProcess } = await import('./shared/engine.ts');
   const interruption = new AbortController();
-  onSignals(interruption, () => {
+  onSignals(interruption, async () => {
     abandonAll();
     sayInterrupted();
-    endProcess(interruptedExitCode);
+    await Promise.race([taken(process.stderr), new Promise((resolve) => setTimeout(resolve, lastWordsMs))]);
+    await endProcess(interruptedExitCode, { isBrokenOff: true });
   });
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const exitCode = await runCommand(exactArguments(argv), {
@@ -43,16 +46,22 @@ async function start(): Promise<void> {
     },
     askPassword: async (prompt, signal) => (await import('./shared/terminal.ts')).askPassword(prompt, signal),
   });
-  endProcess(exitCode);
+  await taken(process.stderr);
+  await endProcess(exitCode, { isBrokenOff: interruption.signal.aborted });
+}
+
+/** Resolves when whoever reads the stream has taken all that was written. */
+function taken(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()));
 }
 
 /** `leave` ends the process at once. */
-function onSignals(interruption: AbortController, leave: () => void): void {
+function onSignals(interruption: AbortController, leave: () => Promise<void>): void {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
-      if (interruption.signal.aborted) leave();
+      if (interruption.signal.aborted) void leave();
       interruption.abort(new DOMException(`ended by ${name}`, 'AbortError'));
-      setTimeout(leave, graceMs);
+      setTimeout(() => void leave(), graceMs);
     });
   }
 }

@@ -165,6 +165,7 @@ async function forget(
   const held = options.dryRun ? new Map() : (await engine.forgetSnapshots(repository, unmarked, settings)).held;
   for (const id of held.keys()) await context.output.warning(`snapshot ${shortId(id)} was pinned just now and stays`, { code: 'held' });
   const done = groups.map((group) => ({ ...group, snapshots: group.snapshots.map((planned) => afterPins(planned, held)) }));
+  const unknown = unreadable.filter((id) => !held.has(id));
   const removed = toRemove.length + unreadable.length - held.size;
   const kept = done.flatMap(({ snapshots }) => snapshots).length + unreadable.length - removed;
   await context.output.json({
@@ -172,12 +173,12 @@ async function forget(
     outcome: options.dryRun ? 'dry-run' : 'forgotten',
     kept,
     removed,
-    unreadable,
+    unreadable: unknown,
     groups: done.map(jsonOf),
   });
   for (const group of done) if (group.snapshots.length > 0) await printGroup(context, group, timeZone);
-  for (const id of unreadable) await context.output.summary(`remove ${shortId(id)}, of which nothing can be read`);
-  await printSummary(context, { kept, removed, dryRun: options.dryRun ?? false });
+  for (const id of unknown) await context.output.summary(`remove ${shortId(id)}, of which nothing can be read`);
+  await printSummary(context, { kept, removed, canComeBack: removed > unknown.length, dryRun: options.dryRun ?? false });
 }
 
 /** What was pinned after the plan was made is kept. */
@@ -266,9 +267,9 @@ function formatTimeIn(time: Time, timeZone: string | undefined): string {
 
 async function printSummary(
   context: Context,
-  { kept, removed, dryRun }: { kept: number; removed: number; dryRun: boolean },
+  { kept, removed, canComeBack, dryRun }: { kept: number; removed: number; canComeBack: boolean; dryRun: boolean },
 ): Promise<void> {
   const [keptText, removedText] = [`${formatCountOf(kept, 'snapshot')} kept`, `${removed} removed`];
   await context.output.summary(dryRun ? `dry run: ${keptText}, ${removedText}` : `${keptText}, ${removedText}`);
-  if (removed > 0 && !dryRun) context.output.note('lagan undelete brings them back until lagan maintain frees their space');
+  if (canComeBack && !dryRun) context.output.note('lagan undelete brings them back until lagan maintain frees their space');
 }

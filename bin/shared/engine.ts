@@ -205,8 +205,9 @@ export function abandonAll(): void {
   loaded?.abandonAll();
 }
 
-/** Ends the process, also while threads of the engine are at work. */
-export function endProcess(exitCode: number): never {
-  loaded?.endProcess(exitCode);
+/** Ends the process, also while threads of the engine are at work, or after something was broken off. */
+export async function endProcess(exitCode: number, options: { readonly isBrokenOff: boolean }): Promise<never> {
+  const engine = options.isBrokenOff ? await loadEngine() : loaded;
+  engine?.endProcess(exitCode, options);
   process.exit(exitCode);
 }

@@ -55,9 +55,9 @@ export function reportOf(error: unknown): ErrorReport {
 }
 
 export const recoveryHint =
-  'stop all programs that use the repository, then run lagan repository recover --force: it makes that object anew from what is there';
+  'put a copy of that object back if a mirror or an older version of it is there; or stop all programs that use the repository, and run lagan repository recover --force: it makes the object anew from what is there, and finds the snapshots that other objects still tell of';
 
-/** Whether it is damage to something that the root refers to, and that only says what the other objects say, too. */
+/** Whether it is damage to something that the root refers to, and that a recovery makes anew. */
 export function isMadeAnew({ code, object = '' }: { readonly code: string; readonly object?: string | undefined }): boolean {
   const { baseIndexes, catalogues, lostLists } = objectPrefixes;
   const isDamage = Object.hasOwn(errorTable, code) && errorTable[code as ErrorCode].exitCode === errorTable.malformed.exitCode;

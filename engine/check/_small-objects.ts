@@ -57,6 +57,7 @@ const kinds: readonly {
 export async function checkSmallObjects(repository: Repository, findings: Findings, signal: AbortSignal | undefined): Promise<void> {
   await tell(findings, objectNames.format, () => readFormatFile(repository.storage, { signal }));
   await checkKeys(repository, findings, signal);
+  let standing: Promise<ReadonlySet<string> | null> | undefined;
   for (const { prefix, kind, decode } of kinds) {
     const names = await namesBelow(repository, prefix, { findings, signal });
     await pLimit(checkLimits.concurrentReads).map(names, (name) =>
@@ -65,7 +66,9 @@ export async function checkSmallObjects(repository: Repository, findings: Findin
           const payload = await readPayload(repository, name, { kind, signal });
           if (payload !== undefined) decode(payload, name);
         } catch (error) {
-          if (!isDamage(error) || kind !== 'snapshot' || (await countsByItself(repository, name, signal))) throw error;
+          if (!isDamage(error) || kind !== 'snapshot') throw error;
+          standing ??= namesThatCount(repository, signal);
+          if ((await standing)?.has(name) !== false) throw error;
           const message = `${error.message}; nobody needs it: it is of a snapshot that is gone, or is kept elsewhere`;
           findings.add({ severity: 'note', code: error.code, message, object: name });
         }
@@ -84,12 +87,12 @@ export async function checkSmallObjects(repository: Repository, findings: Findin
   for (const reference of references) await checkBaseTable(repository, { reference, findings, signal });
 }
 
-/** Whether the object of a snapshot is needed: a collector may have passed it, or put a copy of it into the catalogue. */
-async function countsByItself(repository: Repository, name: string, signal: AbortSignal | undefined): Promise<boolean> {
+/** The names of snapshots whose own objects are needed: a collector has neither passed them, nor put a copy into the catalogue. Null if nobody can know. */
+async function namesThatCount(repository: Repository, signal: AbortSignal | undefined): Promise<ReadonlySet<string> | null> {
   const { root } = repository;
   const commits = await listCommits(repository, root, { signal });
-  const catalogued = await readCatalogue(repository, root, { signal }).catch(() => undefined);
-  return catalogued === undefined || [...commits, ...catalogued].some((snapshot) => snapshot.name === name && snapshot.bytes === null);
+  const catalogued = await readCatalogue(repository, root, { signal }).catch(() => null);
+  return catalogued && new Set([...commits, ...catalogued].filter(({ bytes }) => bytes === null).map(({ name }) => name));
 }
 
 /** A table of the base index is the one that is referred to: the hash is that of the whole object (ROOT-4). One that is missing or damaged is told by who opens it. */

@@ -80,7 +80,7 @@ class Mirror {
     if (!dryRun) await dropOldMarkers(this.#target, root.number, { signal });
     return this.#result({
       root: root.number,
-      present: sourceListing.size - missing.length,
+      present: this.#present({ sourceListing, targetListing, missing }),
       extra: extra.filter(({ name }) => !deleted.has(name)),
     });
   }
@@ -91,6 +91,19 @@ class Mirror {
     const { signal } = this.#options;
     const root = await readRoot(this.#repository, { signal });
     return root.number === number ? readSourceState(this.#repository, root, { signal }) : 'other';
+  }
+
+  #present({
+    sourceListing,
+    targetListing,
+    missing,
+  }: {
+    sourceListing: Listing;
+    targetListing: Listing;
+    missing: readonly ListedObject[];
+  }): number {
+    const copied = new Set(missing.map(({ name }) => name));
+    return [...sourceListing.keys()].filter((name) => targetListing.has(name) && !copied.has(name)).length;
   }
 
   /** What is to be copied. What a collector has passed is not: under an older root it might seem to count, and what it needs may be gone. */

@@ -1,6 +1,6 @@
 import { libc } from './_libc.ts';
 
-/** Ends the process without asking anybody: no `exit` handler runs, no thread is waited for. What was written to standard output and error is out. */
+/** Ends the process without asking anybody: no `exit` handler runs, no thread is waited for, and what pipes have not taken yet is lost. */
 export function exitAtOnce(exitCode: number): never {
   libc._exit(exitCode);
   throw new Error('_exit(2) has returned');

@@ -24,8 +24,11 @@ export function endThread(): never {
   process.exit();
 }
 
-/** Ends the process. If threads are at work, it ends without waiting for them: one may hang in a call of the system. */
-export function endProcess(exitCode: number): never {
-  if (living.size > 0) exitAtOnce(exitCode);
+/**
+ * Ends the process. If threads are at work, or something was broken off (`isBrokenOff`), it ends without waiting: a thread, of ours or of Node's own that read and write files, may hang in a
+ * call of the system.
+ */
+export function endProcess(exitCode: number, { isBrokenOff = false }: { readonly isBrokenOff?: boolean } = {}): never {
+  if (living.size > 0 || isBrokenOff) exitAtOnce(exitCode);
   process.exit(exitCode);
 }

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { execute, projectFolder, scratchFolder, start } from './cli.ts';
@@ -49,6 +50,34 @@ t.test('a second signal ends the process at once', async (t) => {
   child.kill('SIGINT');
   child.kill('SIGTERM');
   t.equal((await child.ended).exitCode, 130);
+});
+
+t.test('a signal ends a command whose file does not answer, as on a server that is gone', async (t) => {
+  const folder = scratchFolder(t);
+  const pipe = join(folder, 'pipe');
+  spawnSync('mkfifo', [pipe]);
+  const child = start(['backup', '--files-from', pipe, '-v'], { env: { HOME: folder } });
+  child.stdin?.end();
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const { exitCode, durationMs } = await timeToEnd(child, 'SIGINT');
+  t.equal(exitCode, 130);
+  t.ok(durationMs < 5000, `${durationMs} ms`);
+});
+
+t.test('what is said last is not lost where the reader is slow', async (t) => {
+  const names = Array.from({ length: 3000 }, (_, index) => `/none/${'x'.repeat(80)}/${index}`);
+  const folder = scratchFolder(t);
+  writeFileSync(join(folder, 'names'), names.join('\n'));
+  const child = start(['backup', '--files-from', 'names'], { env: { HOME: folder }, cwd: folder });
+  child.stdin?.end();
+  child.stdout?.resume();
+  child.stderr?.pause();
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  child.stderr?.resume();
+  const { exitCode, stderr } = await child.ended;
+  t.equal(exitCode, 1);
+  t.ok(stderr.length > 200_000, `${stderr.length} bytes`);
+  t.match(stderr, /\nerror: /);
 });
 
 t.test('a closed standard output ends quietly, exit code 141', async (t) => {
