@@ -1,11 +1,12 @@
 /** `lagan k8s sidecar restore`: as an init container, before the application starts. */
+import { hostname } from 'node:os';
 import type { Command } from 'commander';
-import type { RestoredVolume } from '../../../k8s/fronts/mod.ts';
+import type { MountedVolume, RestoredVolume, SidecarPod } from '../../../k8s/fronts/mod.ts';
 import { type Context, contextOf } from '../../shared/context.ts';
 import { LaganError } from '../../shared/errors.ts';
 import { pathFields, problemFields } from '../../shared/json.ts';
 import { addExamples, timeOption } from '../../shared/options.ts';
-import { openRepository, warnOfRollback } from '../../shared/repository.ts';
+import { type OpenedRepository, openRepository, warnOfRollback } from '../../shared/repository.ts';
 import { Running } from '../../shared/running.ts';
 import { formatCountOf, formatSize } from '../../shared/sizes.ts';
 import { shortId } from '../../shared/snapshots.ts';
@@ -38,35 +39,38 @@ export function defineRestore(command: Command): void {
 
 async function run(context: Context, options: RestoreOptions): Promise<void> {
   context.output.goOnWhenClosed();
-  const { restoreIfEmpty } = await import('../../../k8s/fronts/mod.ts');
   const { pod, volumes } = await volumesOf(context, options);
   const opened = await openRepository(context, 'read');
   await warnOfRollback(context, opened);
+  for (const volume of volumes) await restoreOne(context, opened, { pod, volume, options });
+}
+
+async function restoreOne(
+  context: Context,
+  { repository }: OpenedRepository,
+  { pod, volume, options }: { pod: SidecarPod; volume: MountedVolume; options: RestoreOptions },
+): Promise<void> {
+  const { restoreIfEmpty } = await import('../../../k8s/fronts/mod.ts');
   const { workers, verify = false, acceptErrors = false, at, mustExist } = options;
-  for (const volume of volumes) {
-    const running = new Running(context, `restoring ${volume.name}`);
-    try {
-      const beforeMs = at && dateOfTime(at).getTime();
-      const onDamage = (error: LaganError) =>
-        void context.output.warning(`${error.message}: it may be newer`, { code: error.code }).catch(() => {});
-      const onWait = (owner: string) =>
-        context.output.note(`volume ${volume.name}: ${owner || 'somebody'} restores into it, or did: waiting`);
-      const settings = {
-        ...running.engineOptions,
-        ...(workers !== undefined && { workers }),
-        beforeMs,
-        verify,
-        acceptErrors,
-        onDamage,
-        onWait,
-      };
-      const restored = await restoreIfEmpty(opened.repository, pod, volume, settings);
-      running.end();
-      if (restored.outcome === 'no-snapshot' && mustExist) throw noSnapshot(volume.name, at);
-      await report(context, restored, { volume: volume.name, elapsedMs: running.elapsedMs, acceptErrors });
-    } finally {
-      running.end();
-    }
+  const { output, io } = context;
+  const running = new Running(context, `restoring ${volume.name}`);
+  try {
+    const restored = await restoreIfEmpty(repository, pod, volume, {
+      ...running.engineOptions,
+      ...(workers !== undefined && { workers }),
+      beforeMs: at && dateOfTime(at).getTime(),
+      verify,
+      acceptErrors,
+      // Pods with the network of their node all have its name.
+      owner: io.env.POD_NAME || hostname(),
+      onDamage: ({ code, message }) => void output.warning(`${message}: it may be newer`, { code }).catch(() => {}),
+      onWait: (owner) => output.note(`volume ${volume.name}: ${owner || 'somebody'} restores into it, or did: waiting`),
+    });
+    running.end();
+    if (restored.outcome === 'no-snapshot' && mustExist) throw noSnapshot(volume.name, at);
+    await report(context, restored, { volume: volume.name, elapsedMs: running.elapsedMs, acceptErrors });
+  } finally {
+    running.end();
   }
 }
 
