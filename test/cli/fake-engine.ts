@@ -155,6 +155,7 @@ export function fakeEngine(options: FakeOptions = {}): Engine {
     keyWords: async () => Array.from({ length: 24 }, () => 'abandon'),
     listSnapshots: async (_repository, given) => noted('listSnapshots', given ?? {}, snapshots),
     resolveSnapshot: async (_repository, text) => find(snapshots, text),
+    resolveUnreadable: async () => undefined,
     annotateSnapshot: async (_repository, _id, given) => noted('annotateSnapshot', given, { tags: ['new'], description: 'text' }),
     backup: async (_repository, given) =>
       noted('backup', given, {
