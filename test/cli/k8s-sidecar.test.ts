@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { start } from './cli.ts';
 import { Home } from './home.ts';
+import { problems } from './schemas.ts';
 
 const pod = ['--workload', 'Deployment/shop', '--namespace', 'shop'];
 
@@ -96,6 +97,7 @@ t.test('k8s sidecar: backs up at once what never was, then waits; it ends well w
       .finally(() => child.kill('SIGTERM'));
   });
   t.equal((await child.ended).exitCode, 0);
+  for (const line of stdout.trim().split('\n')) t.same(problems('k8s', JSON.parse(line)), [], line);
   t.match(stdout, /"volume-backup"[\s\S]*"waiting","volume":"data","until":"\d{4}-01-01T00:/);
   t.match(metrics, /attempts_total\{namespace="shop",claim="",workload="Deployment\/shop",volume="data",result="success"\} 1\n/);
 });
