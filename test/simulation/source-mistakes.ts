@@ -81,11 +81,11 @@ export const modelMistakes: readonly SourceMistake[] = [
         file: survey,
         right: '  const standing = new Map<SnapshotId, StandingSnapshot>();\n',
         wrong:
-          '  const early = await listIndexTables(repository, root, { from: lowestGeneration(root), signal });\n  const standing = new Map<SnapshotId, StandingSnapshot>();\n',
+          '  const early = await listIndexTables(repository, root, { signal });\n  const standing = new Map<SnapshotId, StandingSnapshot>();\n',
       },
       {
         file: survey,
-        right: '(await listIndexTables(repository, root, { from: lowestGeneration(root), signal })).filter(',
+        right: '(await listIndexTables(repository, root, { signal })).filter(',
         wrong: 'early.filter(',
       },
     ],
