@@ -398,8 +398,8 @@ export const modelMistakes: readonly SourceMistake[] = [
     edits: [
       {
         file: 'engine/maintain/_lost-list.ts',
-        right: '    if (after.has(pack) || losses.before.has(pack) || ',
-        wrong: '    if (after.has(pack) || losses.before.has(pack) || chunks.length === 0 || ',
+        right: '    if (losses.before.has(pack) || ',
+        wrong: '    if (losses.before.has(pack) || chunks.length === 0 || ',
       },
       {
         file: deletion,
