@@ -206,7 +206,7 @@ t.test('rotateMasterKey, retireEpochs: cut short at every request nothing is los
   const whole = await runWith(sample, { plan: {}, operate });
   t.same(await faultsOf(whole.copy), []);
   for (const [index, { title, plan }] of [...interruptions(whole.storage.calls.length)].entries()) {
-    if (index % (12 * momentStep) !== 0 && !isEveryMoment) continue;
+    if (index % (8 * momentStep) !== 0 && !isEveryMoment) continue;
     const { copy, outcome } = await runWith(sample, { plan, operate });
     const before = await faultsOf(copy);
     await backUpOnce(copy.storage, copy);

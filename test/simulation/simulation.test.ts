@@ -3,7 +3,7 @@ import t from 'tap';
 import { runScenario } from './scenario.ts';
 import { addResult, emptySummary, figuresOf } from './summary.ts';
 
-const seeds = 120;
+const seeds = 80;
 // On a busy machine.
 t.setTimeout(1_200_000);
 t.test(
