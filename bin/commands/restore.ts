@@ -4,13 +4,14 @@ import { type Command, Option } from 'commander';
 import { type Context, contextOf } from '../shared/context.ts';
 import type { RestoreOptions, RestoreResult, SnapshotInfo } from '../shared/engine.ts';
 import { errnoOf, LaganError, systemError, usageError } from '../shared/errors.ts';
-import { pathFields, problemFields } from '../shared/json.ts';
+import { problemFields } from '../shared/json.ts';
+import { notRestoredFields, notRestoredText } from '../shared/not-restored.ts';
 import { addExamples, addFilterOptions, listOption, workersOption } from '../shared/options.ts';
 import { openRepository, shellQuote, warnOfRollback } from '../shared/repository.ts';
 import { Running } from '../shared/running.ts';
 import { formatCountOf, formatSize } from '../shared/sizes.ts';
 import { type FilterOptions, filterOf, findSnapshot, parseSnapshotReference, pathInSnapshot, shortId } from '../shared/snapshots.ts';
-import { bytesOfText, escapeMessage, escapeText, textOfBytes } from '../shared/text.ts';
+import { bytesOfText, escapeMessage } from '../shared/text.ts';
 import { formatDuration } from '../shared/times.ts';
 
 const overwritePolicies = ['always', 'if-newer', 'if-changed', 'never'] as const;
@@ -170,12 +171,7 @@ async function report(
     target: plan.target,
     statistics: result.statistics,
     errors: result.errors.map(problemFields),
-    notRestored: result.notRestored.map(({ kind, count, example, reason }) => ({
-      kind,
-      count,
-      reason,
-      example: pathFields(example),
-    })),
+    notRestored: result.notRestored.map(notRestoredFields),
     elapsedMs: Math.round(elapsedMs),
   });
   for (const line of summaryLines(result, { target: plan.target, isDryRun: options.dryRun === true, elapsedMs }))
@@ -193,14 +189,10 @@ function summaryLines(
     ...(statistics.deleted > 0 ? [`${formatCountOf(statistics.deleted, 'entry', 'entries')} deleted`] : []),
     ...(statistics.verified > 0 ? [`${formatCountOf(statistics.verified, 'file')} verified`] : []),
   ];
-  const losses = notRestored.map(
-    ({ kind, count, example, reason }) =>
-      `not restored: ${kind} of ${formatCountOf(count, 'entry', 'entries')} such as ${escapeText(textOfBytes(example))} (${reason})`,
-  );
   return [
     `${about.isDryRun ? 'would restore' : 'restored'} ${amount} to ${escapeMessage(shellQuote(about.target))} in ${formatDuration(about.elapsedMs)}`,
     ...(counts.length > 0 ? [counts.join(', ')] : []),
-    ...losses,
+    ...notRestored.map(notRestoredText),
     ...(statistics.errors > 0
       ? [`${formatCountOf(statistics.errors, 'entry', 'entries')} could not be restored completely (see the warnings)`]
       : []),

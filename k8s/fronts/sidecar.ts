@@ -62,7 +62,7 @@ export async function newestSnapshotOf(
   { identity, manifest }: VolumeRecord,
   { beforeMs = Number.POSITIVE_INFINITY, onDamage, signal }: NewestOptions,
 ): Promise<SnapshotInfo | undefined> {
-  const snapshots = (await listSnapshots(repository, { onDamage, signal })).filter(({ deleted }) => !deleted);
+  const snapshots = await listSnapshots(repository, { onDamage, signal });
   return snapshotsOf(identity, manifest, snapshots).findLast(({ snapshot }) => snapshot.started.seconds * 1000 <= beforeMs);
 }
 

@@ -31,11 +31,7 @@ export async function retainVolume(
   { policy, now, timeZone, onDamage, signal }: RetainOptions,
 ): Promise<readonly SnapshotId[]> {
   const [infos, holds] = await Promise.all([listSnapshots(repository, { onDamage, signal }), listHolds(repository, { signal })]);
-  const own = snapshotsOf(
-    identity,
-    manifest,
-    infos.filter(({ deleted }) => !deleted),
-  );
+  const own = snapshotsOf(identity, manifest, infos);
   const groups = planRetention(own.map(retentionSnapshotOf), { policy, groupBy: [], held: heldSnapshots(holds, now), now, timeZone });
   const superfluous = groups.flatMap(({ snapshots }) => snapshots).filter(({ action }) => action === 'remove');
   const ids = superfluous.map(({ snapshot }) => snapshot.id);

@@ -4,13 +4,13 @@ import type { Command } from 'commander';
 import type { MountedVolume, RestoredVolume, SidecarPod } from '../../../k8s/fronts/mod.ts';
 import { type Context, contextOf } from '../../shared/context.ts';
 import { LaganError } from '../../shared/errors.ts';
-import { pathFields, problemFields } from '../../shared/json.ts';
+import { problemFields } from '../../shared/json.ts';
+import { notRestoredFields, notRestoredText } from '../../shared/not-restored.ts';
 import { addExamples, timeOption } from '../../shared/options.ts';
 import { type OpenedRepository, openRepository, warnOfRollback } from '../../shared/repository.ts';
 import { Running } from '../../shared/running.ts';
 import { formatCountOf, formatSize } from '../../shared/sizes.ts';
 import { shortId } from '../../shared/snapshots.ts';
-import { escapeText, textOfBytes } from '../../shared/text.ts';
 import { dateOfTime, formatDuration, formatTime, type Time } from '../../shared/times.ts';
 import { addVolumeOptions, type VolumeOptions, volumesOf } from './sidecar-volumes.ts';
 
@@ -103,17 +103,14 @@ async function report(
     files,
     bytes,
     errors: errors.map(problemFields),
-    notRestored: notRestored.map(({ kind, count, example, reason }) => ({ kind, count, reason, example: pathFields(example) })),
+    notRestored: notRestored.map(notRestoredFields),
     elapsedMs: Math.round(elapsedMs),
   });
   const amount = `${formatCountOf(files, 'file')}, ${formatSize(bytes)}`;
   await output.summary(
     `volume ${volume}: restored snapshot ${shortId(info.id)} of ${formatTime(info.snapshot.started)}: ${amount}, in ${formatDuration(elapsedMs)}`,
   );
-  for (const { kind, count, example, reason } of notRestored)
-    await output.summary(
-      `not restored: ${kind} of ${formatCountOf(count, 'entry', 'entries')} such as ${escapeText(textOfBytes(example))} (${reason})`,
-    );
+  for (const loss of notRestored) await output.summary(notRestoredText(loss));
   if (errorCount === 0) return;
   const next = acceptErrors ? 'they are given up' : 'the volume counts as half restored (--accept-errors gives them up)';
   await output.warning(`volume ${volume}: ${formatCountOf(errorCount, 'entry', 'entries')} could not be restored completely: ${next}`, {
