@@ -8,7 +8,7 @@ import type { Replacements } from '../../../engine/maintain/_replacements.ts';
 import { BlockCompressor, PackReader, PackWriter, type StoredPack } from '../../../engine/packs/mod.ts';
 import { contextOf } from '../../../engine/repository/_context.ts';
 import { createSealed } from '../../../engine/repository/_sealed-objects.ts';
-import { type Repository, readRoot } from '../../../engine/repository/mod.ts';
+import { type Repository, readRoot, type SessionIndexTable } from '../../../engine/repository/mod.ts';
 import {
   type ByteRange,
   type CallOptions,
@@ -50,16 +50,6 @@ export interface PackOptions {
 export interface SessionPlace {
   readonly id: SessionId;
   readonly generation: number;
-}
-
-/** The table of a session. */
-export interface HandMadeTable {
-  readonly name: string;
-  readonly generation: number;
-  readonly session: SessionId;
-  readonly from: number;
-  readonly to: number;
-  readonly sizeBytes: number;
 }
 
 export class HandMade {
@@ -123,7 +113,7 @@ export class HandMade {
   }
 
   /** A table of a session of generation 0, or another one. */
-  async table(packs: readonly StoredPack[], { id = randomId<SessionId>(), generation = 0 } = {}): Promise<HandMadeTable> {
+  async table(packs: readonly StoredPack[], { id = randomId<SessionId>(), generation = 0 } = {}): Promise<SessionIndexTable> {
     const name = objectNames.sessionIndex(generation, id, 0, 0);
     const sizeBytes = await writeIndexTable(this.storage, { name, keys: this.repository.keys, packs });
     return { name, generation, session: id, from: 0, to: 0, sizeBytes };
